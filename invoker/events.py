@@ -72,8 +72,8 @@ class CampaignInfo(msgspec.Struct, frozen=True):
 class General(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What every messaging event tells about its conversation.
 
-    Times are epoch milliseconds, except `effectiveTTR` and `manualETTR`, which the platform
-    sends as text. `clientIpAdress` is spelt as existing functions read it.
+    Times are epoch milliseconds, as text in `effectiveTTR` ("-1": none) and `manualETTR`
+    (None: not set). `clientIpAdress` is spelt as existing functions read it.
     """
 
     cbot_event_type: str
@@ -96,7 +96,7 @@ class General(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     originator_metadata: Participant | None
     server_timestamp: int | None
     client_ip_adress: str | None
-    manual_ettr: str = field(name="manualETTR")
+    manual_ettr: str | None = field(name="manualETTR")
     last_message_composer: str | None
     last_message_ts: int | None
     last_agent_msg_ts: int | None
@@ -387,7 +387,7 @@ def _payload(
             originator_metadata=actor,
             server_timestamp=line_ts,
             client_ip_adress="203.0.113.7",
-            manual_ettr=str(effective_ttr) if ttr[1].ttr_type == "CUSTOM" else "0",
+            manual_ettr=str(effective_ttr) if ttr[1].ttr_type == "CUSTOM" else None,
             last_message_composer=composer.role,
             last_message_ts=line_ts,
             last_agent_msg_ts=None if last_agent_s is None else _START_TS + last_agent_s * 1000,
@@ -509,6 +509,7 @@ _SAMPLES: dict[str, object] = {
         "CONSUMER_OPEN_NEW_CONVERSATION_FIRST_TIME",
         old_state="CLOSE",
         first_conversation=True,
+        skills=("-1", "563267"),
         before=(),
     ),
     TTR.id: _payload(
