@@ -1,0 +1,276 @@
+"""Every setting, read from the environment, valid with nothing set.
+
+A value that cannot be used stops the start with its name. A secret may come from a file: with
+`HOUSTON_SECRET_KEY_FILE=/run/secrets/key` the file's content is the value.
+"""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from environs import FileAwareEnv, validate
+
+# Environment readers ------------------------------------------------------------------------------
+
+env = FileAwareEnv()
+LONGEST_SOCKET_DIR = 70
+
+
+def _keep(path: Path, make: Any) -> str:
+    """Read a secret that this installation made for itself, making it on the first start."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        value: str = make()
+        file.write(value + "\n")
+    return value
+
+
+def _socket_dir(data_dir: Path) -> Path:
+    """A folder for Unix sockets: their paths end at 107 bytes, a data folder may lie deeper."""
+    if len(str(data_dir)) <= LONGEST_SOCKET_DIR:
+        return data_dir / "run"
+    name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"houston-{os.getuid()}-{name}"
+
+
+# Identity and hosts -------------------------------------------------------------------------------
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("HOUSTON_DATA_DIR", str(BASE_DIR / "data"))).resolve()
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+SOCKET_DIR = _socket_dir(DATA_DIR)
+SOCKET_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+if SOCKET_DIR.stat().st_uid != os.getuid():
+    raise ImproperlyConfigured(f'Cannot use "{SOCKET_DIR}" for sockets: another user owns it')
+
+HOUSTON_HOST = env.str("HOUSTON_HOST", "127.0.0.1")
+HOUSTON_PORT = env.int("HOUSTON_PORT", 8000, validate=validate.Range(1, 65535))
+HOUSTON_URL = env.str("HOUSTON_URL", f"http://{HOUSTON_HOST}:{HOUSTON_PORT}").rstrip("/")
+HOUSTON_DEMO_PASSWORD = env.str("HOUSTON_DEMO_PASSWORD", "")
+
+DEBUG = env.bool("HOUSTON_DEBUG", False)
+SECRET_KEY = env.str("HOUSTON_SECRET_KEY", "") or _keep(
+    DATA_DIR / "secret.key", lambda: secrets.token_urlsafe(50)
+)
+# The first key encrypts, all of them decrypt: put a new one in front to rotate.
+ENCRYPTION_KEYS = env.list("HOUSTON_ENCRYPTION_KEYS", []) or [
+    _keep(DATA_DIR / "encryption.key", lambda: Fernet.generate_key().decode())
+]
+_url_host = urlsplit(HOUSTON_URL).hostname or "localhost"
+ALLOWED_HOSTS = env.list("HOUSTON_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", _url_host])
+CSRF_TRUSTED_ORIGINS = [HOUSTON_URL] if HOUSTON_URL.startswith("https://") else []
+
+# Apps and middleware ------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "houston.apps.HoustonConfig",
+    "functions.apps.FunctionsConfig",
+    "invoker.apps.InvokerConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "houston.middleware.RequestIdMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "houston.middleware.ToastMiddleware",
+    "houston.middleware.AccountMiddleware",
+]
+ROOT_URLCONF = "houston.urls"
+WSGI_APPLICATION = "houston.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "houston.middleware.console",
+            ],
+            "builtins": ["houston.templatetags.ui"],
+        },
+    }
+]
+FORM_RENDERER = "houston.forms.FormRenderer"
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# Database -----------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": env.dj_db_url(
+        "DATABASE_URL",
+        f"sqlite:///{quote(str(DATA_DIR / 'houston.sqlite3'))}",
+        conn_max_age=60,
+        conn_health_checks=True,
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # One writer at a time, readers never wait. IMMEDIATE takes the write lock when a transaction
+    # starts, so that two that read first cannot fail each other at their first write.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Signing in ---------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "houston.User"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign-in"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator",
+                 "CommonPasswordValidator", "NumericPasswordValidator")
+]  # fmt: skip
+SESSION_COOKIE_AGE = 8 * 60 * 60
+
+# Static files -------------------------------------------------------------------------------------
+
+_static = BASE_DIR / "static"
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+# With prefixes, so that the editor's node_modules can never be collected.
+STATICFILES_DIRS = [
+    ("css", _static / "css"),
+    ("js", _static / "js"),
+    ("img", _static / "img"),
+    ("editor", _static / "editor" / "dist"),
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# Security -----------------------------------------------------------------------------------------
+
+_https = HOUSTON_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "worker-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+# The doors and forms read at most this much; a larger body gets 413 with a code.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# Celery: the table is the queue, the broker only carries "look now" -------------------------------
+
+BROKER_SOCKET = SOCKET_DIR / "broker.sock"
+BROKER_URL = env.str("HOUSTON_BROKER_URL", "")
+BROKER_EMBEDDED = not BROKER_URL
+WORKER_THREADS = env.int("HOUSTON_WORKER_THREADS", 8, validate=validate.Range(1, 500))
+WEB_WORKERS = env.int("HOUSTON_WEB_WORKERS", 2, validate=validate.Range(1, 64))
+CELERY_BROKER_URL = BROKER_URL or f"redis+socket://{BROKER_SOCKET}?virtual_host=0"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "live"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = WORKER_THREADS
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 35
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat.schedule")
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
+if CELERY_BROKER_URL.startswith(("redis", "valkey", "unix")):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 120,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": 2,
+        "health_check_interval": 25,
+        "global_keyprefix": "houston:",
+    }
+elif CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True, "connect_timeout": 2}
+else:
+    raise ImproperlyConfigured(
+        f'Cannot use HOUSTON_BROKER_URL "{urlsplit(CELERY_BROKER_URL).scheme}:…": the scheme must '
+        "be redis, rediss, redis+socket or amqp"
+    )
+
+# Running functions --------------------------------------------------------------------------------
+
+INVOCATION_TIMEOUT_S = env.float(
+    "HOUSTON_INVOCATION_TIMEOUT_S", 30.0, validate=validate.Range(0.1, 300)
+)
+SANDBOX_MEMORY_MB = env.int("HOUSTON_SANDBOX_MEMORY_MB", 256, validate=validate.Range(32, 4096))
+SANDBOX_INSTANCES = env.int("HOUSTON_SANDBOX_INSTANCES", 200, validate=validate.Range(1, 4000))
+EVENT_MAX_AGE_S = env.float("HOUSTON_EVENT_MAX_AGE_S", 30.0, validate=validate.Range(1, 86400))
+
+# Platforms ----------------------------------------------------------------------------------------
+
+CALLBACK_TIMEOUT_S = env.float("HOUSTON_CALLBACK_TIMEOUT_S", 10.0, validate=validate.Range(0.1, 60))
+CALLBACK_ATTEMPTS = env.int("HOUSTON_CALLBACK_ATTEMPTS", 8, validate=validate.Range(1, 50))
+
+# Logging ------------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.str(
+    "HOUSTON_LOG_LEVEL",
+    "INFO",
+    validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]),
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "houston.logs.LineFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "httpx": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}
