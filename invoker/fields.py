@@ -1,0 +1,76 @@
+"""Columns of our own: secrets that are encrypted at rest, and JSON that any database takes."""
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import models
+
+# Django's fields are generic to the type checker only.
+if TYPE_CHECKING:
+    StrTextField = models.TextField[str, str]
+    AnyTextField = models.TextField[Any, Any]
+else:
+    StrTextField = AnyTextField = models.TextField
+
+
+@cache
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "Cannot use HOUSTON_ENCRYPTION_KEYS: each key must be 32 bytes in URL-safe base64"
+        ) from error
+
+
+def _keys() -> MultiFernet:
+    return _fernet(tuple(settings.ENCRYPTION_KEYS))
+
+
+class EncryptedTextField(StrTextField):
+    """Text that is encrypted in the database and plain in Python. Empty stays empty."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        return _keys().encrypt(value.encode()).decode() if value else value
+
+    def from_db_value(self, value: str | None, *_: object) -> str | None:
+        if not value:
+            return value
+        try:
+            return _keys().decrypt(value.encode()).decode()
+        except InvalidToken as error:
+            raise ImproperlyConfigured(
+                "Cannot read a stored secret: none of the encryption keys fits, put the key it was "
+                "written with back into HOUSTON_ENCRYPTION_KEYS"
+            ) from error
+
+
+class JsonTextField(AnyTextField):
+    """A JSON value kept as text.
+
+    What functions return and platforms send may hold NUL characters, which PostgreSQL's jsonb
+    refuses, and lone surrogates, which no database takes: the first stay, the others become "?".
+    """
+
+    def get_prep_value(self, value: Any) -> Any:
+        if value is None:
+            return None
+        return storable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+    def from_db_value(self, value: str | None, *_: object) -> Any:
+        return None if value is None else json.loads(value)
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return json.dumps(self.value_from_object(obj))
+
+
+def storable(text: str) -> str:
+    """Text from outside as every database can keep it."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{SYMBOL FOR NULL}")
