@@ -1,0 +1,189 @@
+"""The doors: check who sent it, store it, answer. Everything else happens in a worker."""
+
+import logging
+import uuid
+
+from celery.exceptions import OperationalError as BrokerError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from kombu.exceptions import KombuError
+
+from invoker import tasks
+from invoker.models import Connection, ControllerBot, Conversation, Notification
+from invoker.platforms import PLATFORMS, Incoming, RejectedError
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1024 * 1024
+# By then the sweep has knocked again.
+KNOCK_EXPIRES_S = 30
+
+
+@csrf_exempt
+def receive(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """Take one request of a messaging platform.
+
+    2xx is given only after the notification is committed, also when it is a repetition. Whatever
+    is turned away leaves no row.
+    """
+    try:
+        connection, incoming = _admit(request, connection_id)
+        accepted = store(connection, incoming, request_id=getattr(request, "id", ""))
+    except RejectedError as error:
+        logger.info(
+            "request turned away",
+            extra={"connection_id": connection_id, "code": error.code, "status": error.status},
+        )
+        response = JsonResponse({"code": error.code, "message": error.message}, status=error.status)
+        if error.status == 405:  # noqa: PLR2004
+            response["Allow"] = "POST"
+        return response
+    status, body = PLATFORMS[connection.platform].answer(
+        accepted=accepted, duplicates=len(incoming) - accepted
+    )
+    return JsonResponse(body, status=status)
+
+
+def _admit(request: HttpRequest, connection_id: uuid.UUID) -> tuple[Connection, list[Incoming]]:
+    if request.method != "POST":
+        raise RejectedError(405, "method-not-allowed", "Cannot take the request: use POST")
+    body = _body(request)
+    connection = Connection.objects.filter(pk=connection_id).first()
+    if connection is None:
+        raise RejectedError(
+            404, "unknown-connection", f'Cannot take the request: no connection "{connection_id}"'
+        )
+    platform = PLATFORMS[connection.platform]
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    # The signature comes first: a stranger learns nothing about how far the set-up has come.
+    platform.authenticate(connection, headers, body)
+    _check_set_up(connection)
+    return connection, platform.read(headers, body)
+
+
+def _body(request: HttpRequest) -> bytes:
+    too_large = RejectedError(
+        413,
+        "body-too-large",
+        f"Cannot take the request: its body is larger than {MAX_BODY_BYTES} bytes",
+    )
+    try:
+        announced = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        announced = 0
+    if announced > MAX_BODY_BYTES:
+        raise too_large
+    body = request.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise too_large
+    return body
+
+
+def _check_set_up(connection: Connection) -> None:
+    if not connection.active:
+        raise RejectedError(
+            403,
+            "connection-disabled",
+            f'Cannot take notifications for "{connection.name}": the connection is switched off, '
+            "an admin can switch it on under Settings, Connections",
+        )
+    bot = ControllerBot.objects.filter(pk=connection.account_id).first()
+    if bot is None:
+        raise RejectedError(
+            403,
+            "controller-bot-not-set-up",
+            f'Cannot take notifications for account "{connection.account_id}": the controller bot '
+            "is not set up, the account team can do it",
+        )
+    if bot.functions_enabled_at is None:
+        raise RejectedError(
+            403,
+            "functions-not-enabled",
+            f'Cannot take notifications for account "{connection.account_id}": functions are not '
+            "enabled, the account team can do it",
+        )
+
+
+def store(connection: Connection, incoming: list[Incoming], *, request_id: str = "") -> int:
+    """Commit what came and knock at the workers.
+
+    Returns:
+        How many were new; the rest were repetitions.
+
+    Raises:
+        RejectedError: 409 when one was given an id that something else had already; nothing is
+            kept of the request.
+    """
+    if not incoming:
+        return 0
+    receipt = uuid.uuid4()
+    with transaction.atomic():
+        conversations = _conversations(connection, {one.conv_id for one in incoming})
+        Notification.objects.bulk_create(
+            [
+                Notification(
+                    account_id=connection.account_id,
+                    connection=connection,
+                    conversation_id=conversations[one.conv_id],
+                    kind=one.kind[:100],
+                    dedupe_key=one.dedupe_key,
+                    body=one.body,
+                    sha256=one.fingerprint,
+                    receipt=receipt,
+                    request_id=request_id,
+                )
+                for one in incoming
+            ],
+            ignore_conflicts=True,
+        )
+        stored = list(
+            Notification.objects.filter(receipt=receipt).values_list(
+                "conversation_id", "dedupe_key"
+            )
+        )
+        _check_repetitions(connection, incoming, {key for _, key in stored})
+        touched = sorted({pk for pk, _ in stored})
+        Conversation.mark_arrivals(touched)
+        transaction.on_commit(lambda: knock(touched), robust=True)
+    return len(stored)
+
+
+def _conversations(connection: Connection, conv_ids: set[str]) -> dict[str, int]:
+    wanted = Conversation.objects.filter(connection=connection, conv_id__in=conv_ids)
+    found = dict(wanted.values_list("conv_id", "pk"))
+    if len(found) == len(conv_ids):
+        return found
+    Conversation.objects.bulk_create(
+        [
+            Conversation(account_id=connection.account_id, connection=connection, conv_id=conv_id)
+            for conv_id in sorted(conv_ids - found.keys())
+        ],
+        ignore_conflicts=True,
+    )
+    return dict(wanted.values_list("conv_id", "pk"))
+
+
+def _check_repetitions(connection: Connection, incoming: list[Incoming], new: set[str]) -> None:
+    repeated = {one.dedupe_key: one for one in incoming if one.dedupe_key not in new}
+    if not repeated:
+        return
+    earlier = Notification.objects.filter(connection=connection, dedupe_key__in=repeated)
+    for key, fingerprint in earlier.values_list("dedupe_key", "sha256"):
+        if repeated[key].fingerprint != fingerprint:
+            raise RejectedError(
+                409,
+                "id-used-twice",
+                f'Cannot take the notification for conversation "{repeated[key].conv_id}": its id '
+                "was given to another one before, use a new id for new content",
+            )
+
+
+def knock(conversation_pks: list[int]) -> None:
+    """Tell the workers to look now. A knock that gets lost costs one interval of the sweep."""
+    for pk in conversation_pks:
+        try:
+            tasks.drain.apply_async((pk,), retry=False, expires=KNOCK_EXPIRES_S)
+        except (BrokerError, KombuError, OSError) as error:
+            logger.warning("nobody to knock at", extra={"reason": type(error).__name__})
+            return

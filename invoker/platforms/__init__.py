@@ -1,0 +1,15 @@
+"""The messaging platforms, one module each. To add one, copy the nearest."""
+
+from invoker.platforms.contract import (
+    DeliveryError,
+    Derived,
+    Incoming,
+    Platform,
+    RejectedError,
+)
+from invoker.platforms.generic import Generic
+from invoker.platforms.liveperson import LivePerson
+
+PLATFORMS: dict[str, Platform] = {"generic": Generic(), "liveperson": LivePerson()}
+
+__all__ = ["PLATFORMS", "DeliveryError", "Derived", "Incoming", "Platform", "RejectedError"]

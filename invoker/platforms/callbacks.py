@@ -1,0 +1,121 @@
+"""The way back by HTTP: commands as CloudEvents, signed as Standard Webhooks.
+
+The `webhook-id` is the command's own id and stays the same for every attempt, so that a receiver
+can tell a repetition. Source: the Standard Webhooks specification, and CloudEvents 1.0 §3.
+"""
+
+import datetime as dt
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import httpx
+from cloudevents.core.bindings.http import to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+from django.conf import settings
+from django.utils import timezone
+from standardwebhooks import Webhook
+
+from invoker.platforms.contract import DeliveryError
+
+if TYPE_CHECKING:
+    from invoker.models import Command, Connection
+
+COMMAND_TYPES = {
+    "systemMessage": "com.houston.messaging.command.system_message",
+    "transfer": "com.houston.messaging.command.transfer",
+    "closeConversation": "com.houston.messaging.command.close_conversation",
+}
+# Answers that say "not this request", as opposed to "not now".
+_RETRIED_CLIENT_ERRORS = frozenset(
+    {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+)
+
+
+@cache
+def _client() -> httpx.Client:
+    """One client for all threads of a process: it keeps connections open between commands."""
+    return httpx.Client(
+        timeout=httpx.Timeout(settings.CALLBACK_TIMEOUT_S, connect=5.0),
+        follow_redirects=False,
+        headers={"user-agent": "Houston"},
+        trust_env=False,
+    )
+
+
+def post(connection: "Connection", command: "Command") -> str:
+    """Send one command to the connection's callback URL and say what came back.
+
+    Raises:
+        DeliveryError: there is no URL, nobody answered, or the answer was not 2xx.
+    """
+    if not connection.callback_url:
+        raise DeliveryError(
+            f'Cannot deliver to "{connection.name}": it has no callback URL, set one under '
+            "Settings, Connections",
+            permanent=True,
+        )
+    event = command.event
+    conv_id = event.conversation.conv_id
+    message = to_structured_event(
+        CloudEvent(
+            attributes={
+                "id": str(command.pk),
+                "source": f"//houston/accounts/{command.account_id}",
+                "type": COMMAND_TYPES[command.type],
+                "subject": quote(conv_id, safe=""),
+                "time": command.created_at,
+                "datacontenttype": "application/json",
+            },
+            data={
+                "accountId": command.account_id,
+                "conversationId": conv_id,
+                "dialogId": event.payload.get("general", {}).get("dialogId") or conv_id,
+                "eventId": str(event.pk),
+                "eventType": event.type,
+                "cbotEventType": event.subtype,
+                "automatic": command.is_default,
+                "command": {"type": command.type, **command.fields},
+            },
+        )
+    )
+    now = timezone.now()
+    signature = Webhook(connection.callback_secret).sign(
+        str(command.pk), now.replace(tzinfo=dt.UTC), message.body.decode()
+    )
+    headers = {
+        **message.headers,
+        "webhook-id": str(command.pk),
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signature,
+    }
+    try:
+        response = _client().post(connection.callback_url, content=message.body, headers=headers)
+    except httpx.TimeoutException as error:
+        raise DeliveryError(
+            f"No answer within {settings.CALLBACK_TIMEOUT_S:g} s ({type(error).__name__})"
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise DeliveryError(f"Cannot reach the callback URL: {error}") from error
+    return _judge(response)
+
+
+def _judge(response: httpx.Response) -> str:
+    said = f"{response.status_code} {response.reason_phrase}".strip()
+    if response.is_success:
+        return said
+    text = response.text[:200].replace("\0", "")
+    temporary = response.is_server_error or response.status_code in _RETRIED_CLIENT_ERRORS
+    raise DeliveryError(
+        f"The callback URL answered {said}" + (f": {text}" if text else ""),
+        permanent=not temporary,
+        retry_after_s=_retry_after_s(response),
+    )
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    try:
+        return min(3600.0, max(0.0, float(response.headers.get("retry-after", ""))))
+    except ValueError:
+        return None

@@ -1,0 +1,128 @@
+"""What every messaging platform looks like from inside: read notifications, carry out commands.
+
+RejectedError         a request at the door cannot be taken; carries status, code and the way out
+DeliveryError         a command could not be carried out now or, when `permanent`, ever
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from invoker import conversations
+
+if TYPE_CHECKING:
+    from invoker.models import Command, Connection
+
+MAX_CONVERSATION_ID = 200
+
+
+class RejectedError(Exception):
+    """A request that the door turns away; nothing of it was kept."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+class DeliveryError(Exception):
+    """A command that was not carried out.
+
+    `permanent` says that trying again cannot help. `retry_after_s` is the platform's own wish.
+    """
+
+    def __init__(
+        self, message: str, *, permanent: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One change of one conversation, ready to be stored.
+
+    `dedupe_key` is the same for every repetition. `fingerprint` tells a repetition from another
+    notification that was given the same key by mistake. `Platform.digest` reads `body` back.
+    """
+
+    conv_id: str
+    kind: str
+    dedupe_key: str
+    fingerprint: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """An event that the sender has derived itself: it bypasses the comparison of states."""
+
+    event_type: str
+    payload: dict[str, Any]
+    occurred_ms: int
+
+
+class Platform(Protocol):
+    """One messaging platform. A module-level instance serves all its connections."""
+
+    def authenticate(
+        self, connection: "Connection", headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Check who sent this. Header names are lower case.
+
+        Raises:
+            RejectedError: with 400 or 401.
+        """
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> list[Incoming]:
+        """Take a request apart, all or nothing.
+
+        Raises:
+            RejectedError: with 400 or 415, naming what was wrong.
+        """
+
+    def answer(self, *, accepted: int, duplicates: int) -> tuple[int, dict[str, Any]]:
+        """The status and JSON body that this platform takes for success."""
+
+    def digest(self, body: bytes) -> conversations.Change | Derived:
+        """Read a stored `Incoming.body` back."""
+
+    def deliver(self, connection: "Connection", command: "Command") -> str:
+        """Carry out one command and say in a few words what the platform answered.
+
+        Raises:
+            DeliveryError: it was not carried out.
+        """
+
+
+def decode(body: bytes) -> Any:
+    """Decode JSON from outside.
+
+    Raises:
+        RejectedError: 400 `malformed-json` with the place of the fault.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError as error:
+        raise RejectedError(
+            400, "malformed-json", "Cannot read the body: it is nested too deeply"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RejectedError(400, "malformed-json", f"Cannot read the body: {error}") from error
+
+
+def check_conversation_id(conv_id: str) -> None:
+    """Refuse an id that could not be stored or shown."""
+    printable = all(unicodedata.category(char)[0] != "C" for char in conv_id)
+    if not conv_id or len(conv_id) > MAX_CONVERSATION_ID or not printable:
+        raise RejectedError(
+            400,
+            "bad-conversation-id",
+            f"Cannot take conversation id {conv_id[:80]!r}: it must have 1 to "
+            f"{MAX_CONVERSATION_ID} printable characters",
+        )

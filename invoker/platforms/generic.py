@@ -1,0 +1,289 @@
+"""Generic: CloudEvents 1.0 in every mode, signed with Standard Webhooks.
+
+The content mode is told from the Content-Type, batch first; the published library tells it from
+the presence of `ce-` headers, which a structured request may carry too. Types and data are those
+of `controller-bot.md` §7.5.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from cloudevents.core.base import BaseCloudEvent
+from cloudevents.core.bindings.http import (
+    HTTPMessage,
+    from_binary_event,
+    from_structured_event,
+    to_structured_event,
+)
+from cloudevents.core.exceptions import BaseCloudEventException, CloudEventValidationError
+from standardwebhooks import Webhook
+
+from invoker import conversations, events
+from invoker.platforms import callbacks, liveperson
+from invoker.platforms.contract import (
+    Derived,
+    Incoming,
+    RejectedError,
+    check_conversation_id,
+    decode,
+)
+
+if TYPE_CHECKING:
+    from invoker.models import Command, Connection
+
+MAX_BATCH = 100
+LIVEPERSON_PREFIX = "com.liveperson."
+CONVERSATION_UPDATED = "com.houston.messaging.conversation.updated"
+MESSAGE_CREATED = "com.houston.messaging.message.created"
+EVENT_PREFIX = "com.houston.messaging.event."
+EVENT_WORDS = {
+    event_id.removeprefix("controllerbot_messaging_"): event_id
+    for event_id in events.EVENT_TYPES
+    if event_id.startswith("controllerbot_messaging_")
+}
+_WEBHOOK_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+
+class Generic:
+    """The neutral door, for whoever can sign a CloudEvent."""
+
+    def authenticate(
+        self, connection: "Connection", headers: Mapping[str, str], body: bytes
+    ) -> None:
+        for name in _WEBHOOK_HEADERS:
+            if not headers.get(name):
+                raise RejectedError(
+                    401, "missing-signature", f'Cannot check the sender: header "{name}" is missing'
+                )
+        try:
+            # The library raises ValueError for a signature without a comma and UnicodeDecodeError
+            # for a body that is not UTF-8, so anything it raises means "not verified".
+            Webhook(connection.signing_secret).verify(body, dict(headers), json_parse=False)
+        except Exception as error:
+            raise RejectedError(
+                401, "bad-signature", f"Cannot accept the request: {error}"
+            ) from error
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> list[Incoming]:
+        return [incoming for event, raw in _events(headers, body) for incoming in _take(event, raw)]
+
+    def answer(self, *, accepted: int, duplicates: int) -> tuple[int, dict[str, Any]]:
+        return 202, {"accepted": accepted, "duplicates": duplicates}
+
+    def digest(self, body: bytes) -> conversations.Change | Derived:
+        event = _structured(body)
+        found = _read_data(event)
+        return found if isinstance(found, Derived) else found[0]
+
+    def deliver(self, connection: "Connection", command: "Command") -> str:
+        return callbacks.post(connection, command)
+
+
+def _events(headers: Mapping[str, str], body: bytes) -> list[tuple[BaseCloudEvent, bytes]]:
+    """Every CloudEvent of a request, each with its own structured form."""
+    content_type = headers.get("content-type", "").strip().lower()
+    if content_type.startswith("application/cloudevents-batch"):
+        items = decode(body)
+        if not isinstance(items, list):
+            raise RejectedError(400, "malformed-batch", "Cannot read the batch: not a JSON array")
+        if len(items) > MAX_BATCH:
+            raise RejectedError(
+                400, "batch-too-large", f"Cannot take {len(items)} events: at most {MAX_BATCH}"
+            )
+        bodies = [msgspec.json.encode(item) for item in items]
+        return [(_structured(single), single) for single in bodies]
+    if content_type.startswith("application/cloudevents"):
+        return [(_structured(body), body)]
+    if all(f"ce-{name}" in headers for name in ("id", "source", "specversion", "type")):
+        event = _parse(from_binary_event, HTTPMessage(dict(headers), body))
+        return [(event, to_structured_event(event).body)]
+    raise RejectedError(
+        415,
+        "not-a-cloudevent",
+        f'Cannot read content type "{content_type[:80]}": send a CloudEvent as '
+        "application/cloudevents+json, as application/cloudevents-batch+json, or with ce- headers",
+    )
+
+
+def _structured(body: bytes) -> BaseCloudEvent:
+    if not isinstance(decode(body), dict):
+        raise RejectedError(400, "malformed-event", "Cannot read the event: not a JSON object")
+    headers = {"content-type": "application/cloudevents+json"}
+    return _parse(from_structured_event, HTTPMessage(headers, body))
+
+
+def _parse(reader: Any, message: HTTPMessage) -> BaseCloudEvent:
+    try:
+        event: BaseCloudEvent = reader(message)
+    except CloudEventValidationError as error:
+        faults = "; ".join(
+            f"{name}: {', '.join(str(fault) for fault in found)}"
+            for name, found in error.errors.items()
+        )
+        raise RejectedError(400, "malformed-event", f"Cannot read the event: {faults}") from error
+    except (
+        BaseCloudEventException, ValueError, TypeError, KeyError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
+        # The library parses times, base64 and JSON without guarding its caller.
+        raise RejectedError(
+            400, "malformed-event", f"Cannot read the event: {type(error).__name__}: {error}"
+        ) from error
+    if event.get_attributes().get("specversion") != "1.0":
+        raise RejectedError(
+            400, "unknown-specversion", 'Cannot read the event: its specversion must be "1.0"'
+        )
+    return event
+
+
+def _take(event: BaseCloudEvent, raw: bytes) -> list[Incoming]:
+    identity = f"{event.get_source()}\n{event.get_id()}"
+    kind = event.get_type()
+    content = msgspec.json.encode([kind, _data(event)], order="deterministic")
+    fingerprint = hashlib.sha256(content).hexdigest()
+    found = _read_data(event)
+    if isinstance(found, Derived):
+        conv_id = found.payload["general"]["convId"]
+        check_conversation_id(conv_id)
+        return [Incoming(conv_id, kind, _hash(identity), fingerprint, raw)]
+    if len(found) == 1:
+        return [Incoming(found[0].conv_id, kind, _hash(identity), fingerprint, raw)]
+    plain = decode(raw)
+    parts = [decode(part)["body"] for part in liveperson.split(_envelope(event), len(found))]
+    return [
+        Incoming(
+            change.conv_id,
+            kind,
+            _hash(f"{identity}\n{number}"),
+            fingerprint,
+            msgspec.json.encode({**plain, "data": part}),
+        )
+        for number, (change, part) in enumerate(zip(found, parts, strict=True))
+    ]
+
+
+def _read_data(event: BaseCloudEvent) -> list[conversations.Change] | Derived:
+    kind = event.get_type()
+    if kind.startswith(EVENT_PREFIX):
+        return _derived(event)
+    if kind in (CONVERSATION_UPDATED, MESSAGE_CREATED) or kind.startswith(LIVEPERSON_PREFIX):
+        return liveperson.read_changes(_envelope(event))
+    known = [
+        LIVEPERSON_PREFIX + "cqm.ExConversationChangeNotification",
+        LIVEPERSON_PREFIX + "ms.MessagingEventNotification",
+        CONVERSATION_UPDATED,
+        MESSAGE_CREATED,
+        EVENT_PREFIX + "…",
+    ]
+    raise RejectedError(
+        400, "unknown-type", f'Cannot take type "{kind[:100]}": known are {", ".join(known)}'
+    )
+
+
+def _data(event: BaseCloudEvent) -> dict[str, Any]:
+    data = event.get_data()
+    if isinstance(data, bytes | str):
+        data = decode(data.encode() if isinstance(data, str) else data)
+    if not isinstance(data, dict):
+        raise RejectedError(400, "malformed-data", 'Cannot read "data": not a JSON object')
+    return data
+
+
+def _envelope(event: BaseCloudEvent) -> dict[str, Any]:
+    """The data as one of LivePerson's notifications, which all derivation starts from."""
+    kind, data = event.get_type(), _data(event)
+    if kind == CONVERSATION_UPDATED:
+        return _conversation(data)
+    if kind == MESSAGE_CREATED:
+        return _message(data)
+    return {
+        "kind": "notification",
+        "type": kind.removeprefix(LIVEPERSON_PREFIX),
+        "body": data,
+    }
+
+
+def _conversation(data: dict[str, Any]) -> dict[str, Any]:
+    details = {
+        "convId": data.get("conversationId"),
+        "dialogs": [
+            {
+                "dialogId": data.get("conversationId"),
+                "dialogType": "MAIN",
+                "channelType": "MESSAGING",
+                "state": data.get("state"),
+            }
+        ],
+        "metaDataLastUpdateTs": data.get("updatedTs"),
+    }
+    same = ("state", "skillId", "participants", "ttr", "manualETTR", "startTs", "firstConversation",
+            "closeReason", "context", "endTs", "campaignInfo")  # fmt: skip
+    details |= {name: data[name] for name in same if name in data}
+    result = {"convId": data.get("conversationId"), "conversationDetails": details}
+    if "effectiveTTR" in data:
+        result["effectiveTTR"] = data["effectiveTTR"]
+    return {
+        "kind": "notification",
+        "type": "cqm.ExConversationChangeNotification",
+        "body": {"changes": [{"type": "UPSERT", "result": result}]},
+    }
+
+
+def _message(data: dict[str, Any]) -> dict[str, Any]:
+    dialog = data.get("dialogId", data.get("conversationId"))
+    change = {
+        "sequence": data.get("sequence"),
+        "dialogId": dialog,
+        "conversationId": data.get("conversationId"),
+        "serverTimestamp": data.get("ts"),
+        "originatorId": data.get("participantId"),
+        "originatorMetadata": {"id": data.get("participantId"), "role": data.get("role")},
+        "event": {
+            "type": "ContentEvent",
+            "contentType": data.get("contentType", "text/plain"),
+            "message": data.get("text"),
+        },
+    }
+    return {
+        "kind": "notification",
+        "type": "ms.MessagingEventNotification",
+        "body": {"dialogId": dialog, "changes": [change]},
+    }
+
+
+def _derived(event: BaseCloudEvent) -> Derived:
+    word = event.get_type().removeprefix(EVENT_PREFIX)
+    if word not in EVENT_WORDS:
+        raise RejectedError(
+            400,
+            "unknown-type",
+            f'Cannot take event "{word[:60]}": known are {", ".join(sorted(EVENT_WORDS))}',
+        )
+    payload = _data(event)
+    general = payload.get("general")
+    if not isinstance(general, dict) or not isinstance(general.get("convId"), str):
+        raise RejectedError(
+            400, "malformed-data", 'Cannot read "data": general.convId must be a string'
+        )
+    subtype = general.get("cbotEventType", "")
+    allowed = events.EVENT_TYPES[EVENT_WORDS[word]].subtypes
+    if subtype not in allowed:
+        raise RejectedError(
+            400,
+            "malformed-data",
+            f"Cannot read general.cbotEventType {str(subtype)[:60]!r}: for {word} it must be one "
+            f"of {', '.join(allowed)}",
+        )
+    try:
+        # Guards compare these fields later, so what is missing or misspelt is said here.
+        msgspec.convert(payload, events.Payload)
+    except msgspec.ValidationError as error:
+        raise RejectedError(400, "malformed-data", f'Cannot read "data": {error}') from error
+    at = event.get_time() or dt.datetime.now(dt.UTC)
+    return Derived(EVENT_WORDS[word], payload, int(at.timestamp() * 1000))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

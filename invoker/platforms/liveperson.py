@@ -1,0 +1,109 @@
+"""LivePerson: its webhooks come in; commands go out by the connection's callback URL.
+
+Source: `controller-bot.md` §2.
+"""
+
+import hashlib
+import hmac
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from invoker import conversations
+from invoker.platforms import callbacks
+from invoker.platforms.contract import (
+    Derived,
+    Incoming,
+    RejectedError,
+    check_conversation_id,
+    decode,
+)
+
+if TYPE_CHECKING:
+    from invoker.models import Command, Connection
+
+ACCOUNT = "x-liveperson-account-id"
+CLIENT = "x-liveperson-client-id"
+SIGNATURE = "x-liveperson-signature"
+
+
+def sign(secret: str, body: bytes, algorithm: str) -> str:
+    """The signature header's value: the algorithm, `=`, and the HMAC of the raw body in base64."""
+    digest = hmac.new(secret.encode(), body, algorithm).digest()
+    return f"{algorithm}={b64encode(digest).decode()}"
+
+
+class LivePerson:
+    """The scheme has no timestamp and no delivery id: repetitions are found by content."""
+
+    def authenticate(
+        self, connection: "Connection", headers: Mapping[str, str], body: bytes
+    ) -> None:
+        for name in (ACCOUNT, CLIENT, SIGNATURE):
+            if not headers.get(name):
+                raise RejectedError(
+                    400, "missing-header", f'Cannot check the sender: header "{name}" is missing'
+                )
+        algorithm = headers[SIGNATURE].partition("=")[0]
+        expected = sign(
+            connection.signing_secret, body, algorithm if algorithm == "sha256" else "sha1"
+        )
+        if not hmac.compare_digest(expected.encode(), headers[SIGNATURE].encode()):
+            raise RejectedError(
+                401, "bad-signature", "Cannot accept the request: its signature does not fit"
+            )
+        for name, expected in ((ACCOUNT, connection.account_id), (CLIENT, connection.client_id)):
+            if not hmac.compare_digest(expected.encode(), headers[name].encode()):
+                raise RejectedError(
+                    401,
+                    "wrong-sender",
+                    f'Cannot accept the request: header "{name}" is not that of this connection',
+                )
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> list[Incoming]:  # noqa: ARG002
+        envelope = decode(body)
+        changes = read_changes(envelope)
+        bodies = [body] if len(changes) == 1 else split(envelope, len(changes))
+        keys = [hashlib.sha256(change.key.encode()).hexdigest() for change in changes]
+        return [
+            Incoming(change.conv_id, str(envelope["type"]), key, fingerprint=key, body=single)
+            for change, key, single in zip(changes, keys, bodies, strict=True)
+        ]
+
+    def answer(self, *, accepted: int, duplicates: int) -> tuple[int, dict[str, Any]]:
+        # 200 and 201 are success to LivePerson, 202 and 204 are failures: `controller-bot.md` §2.3.
+        return 200, {"accepted": accepted, "duplicates": duplicates}
+
+    def digest(self, body: bytes) -> conversations.Change | Derived:
+        return read_changes(decode(body))[0]
+
+    def deliver(self, connection: "Connection", command: "Command") -> str:
+        return callbacks.post(connection, command)
+
+
+def read_changes(envelope: Any) -> list[conversations.Change]:
+    """The changes of one notification, with ids that can be stored.
+
+    Raises:
+        RejectedError: 400 with the code and path that `conversations` gives.
+    """
+    try:
+        changes = conversations.read_notification(envelope)
+    except conversations.NotificationError as error:
+        raise RejectedError(400, error.code, str(error)) from error
+    for change in changes:
+        check_conversation_id(change.conv_id)
+    return changes
+
+
+def split(envelope: dict[str, Any], count: int) -> list[bytes]:
+    """The same envelope once for each of its changes."""
+    inner = envelope["body"]
+    if "changes" not in inner:  # the raw dialect's message notification holds exactly one
+        return [msgspec.json.encode(envelope)] * count
+    return [
+        msgspec.json.encode({**envelope, "body": {**inner, "changes": [change]}})
+        for change in inner["changes"]
+    ]
