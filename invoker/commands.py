@@ -1,0 +1,263 @@
+"""What a function may ask for: read it, check that it still makes sense, carry it out."""
+
+import datetime as dt
+import logging
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from invoker import automatic_messages, conversations, events, guards
+from invoker.fields import storable
+from invoker.models import (
+    OPEN_COMMAND_STATES,
+    Command,
+    CommandState,
+    CommandType,
+    Connection,
+    Event,
+    Invocation,
+    Lease,
+    MessageDelivery,
+)
+from invoker.platforms import PLATFORMS, DeliveryError
+
+logger = logging.getLogger(__name__)
+
+ORDER = (CommandType.MESSAGE, CommandType.TRANSFER, CommandType.CLOSE)
+# A message is worth most at once: 0.5 s, 1 s, 2 s, … up to a minute between attempts.
+FIRST_RETRY_S = 0.5
+LONGEST_RETRY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One item of a function's result. `reason` is empty when it is to be carried out."""
+
+    type: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    detail: str = ""
+
+
+def parse(result: Any) -> list[Asked]:
+    """Read a function's result: nothing, one command object, or an array of them.
+
+    Never raises. What cannot be carried out comes back too, with the reason why.
+    """
+    if result is None:
+        return []
+    items = result if isinstance(result, list) else [result]
+    return list(_first_of_each_type(items))
+
+
+def _first_of_each_type(items: list[Any]) -> Iterator[Asked]:
+    seen: set[str] = set()
+    for item in items:
+        if not isinstance(item, dict) or not isinstance(item.get("type"), str):
+            shown = storable(str(item)[:200])
+            yield Asked("", reason="not-a-command", detail=f'No object with a "type": {shown}')
+            continue
+        name = item["type"]
+        if name not in CommandType.values:
+            known = ", ".join(CommandType.values)
+            yield Asked(
+                storable(name[:40]), reason="unknown-type", detail=f"Known types are {known}"
+            )
+        elif name in seen:
+            detail = "Only the first command of each type is carried out"
+            yield Asked(name, _shown(item), reason="not-first", detail=detail)
+        else:
+            seen.add(name)
+            yield _check(name, item)
+
+
+def _shown(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: item[name] for name in ("text", "skillId", "agentId") if name in item}
+
+
+def _check(name: str, item: dict[str, Any]) -> Asked:
+    match name:
+        case CommandType.MESSAGE:
+            return _check_message(item)
+        case CommandType.TRANSFER:
+            return _check_transfer(item)
+    return Asked(name)
+
+
+def _check_message(item: dict[str, Any]) -> Asked:
+    name, text = CommandType.MESSAGE.value, item.get("text")
+    if text in ("", []):
+        detail = "The function asked for no message, so the automatic message stays away too"
+        return Asked(name, reason="empty", detail=detail)
+    if not isinstance(text, str):
+        detail = f'"text" must be text, not {text!r:.200}'
+        return Asked(name, _shown(item), reason="malformed", detail=detail)
+    return Asked(name, {"text": text})
+
+
+def _check_transfer(item: dict[str, Any]) -> Asked:
+    name, fields = CommandType.TRANSFER.value, {}
+    for key in ("skillId", "agentId"):
+        value = item.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value:
+            detail = f'"{key}" must be text, not {value!r:.200}'
+            return Asked(name, _shown(item), reason="malformed", detail=detail)
+        fields[key] = value
+    if not fields:
+        detail = 'A transfer needs "skillId", "agentId", or both'
+        return Asked(name, reason="malformed", detail=detail)
+    return Asked(name, fields)
+
+
+def record(event: Event, asked: list[Asked], invocation: Invocation | None) -> None:
+    """Write down what an event leads to, before anything leaves the house.
+
+    Adds the account's automatic message when the function asked for no message and did not ask
+    for silence either. Call it inside the lease's transaction.
+    """
+    rows = [_row(event, one, invocation) for one in asked]
+    has_message = any(
+        one.type == CommandType.MESSAGE and one.reason in ("", "empty") for one in asked
+    )
+    if not has_message and events.EVENT_TYPES[event.type].runs_commands:
+        text = automatic_messages.text_for(event.account_id, event.subtype)
+        if text:
+            rows.append(_row(event, Asked(CommandType.MESSAGE, {"text": text}), None))
+    # Kept in the order of delivery: message, transfer, close, then what was dropped.
+    rows.sort(key=lambda row: (row.state == CommandState.DROPPED, _rank(row.type)))
+    for position, row in enumerate(rows):
+        row.position = position
+    Command.objects.bulk_create(rows)
+
+
+def _row(event: Event, one: Asked, invocation: Invocation | None) -> Command:
+    live = not one.reason
+    return Command(
+        account_id=event.account_id,
+        event=event,
+        invocation=invocation,
+        type=one.type,
+        fields=one.fields,
+        state=CommandState.PENDING if live else CommandState.DROPPED,
+        reason=one.reason,
+        detail=storable(one.detail),
+        due_at=timezone.now() if live else None,
+        # One event can lead to one command of a type, whatever dies and starts again.
+        idempotency_key=f"{event.pk}:{one.type}" if live else None,
+    )
+
+
+def _rank(name: str) -> int:
+    return ORDER.index(CommandType(name)) if name in ORDER else len(ORDER)
+
+
+def deliver(
+    lease: Lease, connection: Connection, event: Event, state: conversations.State | None
+) -> dt.datetime | None:
+    """Carry out what is open of an event, in order, each at most as often as it may be.
+
+    Returns:
+        None when every command has its final state, else when to come back.
+
+    Raises:
+        LeaseLostError: another worker has taken over.
+    """
+    for command in event.commands.filter(state__in=OPEN_COMMAND_STATES).order_by("position"):
+        command.event = event
+        if command.due_at and command.due_at > timezone.now():
+            return command.due_at
+        if not _may_send(lease, connection, command, state):
+            continue
+        due_at = _attempt(lease, connection, command)
+        if due_at:
+            return due_at
+    return None
+
+
+def _may_send(
+    lease: Lease, connection: Connection, command: Command, state: conversations.State | None
+) -> bool:
+    interrupted = command.state == CommandState.SENDING
+    if (
+        interrupted
+        and command.type == CommandType.MESSAGE
+        and connection.message_delivery == MessageDelivery.AT_MOST_ONCE
+    ):
+        _settle(
+            lease,
+            command,
+            CommandState.UNCERTAIN,
+            reason="interrupted",
+            detail="The process ended between sending and recording, so it is not sent again",
+        )
+        return False
+    stale = guards.check(command, state, now=timezone.now())
+    if stale:
+        _settle(lease, command, CommandState.STALE, reason=stale.reason, detail=stale.detail)
+        return False
+    with lease.transaction():
+        Command.objects.filter(pk=command.pk).update(
+            state=CommandState.SENDING, attempts=F("attempts") + 1
+        )
+    command.attempts += 1
+    return True
+
+
+def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datetime | None:
+    """Send one command. Returns when to try again, None when it is settled."""
+    try:
+        answer = PLATFORMS[connection.platform].deliver(connection, command)
+    except DeliveryError as error:
+        if error.permanent or command.attempts >= settings.CALLBACK_ATTEMPTS:
+            reason = "refused" if error.permanent else "gave-up"
+            _settle(lease, command, CommandState.FAILED, reason=reason, detail=str(error))
+            return None
+        due_at = timezone.now() + dt.timedelta(seconds=_wait_s(command.attempts, error))
+        with lease.transaction():
+            Command.objects.filter(pk=command.pk).update(
+                state=CommandState.PENDING,
+                due_at=due_at,
+                reason="retrying",
+                detail=storable(str(error)),
+            )
+        return due_at
+    _settle(lease, command, CommandState.SENT, reason="", detail=answer)
+    return None
+
+
+def _wait_s(attempts: int, error: DeliveryError) -> float:
+    if error.retry_after_s is not None:
+        return error.retry_after_s
+    longest = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** (attempts - 1))
+    # Spread out, so that conversations that failed together do not come back together.
+    return longest * random.uniform(0.75, 1.25)  # noqa: S311
+
+
+def _settle(
+    lease: Lease, command: Command, state: CommandState, *, reason: str, detail: str
+) -> None:
+    sent_at = timezone.now() if state == CommandState.SENT else None
+    with lease.transaction():
+        Command.objects.filter(pk=command.pk).update(
+            state=state, reason=reason, detail=storable(detail), sent_at=sent_at, due_at=None
+        )
+    command.state = state
+    logger.info(
+        "command settled",
+        extra={
+            "command_id": command.pk,
+            "event_id": command.event_id,
+            "account_id": command.account_id,
+            "state": state,
+            "reason": reason,
+        },
+    )

@@ -1,0 +1,152 @@
+"""Whether a command still makes sense: what the function saw against the conversation as it is now.
+
+A slow function must not greet after the agent has spoken. Named facts are compared, never a
+version number: that somebody has read a message voids nothing. Source: `controller-bot.md` §6.3.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from invoker import conversations, events
+from invoker.models import Command, CommandType
+
+Participants = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Why a command is not sent: a stable word, and the sentence that Activity shows."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An event as the function saw it, and its conversation as it is now."""
+
+    payload: dict[str, Any]
+    happened_ms: int
+    now: conversations.State
+
+    @property
+    def agent_spoke(self) -> bool:
+        return (self.now.last_agent_ts or 0) > self.happened_ms
+
+    @property
+    def consumer_wrote(self) -> bool:
+        return (self.now.last_consumer_ts or 0) > self.happened_ms
+
+    @property
+    def assigned(self) -> set[str]:
+        return {one.id for one in self.now.participants if one.role == "ASSIGNED_AGENT"}
+
+    @property
+    def assigned_then(self) -> set[str]:
+        participants: Participants = self.payload["participantChange"]["newParticipants"]
+        return {one["id"] for one in participants if one.get("role") == "ASSIGNED_AGENT"}
+
+    @property
+    def skill_then(self) -> str:
+        skill: str = self.payload["routing"]["newSkillId"]
+        return skill
+
+
+AGENT_SPOKE = Stale("agent-spoke", "An agent has written since the event")
+CONSUMER_WROTE = Stale("consumer-wrote", "The consumer has written since the event")
+ASSIGNED_NOW = Stale("assignment-changed", "An agent is assigned now")
+ASSIGNMENT_CHANGED = Stale("assignment-changed", "The assigned agent changed meanwhile")
+SKILL_CHANGED = Stale("skill-changed", "The conversation moved to another skill meanwhile")
+TTR_CHANGED = Stale("response-time-changed", "The response time changed again meanwhile")
+CLOSED = Stale("closed", "The conversation was closed meanwhile")
+
+Guard = Callable[[Scene], Stale | None]
+
+
+def check(command: Command, state: conversations.State | None, *, now: dt.datetime) -> Stale | None:
+    """Say why a command no longer makes sense. None when it does.
+
+    `state` is None where the platform sends events that it derived itself: then only age counts.
+    """
+    event = command.event
+    age_s = (now - event.received_at).total_seconds()
+    if age_s > settings.EVENT_MAX_AGE_S:
+        return Stale(
+            "too-old",
+            f"The event is {age_s:.0f} s old, and after {settings.EVENT_MAX_AGE_S:g} s nobody "
+            "expects an answer to it",
+        )
+    if state is None:
+        return None
+    if state.state == "CLOSE" and event.type != events.CONVERSATION_END.id:
+        return CLOSED
+    scene = Scene(event.payload, int(event.occurred_at.timestamp() * 1000), state)
+    match command.type:
+        case CommandType.TRANSFER:
+            return _transfer(scene)
+        case CommandType.CLOSE:
+            return CONSUMER_WROTE if scene.consumer_wrote else None
+    guard = MESSAGE_GUARDS.get(event.subtype)
+    return guard(scene) if guard else None
+
+
+def _transfer(scene: Scene) -> Stale | None:
+    if scene.skill_then != scene.now.skill_id:
+        return SKILL_CHANGED
+    return ASSIGNMENT_CHANGED if scene.assigned_then != scene.assigned else None
+
+
+def _unanswered(scene: Scene) -> Stale | None:
+    return AGENT_SPOKE if scene.agent_spoke else None
+
+
+def _consumer_silent(scene: Scene) -> Stale | None:
+    return CONSUMER_WROTE if scene.consumer_wrote else None
+
+
+def _still_in_queue(scene: Scene) -> Stale | None:
+    return ASSIGNED_NOW if scene.assigned else None
+
+
+def _still_connected(scene: Scene) -> Stale | None:
+    if not scene.assigned_then & scene.assigned:
+        return ASSIGNMENT_CHANGED
+    return _unanswered(scene)
+
+
+def _still_there(scene: Scene) -> Stale | None:
+    return SKILL_CHANGED if scene.skill_then != scene.now.skill_id else None
+
+
+def _agent_still_silent(scene: Scene) -> Stale | None:
+    if scene.assigned_then != scene.assigned:
+        return ASSIGNMENT_CHANGED
+    return _unanswered(scene)
+
+
+def _same_response_time(scene: Scene) -> Stale | None:
+    then, ttr = scene.payload["ttr"]["newTtr"], scene.now.ttr
+    manual_then = str(scene.payload["general"]["manualETTR"] or "0")
+    same = (then["ttrType"], then["value"], manual_then) == (
+        ttr.ttr_type,
+        ttr.value,
+        str(scene.now.manual_ettr),
+    )
+    return None if same else TTR_CHANGED
+
+
+MESSAGE_GUARDS: dict[str, Guard] = {
+    **dict.fromkeys(events.NEW_CONVERSATION.subtypes, _unanswered),
+    **dict.fromkeys(events.TTR.subtypes, _same_response_time),
+    "YOU_ARE_CONNECTED_TO": _still_connected,
+    "BACK_TO_QUEUE": _still_in_queue,
+    "ENGAGEMENT_TRANSFERED": _still_there,
+    "CONV_AWAITING_IN_QUEUE": _still_in_queue,
+    "AGENT_NON_RESPONSIVE": _agent_still_silent,
+    "CONSUMER_NON_RESPONSIVE": _consumer_silent,
+    "CONSUMER_SEND_MESSAGE_ON_OFFHOURS": _unanswered,
+}

@@ -1,0 +1,25 @@
+"""Celery entry points. Arguments are ids; every task may run twice or never: rows decide."""
+
+from celery import shared_task
+from celery.contrib.django.task import DjangoTask
+
+from invoker import dispatch
+from invoker.models import Heartbeat
+
+WORKER = "worker"
+
+
+@shared_task(base=DjangoTask, name="invoker.drain")
+def drain(conversation_pk: int) -> None:
+    dispatch.drain(conversation_pk)
+
+
+@shared_task(base=DjangoTask, name="invoker.sweep")
+def sweep() -> None:
+    for pk in dispatch.due_conversations():
+        drain.apply_async((pk,), retry=False, expires=5)
+
+
+@shared_task(base=DjangoTask, name="invoker.heartbeat")
+def heartbeat() -> None:
+    Heartbeat.beat(WORKER)
