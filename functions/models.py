@@ -1,0 +1,105 @@
+"""What people write: functions, their drafts, and every version that was saved."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from invoker import events
+from invoker.models import ACCOUNT_ID_LENGTH, Deployment
+
+
+class State(models.TextChoices):
+    """How a draft stands to what is live. Source: `liveperson-contract.md` §4.3."""
+
+    DRAFT = "Draft"
+    PRODUCTIVE = "Productive"
+    MODIFIED = "Modified"
+    MARKED_UNDEPLOYED = "Marked Undeployed"
+    BUILD_ERROR = "Build Error"
+    DEPLOY_ERROR = "Deploy Error"
+
+
+class Stage(models.TextChoices):
+    """What a deployment in progress, or the last one that failed, left behind."""
+
+    NONE = "", "None"
+    DEPLOYING = "deploying", "Deploying"
+    UNDEPLOYING = "undeploying", "Undeploying"
+    BUILD_ERROR = "build_error", "Build error"
+    DEPLOY_ERROR = "deploy_error", "Deploy error"
+
+
+class Function(models.Model):
+    """One function of an account: its draft, and a pointer to the deployment that serves."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
+    name = models.CharField(max_length=50)
+    description = models.CharField(max_length=200)
+    event_type = models.CharField(max_length=60, blank=True)
+    code = models.TextField()
+    environment = models.JSONField(default=dict, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    deployment = models.OneToOneField(
+        Deployment, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.NONE, blank=True)
+    stage_at = models.DateTimeField(null=True)
+    problems = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=150)
+    updated_at = models.DateTimeField(auto_now=True)
+    updated_by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "name"], name="function_name_once"),
+            models.UniqueConstraint(
+                fields=["account_id", "event_type"],
+                condition=Q(event_type__in=sorted(events.SINGLE_EVENT_TYPES)),
+                name="function_event_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def state(self) -> State:
+        """The state people see. Compares with the deployment, so load it along in lists."""
+        match self.stage:
+            case Stage.BUILD_ERROR:
+                return State.BUILD_ERROR
+            case Stage.DEPLOY_ERROR:
+                return State.DEPLOY_ERROR
+            case Stage.UNDEPLOYING:
+                return State.MARKED_UNDEPLOYED
+        if self.deployment is None:
+            return State.DRAFT
+        if self.deployment.version == self.version:
+            return State.PRODUCTIVE
+        return State.MODIFIED
+
+    @property
+    def event(self) -> events.EventType:
+        return events.EVENT_TYPES[self.event_type]
+
+
+class Version(models.Model):
+    """A draft as it was saved. Never changed; restoring one saves it again as the newest."""
+
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    code = models.TextField()
+    environment = models.JSONField(default=dict)
+    description = models.CharField(max_length=200)
+    saved_at = models.DateTimeField(auto_now_add=True)
+    saved_by = models.CharField(max_length=150)
+    note = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["function", "number"], name="version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.function_id} version {self.number}"

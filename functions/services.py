@@ -1,0 +1,459 @@
+"""Every change to a function: create, save, test, deploy, undeploy, restore, delete.
+
+FunctionError                    has a stable `code`; the message says what to do
+├── InvalidError                 a value breaks a rule; `field` says which
+├── NameTakenError               another function of the account has this name
+├── EventTakenError              another function has this event; `holder` is it
+├── LimitError                   the account may not have more
+├── UnchangedError               there was nothing to save
+├── ConflictError                somebody saved a newer version; `newest` is it
+├── BuildError                   the draft cannot be deployed; `problems` say why, with lines
+└── NotAllowedError              not in this state
+"""
+
+import datetime as dt
+import logging
+import re
+from dataclasses import asdict
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from functions import gallery
+from functions.models import Function, Stage, Version
+from invoker import dispatch, events, runtime
+from invoker.models import Deployment
+
+logger = logging.getLogger(__name__)
+
+# Source: `liveperson-contract.md` §4.4.
+MAX_FUNCTIONS = 50
+MAX_NAME = 50
+MAX_DESCRIPTION = 200
+MAX_CODE = 100_000
+MAX_VARIABLES = 50
+MAX_VARIABLE_NAME = 200
+MAX_VARIABLE_VALUE = 1024
+RESERVED_VARIABLES = frozenset(
+    {"BRAND_ID", "LAMBDA_UUID", "DOMAIN", "DC", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY",
+     "VAULT_K8S_MOUNT", "VAULT_DOMAIN", "VAULT_SERVICE_ENV", "VAULT_LAMBDA_ROLE",
+     "WATCHDOG_VERSION", "NODE_ENV", "X_LIVEPERSON_PROJECT_ID", "X_LIVEPERSON_BRAND_ID",
+     "X_LIVEPERSON_FUNCTION_UUID", "X_LIVEPERSON_CSDS_DOMAIN"}
+)  # fmt: skip
+LONGEST_BUILD = dt.timedelta(minutes=2)
+NAME_PATTERN = re.compile(r"[A-Za-z0-9_]+")
+VARIABLE_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class FunctionError(Exception):
+    """A change that was not made."""
+
+    code = "function-error"
+
+
+class InvalidError(FunctionError):
+    code = "invalid"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NameTakenError(FunctionError):
+    code = "name-taken"
+
+
+class EventTakenError(FunctionError):
+    code = "event-taken"
+
+    def __init__(self, message: str, holder: Function | None) -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
+class LimitError(FunctionError):
+    code = "limit-reached"
+
+
+class UnchangedError(FunctionError):
+    code = "unchanged"
+
+
+class ConflictError(FunctionError):
+    code = "conflict"
+
+    def __init__(self, message: str, newest: Version) -> None:
+        super().__init__(message)
+        self.newest = newest
+
+
+class BuildError(FunctionError):
+    code = "build-failed"
+
+    def __init__(self, message: str, problems: list[runtime.Problem]) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+class NotAllowedError(FunctionError):
+    code = "not-allowed"
+
+
+def create(
+    account_id: str,
+    *,
+    name: str,
+    description: str,
+    event_type: str,
+    by: str,
+    template: gallery.Template | None = None,
+    code: str = "",
+) -> Function:
+    """Make a function with its first version, from a template or from `code`.
+
+    Raises:
+        InvalidError, NameTakenError, EventTakenError, LimitError: nothing was made.
+    """
+    source = template.source if template else code
+    _check_name(name)
+    _check_description(description)
+    _check_code(source)
+    kind = events.EVENT_TYPES.get(event_type)
+    if kind is None:
+        raise InvalidError("event_type", f'Cannot create "{name}": no event type "{event_type}"')
+    if template and template.event_type != event_type:
+        raise InvalidError(
+            "template", f'Cannot create "{name}": template "{template.name}" is for another event'
+        )
+    siblings = Function.objects.filter(account_id=account_id)
+    if siblings.count() >= MAX_FUNCTIONS:
+        raise LimitError(
+            f'Cannot create "{name}": the account has {MAX_FUNCTIONS} functions, delete one first'
+        )
+    if kind.limit is not None and kind.limit > 1:
+        holders = siblings.filter(event_type=event_type)
+        if holders.count() >= kind.limit:
+            raise EventTakenError(
+                f'Cannot create "{name}": {kind.limit} functions have the event "{kind.name}"',
+                holders.first(),
+            )
+    try:
+        with transaction.atomic():
+            function = Function.objects.create(
+                account_id=account_id,
+                name=name,
+                description=description,
+                event_type=event_type,
+                code=source,
+                created_by=by,
+                updated_by=by,
+            )
+            _keep_version(function, by, note="Created")
+    except IntegrityError as error:
+        if siblings.filter(name=name).exists():
+            raise NameTakenError(
+                f'Cannot create "{name}": the account has a function of that name'
+            ) from error
+        holder = siblings.filter(event_type=event_type).first()
+        raise EventTakenError(
+            f'Cannot create "{name}": the event "{kind.name}" already has a function, "{holder}"',
+            holder,
+        ) from error
+    return function
+
+
+def save_draft(
+    function: Function,
+    *,
+    version: int,
+    code: str,
+    description: str,
+    environment: dict[str, str],
+    by: str,
+    note: str = "",
+) -> Version:
+    """Save the draft as the next version, if nobody has saved since `version`.
+
+    Raises:
+        InvalidError, NotAllowedError: a rule is broken, nothing was saved.
+        UnchangedError: the draft is already like this.
+        ConflictError: somebody saved a newer version, which is kept as it is.
+    """
+    _check_description(description)
+    _check_code(code)
+    _check_environment(environment)
+    with transaction.atomic():
+        saved = Function.objects.filter(pk=function.pk, version=version).exclude(
+            stage=Stage.DEPLOYING, stage_at__gt=timezone.now() - LONGEST_BUILD
+        )
+        before = saved.values_list("code", "description", "environment").first()
+        if before == (code, description, environment):
+            raise UnchangedError(f'Nothing to save: "{function.name}" has not changed')
+        changed = saved.update(
+            code=code,
+            description=description,
+            environment=environment,
+            version=F("version") + 1,
+            stage=Stage.NONE,
+            problems=[],
+            updated_at=timezone.now(),
+            updated_by=by,
+        )
+        function.refresh_from_db()
+        if not changed:
+            _explain_refusal(function, version)
+        return _keep_version(function, by, note=note)
+
+
+def _explain_refusal(function: Function, version: int) -> None:
+    if function.version == version:
+        raise NotAllowedError(
+            f'Cannot save "{function.name}": it is being deployed, try again in a moment'
+        )
+    newest = function.versions.get(number=function.version)
+    raise ConflictError(
+        f'Cannot save "{function.name}": {newest.saved_by} saved version {newest.number} after '
+        f"version {version}, compare and choose",
+        newest,
+    )
+
+
+def restore(function: Function, number: int, *, version: int, by: str) -> Version:
+    """Save an older version again as the newest."""
+    old = function.versions.filter(number=number).first()
+    if old is None:
+        raise InvalidError("number", f'Cannot restore "{function.name}": no version {number}')
+    return save_draft(
+        function,
+        version=version,
+        code=old.code,
+        description=old.description,
+        environment=old.environment,
+        by=by,
+        note=f"Restored version {number}",
+    )
+
+
+def test(
+    function: Function, *, code: str, environment: dict[str, str], event: Any
+) -> runtime.Result:
+    """Run a draft once, saved or not, in a sandbox of its own. Nothing is recorded or sent.
+
+    Raises:
+        InvalidError: the code or the variables break a rule.
+    """
+    _check_code(code)
+    _check_environment(environment)
+    program = runtime.Program(
+        source=code,
+        account_id=function.account_id,
+        environment={
+            **environment,
+            **dispatch.reserved_variables(function.account_id, function.pk),
+        },
+    )
+    return runtime.run(program, event)
+
+
+def deploy(function: Function, *, version: int, by: str, note: str = "") -> Deployment:
+    """Build the draft and put it in front of events; what served before is kept for rollback.
+
+    The build checks the code in the engine that will run it and starts it once. An event that
+    comes meanwhile runs the old version, one in flight ends on the version it began with.
+
+    Raises:
+        BuildError: the draft cannot run, the old version keeps serving.
+        ConflictError: somebody saved after `version`, so this is not what was reviewed.
+        NotAllowedError: a deployment is going on.
+    """
+    _begin(function, version, Stage.DEPLOYING)
+    try:
+        problems = [
+            problem for problem in runtime.check(function.code) if problem.severity == "error"
+        ]
+        deployment = Deployment(
+            account_id=function.account_id,
+            function_id=function.pk,
+            function_name=function.name,
+            event_type=function.event_type,
+            version=function.version,
+            code=function.code,
+            environment=function.environment,
+            created_by=by,
+            note=note,
+        )
+        if not problems:
+            failed = runtime.prewarm(dispatch.program(deployment))
+            if failed is not None and failed.failure is not None:
+                problems = [_problem(failed.failure)]
+    except BaseException:
+        _end(function, Stage.DEPLOY_ERROR)
+        raise
+    if problems:
+        _end(function, Stage.BUILD_ERROR, problems)
+        first = problems[0]
+        where = f" in line {first.line}" if first.line else ""
+        raise BuildError(f'Cannot deploy "{function.name}": {first.message}{where}', problems)
+    with transaction.atomic():
+        _retire(function)
+        deployment.active = True
+        deployment.save()
+        Function.objects.filter(pk=function.pk).update(
+            deployment=deployment, stage=Stage.NONE, problems=[]
+        )
+    function.refresh_from_db()
+    logger.info(
+        "function deployed",
+        extra={"account_id": function.account_id, "function_id": function.pk, "version": version},
+    )
+    return deployment
+
+
+def undeploy(function: Function) -> None:
+    """Take a function out of service: its event gets the automatic message from now on."""
+    if function.deployment is None:
+        raise NotAllowedError(f'Cannot undeploy "{function.name}": it is not deployed')
+    with transaction.atomic():
+        _retire(function)
+        Function.objects.filter(pk=function.pk).update(
+            deployment=None, stage=Stage.NONE, problems=[]
+        )
+    function.refresh_from_db()
+
+
+def roll_back(function: Function, deployment: Deployment, *, by: str) -> Deployment:
+    """Put an earlier deployment's code back in front of events at once; the draft stays."""
+    if deployment.function_id != function.pk:
+        raise InvalidError("deployment", f'Cannot roll back "{function.name}": not its deployment')
+    if deployment.active:
+        raise NotAllowedError(f'Cannot roll back "{function.name}": this one serves already')
+    with transaction.atomic():
+        _retire(function)
+        again = Deployment.objects.create(
+            account_id=function.account_id,
+            function_id=function.pk,
+            function_name=function.name,
+            event_type=function.event_type,
+            version=deployment.version,
+            code=deployment.code,
+            environment=deployment.environment,
+            created_by=by,
+            note=f"Rolled back to version {deployment.version}",
+            active=True,
+        )
+        Function.objects.filter(pk=function.pk).update(
+            deployment=again, stage=Stage.NONE, problems=[]
+        )
+    function.refresh_from_db()
+    runtime.prewarm(dispatch.program(again))
+    return again
+
+
+def delete(function: Function) -> None:
+    """Remove a function with its versions. What it did stays in Activity."""
+    if function.deployment is not None:
+        raise NotAllowedError(f'Cannot delete "{function.name}": it is deployed, undeploy it first')
+    function.delete()
+
+
+def _begin(function: Function, version: int, stage: Stage) -> None:
+    now = timezone.now()
+    # A process that died while it deployed must not keep the function locked for ever.
+    free = Function.objects.filter(pk=function.pk, version=version).exclude(
+        stage=Stage.DEPLOYING, stage_at__gt=now - LONGEST_BUILD
+    )
+    started = free.update(stage=stage, stage_at=now)
+    function.refresh_from_db()
+    if started:
+        return
+    if function.version != version:
+        newest = function.versions.get(number=function.version)
+        raise ConflictError(
+            f'Cannot deploy "{function.name}": {newest.saved_by} saved version {newest.number} '
+            f"after version {version}, review it first",
+            newest,
+        )
+    raise NotAllowedError(f'Cannot deploy "{function.name}": it is being deployed already')
+
+
+def _end(function: Function, stage: Stage, problems: list[runtime.Problem] | None = None) -> None:
+    Function.objects.filter(pk=function.pk).update(
+        stage=stage, problems=[asdict(problem) for problem in problems or []]
+    )
+    function.refresh_from_db()
+
+
+def _retire(function: Function) -> None:
+    serving = Deployment.objects.filter(function_id=function.pk, active=True)
+    serving.update(active=False, retired_at=timezone.now())
+
+
+def _problem(failure: runtime.Failure) -> runtime.Problem:
+    return runtime.Problem(
+        code=failure.code,
+        message=failure.message,
+        line=failure.line,
+        column=failure.column,
+        severity="error",
+    )
+
+
+def _keep_version(function: Function, by: str, *, note: str) -> Version:
+    return Version.objects.create(
+        function=function,
+        number=function.version,
+        code=function.code,
+        environment=function.environment,
+        description=function.description,
+        saved_by=by,
+        note=note,
+    )
+
+
+def _check_name(name: str) -> None:
+    if not NAME_PATTERN.fullmatch(name) or len(name) > MAX_NAME:
+        raise InvalidError(
+            "name",
+            f'Cannot use the name "{name[:60]}": use 1 to {MAX_NAME} letters, digits and '
+            "underscores",
+        )
+
+
+def _check_description(description: str) -> None:
+    if not description.strip() or len(description) > MAX_DESCRIPTION:
+        raise InvalidError(
+            "description", f"Cannot save: the description must have 1 to {MAX_DESCRIPTION} letters"
+        )
+
+
+def _check_code(code: str) -> None:
+    if len(code) > MAX_CODE:
+        raise InvalidError(
+            "code", f"Cannot save: the code has {len(code)} characters, at most {MAX_CODE} fit"
+        )
+    if "\0" in code:
+        raise InvalidError("code", "Cannot save: the code contains a NUL character")
+
+
+def _check_environment(environment: dict[str, str]) -> None:
+    if len(environment) > MAX_VARIABLES:
+        raise InvalidError(
+            "environment", f"Cannot save: at most {MAX_VARIABLES} environment variables fit"
+        )
+    for name, value in environment.items():
+        if name in RESERVED_VARIABLES:
+            raise InvalidError("environment", f'Cannot use the variable "{name}": it is reserved')
+        if not VARIABLE_PATTERN.fullmatch(name) or len(name) > MAX_VARIABLE_NAME:
+            raise InvalidError(
+                "environment",
+                f'Cannot use the variable "{name[:60]}": use letters, digits and underscores, '
+                f"at most {MAX_VARIABLE_NAME}, and no digit first",
+            )
+        if len(value) > MAX_VARIABLE_VALUE:
+            raise InvalidError(
+                "environment",
+                f'Cannot use the variable "{name}": its value is longer than '
+                f"{MAX_VARIABLE_VALUE} characters",
+            )
