@@ -1,0 +1,1 @@
+"""The tests, one folder per package; `factories` makes rows, `conftest` holds the fixtures."""

@@ -1,0 +1,260 @@
+"""One factory per model, no surprises: what a test cares about, it says itself.
+
+Rows that belong to an account carry `ACCOUNT_ID`, which is the id of the fixture `account`.
+No factory makes an account, a controller bot or a membership along the way.
+"""
+
+import hashlib
+import uuid
+
+import factory
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from functions.models import Function, Version
+from houston.models import Account, ApiClient, Membership, Role, User
+from invoker import events
+from invoker.models import (
+    AutomaticMessage,
+    Command,
+    CommandType,
+    Connection,
+    ControllerBot,
+    Conversation,
+    Deployment,
+    Event,
+    EventState,
+    Heartbeat,
+    Invocation,
+    InvocationState,
+    LogLine,
+    Notification,
+    Platform,
+    make_webhook_secret,
+)
+
+ACCOUNT_ID = "acme1"
+PASSWORD = "correct horse battery"
+SOURCE = 'function lambda(input, callback) {\n  callback(null, "hello");\n}\n'
+
+
+class UserFactory(DjangoModelFactory):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    username = factory.Sequence(lambda n: f"user{n}")
+    password = factory.django.Password(PASSWORD)
+
+
+class AccountFactory(DjangoModelFactory):
+    class Meta:
+        model = Account
+
+    id = factory.Sequence(lambda n: f"account{n}")
+    name = factory.LazyAttribute(lambda account: account.id.capitalize())
+
+
+class MembershipFactory(DjangoModelFactory):
+    class Meta:
+        model = Membership
+
+    user = factory.SubFactory(UserFactory)
+    account = factory.SubFactory(AccountFactory)
+    role = Role.DEVELOPER
+
+
+class ApiClientFactory(DjangoModelFactory):
+    """Has no usable secret: call `issue_secret` and save where one is needed."""
+
+    class Meta:
+        model = ApiClient
+
+    account = factory.SubFactory(AccountFactory)
+    name = factory.Sequence(lambda n: f"client {n}")
+    secret_hash = "!"
+
+
+class ControllerBotFactory(DjangoModelFactory):
+    """Both steps done."""
+
+    class Meta:
+        model = ControllerBot
+
+    account_id = ACCOUNT_ID
+    set_up_by = "kim"
+    functions_enabled_at = factory.LazyFunction(timezone.now)
+    functions_enabled_by = "kim"
+
+
+class ConnectionFactory(DjangoModelFactory):
+    class Meta:
+        model = Connection
+
+    account_id = ACCOUNT_ID
+    platform = Platform.GENERIC
+    name = factory.Sequence(lambda n: f"connection {n}")
+    signing_secret = factory.LazyFunction(make_webhook_secret)
+
+
+class AutomaticMessageFactory(DjangoModelFactory):
+    class Meta:
+        model = AutomaticMessage
+
+    account_id = ACCOUNT_ID
+    subtype = "CONSUMER_OPEN_NEW_CONVERSATION"
+    text = "Welcome"
+
+
+class ConversationFactory(DjangoModelFactory):
+    class Meta:
+        model = Conversation
+
+    connection = factory.SubFactory(ConnectionFactory)
+    account_id = factory.SelfAttribute("connection.account_id")
+    conv_id = factory.Sequence(lambda n: f"conversation-{n}")
+
+
+class NotificationFactory(DjangoModelFactory):
+    class Meta:
+        model = Notification
+
+    conversation = factory.SubFactory(ConversationFactory)
+    connection = factory.SelfAttribute("conversation.connection")
+    account_id = factory.SelfAttribute("conversation.account_id")
+    kind = "com.houston.messaging.conversation.updated"
+    dedupe_key = factory.Sequence(lambda n: hashlib.sha256(str(n).encode()).hexdigest())
+    body = b"{}"
+    sha256 = factory.LazyAttribute(lambda one: hashlib.sha256(one.body).hexdigest())
+    receipt = factory.LazyFunction(uuid.uuid4)
+
+
+class FunctionFactory(DjangoModelFactory):
+    """A draft with its first version, as `services.create` leaves it."""
+
+    class Meta:
+        model = Function
+        skip_postgeneration_save = True
+
+    account_id = ACCOUNT_ID
+    name = factory.Sequence(lambda n: f"function_{n}")
+    description = "Says hello"
+    event_type = ""
+    code = SOURCE
+    created_by = "kim"
+    updated_by = "kim"
+    first_version = factory.RelatedFactory("tests.factories.VersionFactory", "function")
+
+
+class VersionFactory(DjangoModelFactory):
+    class Meta:
+        model = Version
+
+    function = factory.SubFactory(FunctionFactory, first_version=None)
+    number = factory.SelfAttribute("function.version")
+    code = factory.SelfAttribute("function.code")
+    environment = factory.SelfAttribute("function.environment")
+    description = factory.SelfAttribute("function.description")
+    saved_by = "kim"
+
+
+class DeploymentFactory(DjangoModelFactory):
+    """Serves events, though no function points at it: see `deployed`."""
+
+    class Meta:
+        model = Deployment
+
+    account_id = ACCOUNT_ID
+    function_id = factory.LazyFunction(uuid.uuid4)
+    function_name = factory.Sequence(lambda n: f"function_{n}")
+    event_type = "controllerbot_messaging_new_conversation"
+    version = 1
+    code = SOURCE
+    active = True
+    created_by = "kim"
+
+
+class EventFactory(DjangoModelFactory):
+    """A new conversation, waiting to be handled."""
+
+    class Meta:
+        model = Event
+
+    conversation = factory.SubFactory(ConversationFactory)
+    account_id = factory.SelfAttribute("conversation.account_id")
+    type = "controllerbot_messaging_new_conversation"
+    subtype = "CONSUMER_OPEN_NEW_CONVERSATION"
+    payload = factory.LazyAttribute(lambda event: events.sample(event.type)["payload"])
+    position = factory.Sequence(lambda n: n + 1)
+    occurred_at = factory.LazyFunction(timezone.now)
+    received_at = factory.SelfAttribute("occurred_at")
+    state = EventState.WAITING
+
+
+class InvocationFactory(DjangoModelFactory):
+    """A run that has ended well and asked for nothing."""
+
+    class Meta:
+        model = Invocation
+
+    event = factory.SubFactory(EventFactory)
+    deployment = factory.SubFactory(
+        DeploymentFactory, account_id=factory.SelfAttribute("..account_id")
+    )
+    account_id = factory.SelfAttribute("event.account_id")
+    function_id = factory.SelfAttribute("deployment.function_id")
+    outcome = InvocationState.SUCCEEDED
+    cold = False
+    duration_ms = 12.5
+    finished_at = factory.LazyFunction(timezone.now)
+
+
+class LogLineFactory(DjangoModelFactory):
+    class Meta:
+        model = LogLine
+
+    invocation = factory.SubFactory(InvocationFactory)
+    account_id = factory.SelfAttribute("invocation.account_id")
+    number = factory.Sequence(lambda n: n + 1)
+    level = "Info"
+    message = "hello"
+    logged_at = factory.LazyFunction(timezone.now)
+
+
+class CommandFactory(DjangoModelFactory):
+    """A message that waits to be sent, as a function asked for it."""
+
+    class Meta:
+        model = Command
+
+    event = factory.SubFactory(EventFactory)
+    invocation = factory.SubFactory(InvocationFactory, event=factory.SelfAttribute("..event"))
+    account_id = factory.SelfAttribute("event.account_id")
+    type = CommandType.MESSAGE
+    fields = factory.LazyFunction(lambda: {"text": ["hello"]})
+    position = factory.Sequence(lambda n: n)
+    idempotency_key = factory.LazyAttribute(lambda one: f"{one.event.pk}:{one.position}")
+
+
+class HeartbeatFactory(DjangoModelFactory):
+    class Meta:
+        model = Heartbeat
+
+    name = "worker"
+    seen_at = factory.LazyFunction(timezone.now)
+
+
+def deployed(**fields: object) -> Function:
+    """A function whose draft serves its event."""
+    function = FunctionFactory(**fields)
+    function.deployment = DeploymentFactory(
+        account_id=function.account_id,
+        function_id=function.pk,
+        function_name=function.name,
+        event_type=function.event_type,
+        version=function.version,
+        code=function.code,
+        environment=function.environment,
+    )
+    function.save(update_fields=["deployment"])
+    return function
