@@ -1,0 +1,101 @@
+"""What every page is built from: icons, badges, times. No queries, no rules of the business."""
+
+import datetime as dt
+import json
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+SECOND_MS = 1000
+MINUTE_MS = 60_000
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """An icon of `img/icons.svg`. It only decorates: the text beside it carries the meaning."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>',
+        static("img/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def badge(state: str, label: str = "") -> SafeString:
+    """A state as a coloured word; `state` chooses the colour, `label` is what people read."""
+    return format_html('<span class="badge" data-state="{}">{}</span>', state, label or state)
+
+
+@register.simple_tag(takes_context=True)
+def current(context: template.Context, url: str) -> str:
+    """`aria-current` for a link to `url`, when the page shown is that one or lies below it."""
+    return "page" if context["request"].path.startswith(url) else "false"
+
+
+@register.simple_tag
+def ago(moment: dt.datetime | None) -> SafeString | str:
+    """How long ago something was, with the exact time on hover. Nothing for None."""
+    if moment is None:
+        return ""
+    exact = moment.astimezone(dt.UTC)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        exact.isoformat(),
+        f"{exact:%Y-%m-%d %H:%M:%S} UTC",
+        relative(exact),
+    )
+
+
+def relative(moment: dt.datetime) -> str:
+    """A time as people say it; a date once it is more than a week away."""
+    age = timezone.now() - moment
+    if age < dt.timedelta(0):
+        return f"{moment:%Y-%m-%d %H:%M}"
+    if age < dt.timedelta(seconds=5):
+        return "just now"
+    if age > dt.timedelta(days=8):
+        return f"{moment:%Y-%m-%d}"
+    unit, length_s = next(each for each in UNITS if age.total_seconds() >= each[1])
+    count = int(age.total_seconds() // length_s)
+    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+
+
+@register.filter
+def ms(value: float | None) -> str:
+    """A duration in milliseconds: `0.7 ms`, `84 ms`, `1.25 s`, `2 min 5 s`."""
+    if value is None:
+        return ""
+    if value < SECOND_MS:
+        return f"{value:.{1 if value < SECOND_MS / 100 else 0}f} ms"
+    if value < MINUTE_MS:
+        return f"{value / SECOND_MS:.2f} s"
+    minutes, rest = divmod(round(value / SECOND_MS), 60)
+    return f"{minutes} min {rest} s"
+
+
+@register.filter
+def since_ms(moment: dt.datetime, start: dt.datetime) -> float:
+    """Milliseconds from `start` to `moment`."""
+    return (moment - start).total_seconds() * 1000
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """Any JSON value as indented text."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def middle(text: str, length: int = 20) -> str:
+    """A long id cut in the middle, so that its beginning and its end stay readable."""
+    if len(text) <= length:
+        return text
+    end = (length - 1) // 2
+    return f"{text[: length - 1 - end]}…{text[-end:]}"

@@ -1,0 +1,28 @@
+// A request that htmx made and that failed says so in one toast, from #toast-template.
+
+function show(text) {
+  const region = document.querySelector("#toasts");
+  if ([...region.querySelectorAll("p")].some((line) => line.textContent === text)) return;
+  const toast = document.querySelector("#toast-template").content.cloneNode(true);
+  toast.querySelector("p").textContent = text;
+  region.append(toast);
+}
+
+document.addEventListener("htmx:sendError", (event) => {
+  // A live list says itself that it is out of date.
+  if (event.detail.elt.matches("[hx-trigger*='poll']")) return;
+  show("Cannot reach Houston: check the connection and try again");
+});
+
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.elt.matches("[hx-trigger*='poll']")) return;
+  const { xhr } = event.detail;
+  const reasons = {
+    403: "You are not allowed to do this: ask an admin of the account",
+    404: "This is not there any more: reload the page",
+    413: "This is too large to send",
+  };
+  const id = xhr.getResponseHeader("X-Request-ID");
+  const text = reasons[xhr.status] ?? `Houston answered with an error (${xhr.status})`;
+  show(id && xhr.status >= 500 ? `${text}, request ${id}` : text);
+});

@@ -1,0 +1,30 @@
+// A form that was sent shows it on its button, and is not sent twice; Ctrl+Enter in a text area
+// sends it; [data-submits] sends its form when it changes.
+
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!button || event.target.matches("[hx-get], [hx-post]") || event.target.method === "dialog") return;
+  if (button.getAttribute("aria-busy") === "true") {
+    event.preventDefault();
+    return;
+  }
+  // Not disabled: the button's own name and value belong to what is sent.
+  button.setAttribute("aria-busy", "true");
+});
+
+addEventListener("pageshow", () => {
+  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  const area = event.target.closest?.("textarea");
+  if (area?.form && !area.closest("code-editor, .workbench")) area.form.requestSubmit();
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.closest?.("[data-submits]")) event.target.form.requestSubmit();
+});
+
+const firstWrong = document.querySelector("[aria-invalid='true']:not([type='hidden'])");
+firstWrong?.focus();
