@@ -23,7 +23,7 @@ def messaging_payload(
 ) -> dict[str, Any]:
     """Build the document of controller-bot functions; `line` is what the event is about."""
     client = new.context.client_properties or ClientProperties()
-    pending = new.first_unanswered_consumer_ts is not None and new.last_consumer_ts is not None
+    waiting = new.first_unanswered_consumer_ts is not None
     payload = events.Payload(
         general=events.General(
             cbot_event_type=subtype,
@@ -61,7 +61,7 @@ def messaging_payload(
         participant_change=events.ParticipantChange(old.participants, new.participants),
         mid=events.Mid(new.opened_in_off_hours),
         idle=events.Idle(
-            new.last_consumer_ts if pending and new.last_consumer_ts is not None else False,
+            (waiting and new.last_consumer_ts) or False,
             now.idle_times.agent_non_responsive,
             now.idle_times.consumer_non_responsive,
             now.idle_times.conv_not_taken,

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invoker import conversations, events
@@ -1004,6 +1004,7 @@ SNAPSHOTS = st.builds(
 LINES = st.builds(line, st.integers(0, 5), st.integers(0, 6), st.sampled_from([CONSUMER, AGENT]))
 
 
+@settings(deadline=None)
 @given(
     notifications=st.lists(SNAPSHOTS | LINES, max_size=8),
     off_hours=st.booleans(),
@@ -1023,6 +1024,7 @@ def test_derive_gives_no_event_twice_however_notifications_are_repeated(
     assert again == once
 
 
+@settings(deadline=None)
 @given(newer=st.integers(1, 6), older=SNAPSHOTS)
 def test_derive_drops_what_is_older_than_the_state(newer, older):
     [change] = read_notification(older)
@@ -1054,6 +1056,7 @@ def places(value, path=()):
         yield from places(each, (*path, key))
 
 
+@settings(deadline=None)
 @given(
     notification=st.sampled_from([captured(each.stem) for each in PAYLOADS.glob("live*.json")]),
     garbage=GARBAGE,
