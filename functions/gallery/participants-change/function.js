@@ -13,7 +13,7 @@ const SECOND_TRY_SKILL_ID = ""; // conversations that agents give back are trans
 const CLOSE_IN_OFF_HOURS = false; // true: those given back while the office is closed are closed
 
 function lambda(input, callback) {
-  const { general, participantChange } = input.payload;
+  const { general, participantChange, routing } = input.payload;
   const agents = participantChange.newParticipants.filter(({ role }) => role === "ASSIGNED_AGENT");
   const givenBack = general.cbotEventType === "BACK_TO_QUEUE" && agents.length === 0;
 
@@ -23,7 +23,7 @@ function lambda(input, callback) {
 
   if (CLOSE_IN_OFF_HOURS && givenBack && general.inOffHours) {
     commands.push({ type: "closeConversation" });
-  } else if (SECOND_TRY_SKILL_ID && givenBack) {
+  } else if (SECOND_TRY_SKILL_ID && givenBack && routing.newSkillId !== SECOND_TRY_SKILL_ID) {
     commands.push({ type: "transfer", skillId: SECOND_TRY_SKILL_ID });
   }
 
