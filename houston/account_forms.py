@@ -1,0 +1,159 @@
+"""What people type into the pages of accounts. Forms check shape, `services` checks rules."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+
+from houston import services
+from houston.models import Role
+from invoker.models import Connection, MessageDelivery, Platform
+
+CODE_LIKE = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+CALLBACK_URL_HELP = (
+    "Where commands go: messages, transfers, closes. May stay empty and be added later"
+)
+
+
+class Form(forms.Form):
+    """Labels without a colon, and errors of `services` beside the field they are about."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+
+    def explain(self, error: services.AccountError) -> None:
+        self.add_error(error.field if error.field in self.fields else None, str(error))
+
+
+class SignInForm(AuthenticationForm):
+    error_messages = {
+        "invalid_login": "Cannot sign you in: user name and password do not fit, check both",
+        "inactive": "Cannot sign you in: this user is switched off, ask the account team",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        self.fields["username"].label = "User name"
+        self.fields["username"].widget.attrs.update({"spellcheck": "false"})
+
+
+class AccountForm(Form):
+    account_id = forms.CharField(
+        label="Account id",
+        max_length=services.MAX_ACCOUNT_ID,
+        help_text="The messaging platform's own id of the account: letters and digits",
+        widget=forms.TextInput({**CODE_LIKE, "pattern": "[A-Za-z0-9]+"}),
+    )
+    name = forms.CharField(
+        max_length=services.MAX_ACCOUNT_NAME, help_text="What people call it, such as the brand"
+    )
+
+
+class NewConnectionForm(Form):
+    """For every platform that makes no further demands."""
+
+    platform = forms.ChoiceField(choices=Platform.choices, widget=forms.HiddenInput)
+    name = forms.CharField(
+        max_length=services.MAX_CONNECTION_NAME, help_text="Such as “Production”"
+    )
+    callback_url = forms.CharField(
+        label="Callback URL",
+        required=False,
+        max_length=services.MAX_CALLBACK_URL,
+        help_text=CALLBACK_URL_HELP,
+        widget=forms.TextInput(
+            {**CODE_LIKE, "inputmode": "url", "placeholder": "https://host/path"}
+        ),
+    )
+
+    def read(self) -> services.NewConnection:
+        return services.NewConnection(**self.cleaned_data)
+
+
+class NewLivePersonConnectionForm(NewConnectionForm):
+    client_id = forms.CharField(
+        label="Client id",
+        max_length=services.MAX_CLIENT_ID,
+        help_text="Of the app that was registered at LivePerson for the webhook",
+        widget=forms.TextInput(CODE_LIKE),
+    )
+    client_secret = forms.CharField(
+        label="Client secret",
+        max_length=services.MAX_CLIENT_SECRET,
+        help_text="Of the same app. LivePerson signs its notifications with it",
+        widget=forms.PasswordInput({**CODE_LIKE, "autocomplete": "new-password"}),
+    )
+    field_order = ["platform", "name", "client_id", "client_secret", "callback_url"]
+
+
+class ConnectionForm(Form):
+    name = forms.CharField(max_length=services.MAX_CONNECTION_NAME)
+    callback_url = forms.CharField(
+        label="Callback URL",
+        required=False,
+        max_length=services.MAX_CALLBACK_URL,
+        help_text=CALLBACK_URL_HELP,
+        widget=forms.TextInput(
+            {**CODE_LIKE, "inputmode": "url", "placeholder": "https://host/path"}
+        ),
+    )
+    message_delivery = forms.ChoiceField(
+        label="A message whose delivery a crash left open",
+        choices=MessageDelivery.choices,
+        help_text="Transfers and closes are always sent again: twice does no harm",
+        widget=forms.RadioSelect,
+    )
+
+    @staticmethod
+    def values(connection: Connection) -> dict[str, str]:
+        return {
+            "name": connection.name,
+            "callback_url": connection.callback_url,
+            "message_delivery": connection.message_delivery,
+            "client_id": connection.client_id,
+        }
+
+
+class LivePersonConnectionForm(ConnectionForm):
+    client_id = forms.CharField(
+        label="Client id",
+        max_length=services.MAX_CLIENT_ID,
+        widget=forms.TextInput(CODE_LIKE),
+    )
+    client_secret = forms.CharField(
+        label="New client secret",
+        required=False,
+        max_length=services.MAX_CLIENT_SECRET,
+        help_text="Empty keeps the present one, which is not shown",
+        widget=forms.PasswordInput({**CODE_LIKE, "autocomplete": "new-password"}),
+    )
+    field_order = ["name", "client_id", "client_secret", "callback_url", "message_delivery"]
+
+
+class RolesForm(Form):
+    roles = forms.MultipleChoiceField(
+        choices=Role.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Developers change functions; admins change settings and members",
+        error_messages={"required": "Cannot save the roles: choose admin, developer or both"},
+    )
+
+
+class MemberForm(RolesForm):
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        help_text="A new user gets a password, which is shown to you once",
+        widget=forms.TextInput(CODE_LIKE),
+    )
+    field_order = ["username", "roles"]
+
+
+NEW_CONNECTION_FORMS: dict[str, type[NewConnectionForm]] = {
+    Platform.GENERIC: NewConnectionForm,
+    Platform.LIVEPERSON: NewLivePersonConnectionForm,
+}
+CONNECTION_FORMS: dict[str, type[ConnectionForm]] = {
+    Platform.GENERIC: ConnectionForm,
+    Platform.LIVEPERSON: LivePersonConnectionForm,
+}

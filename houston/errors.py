@@ -1,0 +1,88 @@
+"""Errors as people and programs see them: a page, or `{"code", "message"}`."""
+
+import logging
+from http import HTTPStatus
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.views.decorators.csrf import requires_csrf_token
+
+logger = logging.getLogger(__name__)
+
+# Programs knock here; they get JSON whatever they say they accept.
+DOORS = ("/events/", "/healthz", "/readyz")
+BARE_PAGE = (
+    '<!doctype html><html lang="en"><title>Houston</title><p>Houston failed to answer this'
+    " request. It is logged as {}.</p>"
+)
+
+
+@requires_csrf_token
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return _answer(
+            request,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "body-too-large",
+            "Cannot take the request: it is too large, send less at once",
+        )
+    return _answer(
+        request,
+        HTTPStatus.BAD_REQUEST,
+        "bad-request",
+        "Cannot read the request: check the address and what was sent",
+    )
+
+
+@requires_csrf_token
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(
+        request,
+        HTTPStatus.FORBIDDEN,
+        "forbidden",
+        str(exception) or "You are not allowed to do this: ask an admin of the account",
+    )
+
+
+@requires_csrf_token
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return _answer(
+        request,
+        HTTPStatus.NOT_FOUND,
+        "not-found",
+        "There is nothing here that you can see: it was removed, or the address is wrong",
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Needs neither the database nor the session: they may be what failed."""
+    request_id = getattr(request, "id", "")
+    if wants_json(request):
+        return JsonResponse(
+            {"code": "internal-error", "message": f"Houston failed, see its log for {request_id}"},
+            status=HTTPStatus.INTERNAL_SERVER_ERROR,
+        )
+    page: str
+    try:
+        page = render_to_string("500.html", {"request_id": request_id})
+    except Exception:
+        # The page is what failed; its own handler has nobody else to turn to.
+        logger.exception("cannot render the error page")
+        page = BARE_PAGE.format(request_id)
+    return HttpResponse(page, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    if request.path.startswith(DOORS):
+        return True
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def _answer(request: HttpRequest, status: HTTPStatus, code: str, message: str) -> HttpResponse:
+    if wants_json(request):
+        return JsonResponse({"code": code, "message": message}, status=status)
+    page = status if status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE else HTTPStatus.BAD_REQUEST
+    context = {"message": message, "code": code}
+    return render(request, f"{page:d}.html", context, status=status)

@@ -1,0 +1,156 @@
+"""Whether this process lives, and whether everything that an event needs is there."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import asdict, dataclass
+from functools import cache
+from http import HTTPStatus
+
+from celery import current_app
+from django.contrib.auth.decorators import login_not_required
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from invoker import runtime
+from invoker.models import Heartbeat
+from invoker.tasks import WORKER
+
+CHECK_TIMEOUT_S = 2
+# Beat asks for a sign of life every 5 s.
+LONGEST_SILENCE_S = 20.0
+SANDBOX_FRESH_S = 10.0
+PROBE = runtime.Program(source="function lambda(input, callback) { callback(null, input + 1); }")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one check found. `detail` is for people and holds no secret and no address."""
+
+    ok: bool
+    detail: str
+    ms: float
+
+
+@login_not_required
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """The process answers; nothing else is asked."""
+    return JsonResponse({"status": "ok"})
+
+
+@login_not_required
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """200 when an event that arrived now would be handled, 503 with the reason otherwise."""
+    checks = check_all()
+    ready = all(check.ok for check in checks.values())
+    return JsonResponse(
+        {
+            "status": "ready" if ready else "not ready",
+            "checks": {name: asdict(check) for name, check in checks.items()},
+        },
+        status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+
+
+def check_all() -> dict[str, Check]:
+    """Run every check beside the others. Takes little more than `CHECK_TIMEOUT_S` at most."""
+    probes = {
+        "database": _database,
+        "broker": _broker,
+        "worker": _worker,
+        "sandbox": _sandbox.check,
+    }
+    begun = time.monotonic()
+    running = {name: _threads().submit(_measured, probe) for name, probe in probes.items()}
+    found = {}
+    for name, future in running.items():
+        left_s = max(0.0, CHECK_TIMEOUT_S - (time.monotonic() - begun))
+        try:
+            found[name] = future.result(timeout=left_s)
+        except FutureTimeoutError:
+            future.cancel()
+            found[name] = Check(
+                False, f"No answer within {CHECK_TIMEOUT_S} s", CHECK_TIMEOUT_S * 1000.0
+            )
+    return found
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Few threads for all requests: a check that hangs delays other checks, nothing else."""
+    return ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+
+
+def _measured(probe: Callable[[], tuple[bool, str]]) -> Check:
+    begun = time.perf_counter()
+    try:
+        ok, detail = probe()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+        # Not its text: drivers put addresses and user names into that.
+        ok, detail = False, f"Failed with {type(error).__name__}"
+    return Check(ok, detail, round((time.perf_counter() - begun) * 1000, 1))
+
+
+def _database() -> tuple[bool, str]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+        return True, f"{connection.display_name} answers"
+    finally:
+        connection.close()
+
+
+def _broker() -> tuple[bool, str]:
+    with current_app.connection_for_write() as broker:
+        broker.ensure_connection(max_retries=1, interval_start=0, timeout=CHECK_TIMEOUT_S)
+        return True, f"{broker.transport.driver_name} answers"
+
+
+def _worker() -> tuple[bool, str]:
+    try:
+        age_s = Heartbeat.age_s(WORKER)
+    finally:
+        connection.close()
+    if age_s is None:
+        return False, "No worker has given a sign of life yet: start worker and beat"
+    if age_s >= LONGEST_SILENCE_S:
+        return False, f"The last sign of life is {age_s:.0f} s old: start worker and beat"
+    return True, f"Gave a sign of life {age_s:.0f} s ago"
+
+
+class _SandboxCheck:
+    """Starts a sandbox and runs a function; what was found holds for a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._checked_at = float("-inf")
+        self._found = (False, "")
+
+    def check(self) -> tuple[bool, str]:
+        with self._lock:
+            if time.monotonic() - self._checked_at > SANDBOX_FRESH_S:
+                self._found = self._run()
+                self._checked_at = time.monotonic()
+            return self._found
+
+    def forget(self) -> None:
+        self._checked_at = float("-inf")
+
+    def _run(self) -> tuple[bool, str]:
+        result = runtime.run(PROBE, 1, timeout_s=CHECK_TIMEOUT_S)
+        if result.outcome is runtime.Outcome.SUCCEEDED and result.value == 2:  # noqa: PLR2004
+            return True, f"Ran a function in {result.duration_ms:.0f} ms"
+        code = result.failure.code if result.failure else result.outcome
+        return False, f"Cannot run a function: {code}"
+
+
+_sandbox = _SandboxCheck()

@@ -1,0 +1,185 @@
+"""What every request gets on its way in and out: an id, an account, and its messages as toasts."""
+
+import re
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.template.loader import render_to_string
+from django.utils.functional import SimpleLazyObject
+from django.utils.http import urlencode
+from django_htmx.http import HttpResponseClientRedirect
+
+from functions.access import ConsoleRequest
+from houston import services
+from houston.models import Account, Membership, User
+from invoker.models import ControllerBot
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+REQUEST_ID = "X-Request-ID"
+REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9-]{8,64}")
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")
+# The switch is for the accounts one works with; the account team finds the rest on its list.
+SWITCH_LENGTH = 20
+
+
+class AccountRequest(ConsoleRequest):
+    """A request inside one account, as `AccountMiddleware` leaves it."""
+
+    id: str
+    user: User
+    account: Account
+
+
+class RequestIdMiddleware:
+    """Give every request an id, take over a proxy's when it is fit to be logged, and say it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get(REQUEST_ID, "")
+        request_id = given if REQUEST_ID_PATTERN.fullmatch(given) else uuid.uuid4().hex
+        request.id = request_id  # type: ignore[attr-defined]
+        response = self._get_response(request)
+        response.headers[REQUEST_ID] = request_id
+        return response
+
+
+class ToastMiddleware:
+    """Add messages to what htmx swaps in, since no page is rendered that would show them."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        waiting = messages.get_messages(request)
+        unseen = len(waiting) and not getattr(waiting, "used", False)
+        if unseen and _is_swapped(request, response):
+            page = cast("HttpResponse", response)
+            page.write(render_to_string("ui/toasts.html", {"messages": waiting}, request))
+        return response
+
+
+def _is_swapped(request: HttpRequest, response: HttpResponseBase) -> bool:
+    leaves_the_page = any(
+        name in response.headers for name in ("HX-Redirect", "HX-Refresh", "HX-Location")
+    )
+    return (
+        bool(request.htmx)  # type: ignore[attr-defined]
+        and not response.streaming
+        and not leaves_the_page
+        and response.status_code in {HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY}
+        and response.headers.get("Content-Type", "").startswith("text/html")
+    )
+
+
+class AccountMiddleware:
+    """Open the account that a URL names to its members and the account team, to nobody else.
+
+    To others it does not exist: 404, whatever page they ask for.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        inside = cast("AccountRequest", request)
+        inside.account_id = ""
+        inside.roles = frozenset()
+        response = self._get_response(request)
+        return _to_sign_in(inside, response) or response
+
+    def process_view(
+        self,
+        request: AccountRequest,
+        view: Callable[..., HttpResponse],  # noqa: ARG002
+        args: tuple[Any, ...],  # noqa: ARG002
+        kwargs: dict[str, Any],
+    ) -> None:
+        account_id = kwargs.get("account_id")
+        if account_id is None:
+            return
+        # Django's own middleware has sent everybody else to the sign-in page by now.
+        if not request.user.is_authenticated or not services.ACCOUNT_ID_PATTERN.fullmatch(
+            account_id
+        ):
+            raise Http404
+        roles = {one.role: one.account for one in _memberships(request.user, account_id)}
+        if roles:
+            request.account = next(iter(roles.values()))
+        elif request.user.is_staff and (found := Account.objects.filter(pk=account_id).first()):
+            request.account = found
+        else:
+            raise Http404
+        request.account_id = request.account.pk
+        request.roles = frozenset(roles)
+
+
+def _memberships(user: User, account_id: str) -> list[Membership]:
+    found = Membership.objects.filter(user=user, account_id=account_id)
+    return list(found.select_related("account"))
+
+
+def _to_sign_in(request: AccountRequest, response: HttpResponseBase) -> HttpResponse | None:
+    """Let the page go where htmx would only fetch: a session that ended ends on the sign-in page.
+
+    None for every other answer.
+    """
+    if not request.htmx or not isinstance(response, HttpResponseRedirect):
+        return None
+    sign_in = resolve_url(settings.LOGIN_URL)
+    if urlsplit(response.url).path != sign_in:
+        return None
+    page = request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)
+    return HttpResponseClientRedirect(f"{sign_in}?{urlencode({'next': page})}")
+
+
+def console(request: HttpRequest) -> dict[str, Any]:
+    """Context of every page, see `templates/base.html`. Asks the database only for what is used."""
+    user = getattr(request, "user", None)
+    account: Account | None = getattr(request, "account", None)
+    context: dict[str, Any] = {
+        "account": account,
+        "accounts": [],
+        "roles": getattr(request, "roles", frozenset()),
+        "is_team": False,
+        "setup": None,
+        "theme": chosen_theme(request),
+    }
+    if isinstance(user, SimpleLazyObject | User) and user.is_authenticated:
+        context["is_team"] = user.is_staff
+        context["accounts"] = SimpleLazyObject(lambda: _switch(cast("User", user), account))
+    if account is not None:
+        context["setup"] = SimpleLazyObject(lambda: _set_up(account))
+    return context
+
+
+def chosen_theme(request: HttpRequest) -> str:
+    """The theme somebody chose, "" to follow the system."""
+    theme = request.COOKIES.get(THEME_COOKIE, "")
+    return theme if theme in THEMES else ""
+
+
+def _switch(user: User, account: Account | None) -> list[Account]:
+    mine = Account.objects.order_by("name", "id")
+    if not user.is_staff:
+        mine = mine.filter(memberships__user=user).distinct()
+    accounts = list(mine[:SWITCH_LENGTH])
+    if account is not None and account not in accounts:
+        accounts.insert(0, account)
+    return accounts
+
+
+def _set_up(account: Account) -> services.SetUp:
+    return services.how_far(ControllerBot.objects.filter(pk=account.pk).first())

@@ -1,0 +1,68 @@
+"""Every address on one screen. `a/<account id>/` is for members of that account alone."""
+
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from functions.urls import console_urls
+from houston import health, views
+from invoker.urls import event_urls
+
+# a/<account_id>/settings/
+settings_urls = [
+    path("", RedirectView.as_view(pattern_name="connections"), name="settings"),
+    path("connections/", views.connection_list, name="connections"),
+    path("connections/new/", views.connection_new, name="connection-new"),
+    path("connections/<uuid:connection_id>/", views.connection, name="connection"),
+    path(
+        "connections/<uuid:connection_id>/switch/",
+        views.connection_switch,
+        name="connection-switch",
+    ),
+    path(
+        "connections/<uuid:connection_id>/rotate-signing-secret/",
+        views.connection_rotate,
+        {"secret": views.SIGNING},
+        name="connection-rotate-signing",
+    ),
+    path(
+        "connections/<uuid:connection_id>/rotate-callback-secret/",
+        views.connection_rotate,
+        {"secret": views.CALLBACK},
+        name="connection-rotate-callback",
+    ),
+    path("members/", views.member_list, name="members"),
+    path("members/add/", views.member_add, name="member-add"),
+    path("members/<int:user_id>/roles/", views.member_roles, name="member-roles"),
+    path("members/<int:user_id>/remove/", views.member_remove, name="member-remove"),
+]
+
+# a/<account_id>/
+account_urls = [
+    path("", RedirectView.as_view(pattern_name="functions:list"), name="account"),
+    path("setup/", views.account_setup, name="account-setup"),
+    path("setup/controller-bot/", views.setup_controller_bot, name="setup-controller-bot"),
+    path("setup/functions/", views.setup_functions, name="setup-functions"),
+    path("settings/", include(settings_urls)),
+    path("", include((console_urls, "functions"))),
+]
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("theme/", views.theme, name="theme"),
+    path("accounts/", views.account_list, name="accounts"),
+    path("accounts/new/", views.account_new, name="account-new"),
+    path("a/<str:account_id>/", include(account_urls)),
+    # Messaging platforms, signed by each in its own way.
+    path("events/", include(event_urls)),
+    # Whatever watches over the processes.
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]
+
+handler400 = "houston.errors.bad_request"
+handler403 = "houston.errors.permission_denied"
+handler404 = "houston.errors.page_not_found"
+handler500 = "houston.errors.server_error"
