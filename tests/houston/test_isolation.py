@@ -1,0 +1,164 @@
+"""Nothing of an account is there for anybody else."""
+
+import re
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from houston.models import Account, Role
+from tests import factories
+
+VALUES = {
+    "connection_id": uuid.UUID(int=7),
+    "event_id": uuid.UUID(int=8),
+    "deployment_id": uuid.UUID(int=9),
+    "function_id": uuid.UUID(int=10),
+    "user_id": 1,
+    "number": 1,
+    "name": "greet",
+    "secret": "signing",
+}
+# Differ in every answer.
+TOKENS = r"[A-Za-z0-9]{64}"
+
+
+def names(patterns, prefix="", arguments=frozenset()):
+    """The names of all addresses below `patterns`, with the arguments they take."""
+    for pattern in patterns:
+        here = arguments | set(pattern.pattern.converters)
+        if isinstance(pattern, URLPattern):
+            if pattern.name:
+                yield prefix + pattern.name, here
+        elif isinstance(pattern, URLResolver):
+            inner = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
+            yield from names(pattern.url_patterns, inner, here)
+
+
+def account_addresses(account_id):
+    found = []
+    for name, arguments in names(get_resolver().url_patterns):
+        if "account_id" in arguments:
+            values = {key: VALUES[key] for key in arguments - {"account_id"}}
+            found.append(reverse(name, kwargs={**values, "account_id": account_id}))
+    return found
+
+
+def test_every_address_of_an_account_is_404_to_members_of_another(outsider_client, account):
+    function = factories.deployed(name="greet")
+    factories.ConnectionFactory(pk=VALUES["connection_id"])
+    factories.EventFactory(pk=VALUES["event_id"])
+    assert function.account_id == account.pk
+    addresses = account_addresses(account.pk)
+    assert len(addresses) > 20
+
+    answers = {
+        (address, method): getattr(outsider_client, method)(address).status_code
+        for address in addresses
+        for method in ("get", "post", "delete", "options")
+    }
+
+    assert {key for key, status in answers.items() if status != 404} == set()
+
+
+def test_an_account_looks_like_one_that_does_not_exist(outsider_client, account):
+    real = outsider_client.get(f"/a/{account.pk}/functions/", headers={"X-Request-ID": "a" * 32})
+    false = outsider_client.get("/a/nothere1/functions/", headers={"X-Request-ID": "a" * 32})
+
+    shown = [re.sub(TOKENS, "", answer.content.decode()) for answer in (real, false)]
+    assert shown[0].replace(account.pk, "nothere1") == shown[1]
+
+
+def test_rows_of_another_account_are_404_below_the_own_one(outsider_client, account):
+    connection = factories.ConnectionFactory()
+    member = factories.MembershipFactory(account=account)
+
+    addresses = [
+        reverse("connection", args=["other1", connection.pk]),
+        reverse("connection-switch", args=["other1", connection.pk]),
+        reverse("connection-rotate-signing", args=["other1", connection.pk]),
+        reverse("connection-rotate-callback", args=["other1", connection.pk]),
+        reverse("member-remove", args=["other1", member.user_id]),
+    ]
+
+    assert {outsider_client.get(address).status_code for address in addresses} == {404}
+    assert {outsider_client.post(address).status_code for address in addresses} == {404}
+    assert outsider_client.post(
+        reverse("member-roles", args=["other1", member.user_id]), {"roles": ["admin"]}
+    ).status_code == 404  # fmt: skip
+
+
+@pytest.mark.parametrize("account_id", ["x%00y", "..", "a%2Fb", "%C3%A4", "a" * 500, "acme1%20"])
+def test_an_id_that_cannot_be_one_is_404(team_client, account, account_id):
+    assert team_client.get(f"/a/{account_id}/functions/").status_code == 404
+
+
+def test_the_list_shows_the_own_accounts_only(developer_client, outsider, account):
+    page = developer_client.get("/accounts/").content.decode()
+
+    assert "acme1" in page
+    assert "other1" not in page
+
+
+def test_the_account_team_sees_every_account_and_lacks_roles(team_client, outsider, account):
+    page = team_client.get("/accounts/").content.decode()
+    setup = team_client.get(f"/a/{account.pk}/setup/")
+
+    assert "acme1" in page
+    assert "other1" in page
+    assert setup.status_code == 200
+    assert setup.wsgi_request.roles == frozenset()
+
+
+def test_roles_are_those_of_this_account_alone(account):
+    user = factories.UserFactory()
+    other = factories.AccountFactory()
+    factories.MembershipFactory(user=user, account=account, role=Role.DEVELOPER)
+    factories.MembershipFactory(user=user, account=other, role=Role.ADMIN)
+    client = Client()
+    client.force_login(user)
+
+    request = client.get(reverse("account-setup", args=[account.pk])).wsgi_request
+
+    assert request.roles == {"developer"}
+    assert client.get(reverse("members", args=[account.pk])).status_code == 403
+    assert client.get(reverse("members", args=[other.pk])).status_code == 200
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_account_list_query_count_does_not_grow(team_client, django_assert_num_queries, db, count):
+    factories.AccountFactory.create_batch(count)
+
+    # Session, user, accounts, controller bots, roles, account switch.
+    with django_assert_num_queries(6):
+        response = team_client.get("/accounts/")
+
+    assert response.content.count(b'<tr id="account-') == count
+
+
+def test_the_account_list_goes_on_where_a_page_ended(team_client, db):
+    factories.AccountFactory.create_batch(51)
+    ids = sorted(Account.objects.values_list("id", flat=True))
+
+    first = team_client.get("/accounts/").content.decode()
+    second = team_client.get(f"/accounts/?after={ids[49]}").content.decode()
+
+    assert first.count('<tr id="account-') == 50
+    assert f'href="?after={ids[49]}"' in first
+    assert second.count('<tr id="account-') == 1
+    assert f'<tr id="account-{ids[50]}"' in second
+
+
+def test_the_account_list_can_be_searched(team_client, outsider, account):
+    page = team_client.get("/accounts/?q=ACM%00").content.decode()
+
+    assert '<tr id="account-acme1"' in page
+    assert '<tr id="account-other1"' not in page
+
+
+def test_pages_without_a_user_ask_the_database_nothing(client, django_assert_num_queries, db):
+    with django_assert_num_queries(0):
+        client.get("/sign-in/")
+        client.get("/nothing/here/")
+        client.get("/healthz")
