@@ -12,7 +12,7 @@ class InvokerConfig(AppConfig):
     def ready(self) -> None:
         runtime.configure(
             runtime.Config(
-                directory=settings.DATA_DIR / "sandbox",
+                directory=settings.SOCKET_DIR / "sandbox",
                 memory_mb=settings.SANDBOX_MEMORY_MB,
                 max_instances=settings.SANDBOX_INSTANCES,
             )

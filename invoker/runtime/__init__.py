@@ -1,0 +1,123 @@
+"""Run JavaScript of strangers: each program in a process of its own, one event at a time.
+
+`run` and `check` are the way in, whichever process calls them. A user's broken function is a
+`Result`, never an exception.
+"""
+
+import os
+import threading
+from typing import Any
+
+import msgspec
+
+from invoker.runtime.client import Pool, UnavailableError
+from invoker.runtime.results import (
+    Config,
+    Failure,
+    LogEntry,
+    Outcome,
+    Problem,
+    Program,
+    Report,
+    Result,
+)
+
+__all__ = [
+    "Config",
+    "Failure",
+    "LogEntry",
+    "Outcome",
+    "Problem",
+    "Program",
+    "Report",
+    "Result",
+    "UnavailableError",
+    "check",
+    "close",
+    "configure",
+    "prewarm",
+    "report",
+    "run",
+]
+
+MAX_SOURCE = 100_000
+
+_config: Config | None = None
+_pool: Pool | None = None
+_lock = threading.Lock()
+
+
+def configure(config: Config) -> None:
+    """Say how sandboxes are kept. Call it once, before the first run."""
+    global _config  # noqa: PLW0603
+    close()
+    _config = config
+
+
+def run(program: Program, event: Any, *, timeout_s: float = 30.0) -> Result:
+    """Run a program on one event, in a warm sandbox of its key if there is one.
+
+    Args:
+        program: what to run.
+        event: any JSON value; bytes are taken for JSON that is encoded already.
+        timeout_s: after this the sandbox is killed; waiting for a free one does not count.
+    """
+    encoded = event if isinstance(event, bytes) else msgspec.json.encode(event)
+    return _ready().run(program, encoded, timeout_s)
+
+
+def check(source: str) -> list[Problem]:
+    """Find what is wrong with a source without running it, in the engine that would run it.
+
+    Codes: `too-long`, `invalid-syntax`, `no-lambda`, `forbidden-code`, `unknown-dependency`, and
+    the warning `callback-unused`.
+    """
+    if len(source) > MAX_SOURCE:
+        message = f"The code has {len(source)} characters, at most {MAX_SOURCE} are taken"
+        return [Problem("too-long", message)]
+    return _ready().check(source)
+
+
+def prewarm(program: Program, *, timeout_s: float = 30.0) -> Result | None:
+    """Start a program's sandbox and load its code, so that its first event finds it warm.
+
+    None when it is warm, else the failure of loading it.
+    """
+    return _ready().prewarm(program, timeout_s)
+
+
+def report() -> Report:
+    """What holds and what runs on this host.
+
+    Raises:
+        UnavailableError: there is no supervisor and none can be started.
+    """
+    return _ready().report()
+
+
+def close() -> None:
+    """End every sandbox of this process. The next run starts afresh."""
+    global _pool  # noqa: PLW0603
+    with _lock:
+        if _pool is not None:
+            _pool.close()
+        _pool = None
+
+
+def _ready() -> Pool:
+    global _pool  # noqa: PLW0603
+    with _lock:
+        if _pool is None:
+            assert _config is not None, "runtime.configure was not called"
+            _pool = Pool(_config)
+        return _pool
+
+
+def _after_fork() -> None:
+    """A child must not talk on its parent's sockets."""
+    global _pool, _lock  # noqa: PLW0603
+    _pool = None
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

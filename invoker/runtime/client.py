@@ -1,0 +1,531 @@
+"""A process's side of the sandboxes: keep warm ones, lend them to one run at a time, run.
+
+Safe for any number of threads. What runs in a sandbox is a stranger's code, so every answer is
+taken apart as if it were forged: anything but one well-formed answer to the question that was
+asked ends the sandbox.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from invoker.runtime import confine, supervisor
+from invoker.runtime.results import (
+    Config,
+    Failure,
+    LogEntry,
+    Outcome,
+    Problem,
+    Program,
+    Report,
+    Result,
+)
+
+SUPERVISOR_STARTS_WITHIN_S = 10.0
+REQUEST_TIMEOUT_S = 10.0
+CHECK_TIMEOUT_S = 5.0
+MAX_FRAME_BYTES = 8 << 20
+READ_BYTES = 65_536
+RECYCLE_AFTER = 100_000
+REAP_EVERY_S = 30.0
+LENGTH = struct.Struct("<I")
+ENGINE_ERRORS = frozenset(
+    {"TypeError", "SyntaxError", "ReferenceError", "RangeError", "EvalError", "URIError",
+     "NotCapable", "PermissionDenied"}
+)  # fmt: skip
+PLACE = re.compile(r"index\.js:(\d+):(\d+)")
+
+
+class SandboxError(Exception):
+    """A run that a sandbox did not answer; becomes a `Failure` of the same code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class UnavailableError(Exception):
+    """There is no sandbox to run in: the supervisor is gone or everything is taken."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Thrown(msgspec.Struct):
+    name: str = "Error"
+    message: str = ""
+    stack: str = ""
+    is_error: bool = msgspec.field(default=False, name="isError")
+    code: str | None = None
+
+
+class Answer(msgspec.Struct):
+    """Every frame that the host sends."""
+
+    id: int | None = None
+    ok: bool | None = None
+    value: Any = None
+    error: Thrown | None = None
+    logs: list[LogEntry] = []
+    dropped: int = 0
+    ms: float = 0.0
+    ready: bool | None = None
+    problems: list[Problem] | None = None
+
+
+_decode = msgspec.json.Decoder(Answer).decode
+
+
+@dataclass(slots=True)
+class Instance:
+    """One sandbox. Whoever holds it is the only one who talks to it."""
+
+    id: int
+    key: str | None
+    account: str
+    channel: socket.socket
+    loaded: bool = False
+    runs: int = 0
+    idle_since: float = field(default_factory=time.monotonic)
+
+    def ask(self, frame: bytes, ends_at: float) -> Answer:
+        """Send one frame and read the one that answers it.
+
+        Raises:
+            SandboxError: `execution-time-exceeded`, `crashed` or `protocol`.
+        """
+        try:
+            self._limit(ends_at)
+            self.channel.sendall(LENGTH.pack(len(frame)) + frame)
+            return _decode(self._read(ends_at))
+        except TimeoutError as error:
+            raise SandboxError("execution-time-exceeded", "No answer in time") from error
+        except OSError as error:
+            raise SandboxError("crashed", "The function's process has ended") from error
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise SandboxError("protocol", f"The answer cannot be read: {error}") from error
+
+    def _limit(self, ends_at: float) -> None:
+        left = ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.channel.settimeout(left)
+
+    def _read(self, ends_at: float) -> memoryview:
+        """One whole frame, in a single read when it is short."""
+        buffer = self.channel.recv(READ_BYTES)
+        parts, have, size = [buffer], len(buffer), None
+        while size is None or have < size:
+            if not buffer:
+                raise SandboxError("crashed", "The function's process has ended")
+            if size is None and have >= LENGTH.size:
+                parts = [b"".join(parts)]
+                size = LENGTH.size + LENGTH.unpack_from(parts[0])[0]
+                if size > MAX_FRAME_BYTES:
+                    raise SandboxError("protocol", f"An answer of {size} bytes was announced")
+                continue
+            self._limit(ends_at)
+            buffer = self.channel.recv(READ_BYTES)
+            parts.append(buffer)
+            have += len(buffer)
+        if have > size:
+            raise SandboxError("protocol", "There is more than one answer")
+        return memoryview(b"".join(parts))[LENGTH.size :]
+
+
+class Pool:
+    """The sandboxes of this process, all of them children of the host's supervisor."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._settings = supervisor.Settings(
+            memory_mb=config.memory_mb,
+            max_instances=config.max_instances,
+            max_instances_per_account=config.max_instances_per_account,
+        )
+        self._control: socket.socket | None = None
+        self._control_lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._idle: defaultdict[str, list[Instance]] = defaultdict(list)
+        self._ids = itertools.count(1)
+        self._reaper: threading.Thread | None = None
+        self._closed = threading.Event()
+
+    # --- what callers want -------------------------------------------------------------------
+
+    def run(self, program: Program, event: bytes, timeout_s: float) -> Result:
+        try:
+            instance = self._take(program)
+        except UnavailableError as error:
+            return _failed(Outcome.PLATFORM_FAILURE, error.code, str(error))
+        cold = not instance.loaded
+        started_at = time.monotonic()
+        ends_at = started_at + timeout_s
+        number = next(self._ids)
+        try:
+            if cold:
+                failed = self._load(instance, program, ends_at)
+                if failed:
+                    self._discard(instance)
+                    return failed
+            answer = instance.ask(b'{"id":%d,"event":%b}' % (number, event), ends_at)
+            _expect(answer.id == number and answer.ok is not None)
+        except SandboxError as error:
+            why = self._discard(instance)
+            took_ms = (time.monotonic() - started_at) * 1000
+            return _died(error, why, took_ms, timeout_s=timeout_s, cold=cold)
+        self._give_back(instance)
+        return self._result(answer, cold=cold)
+
+    def prewarm(self, program: Program, timeout_s: float) -> Result | None:
+        try:
+            instance = self._take(program)
+        except UnavailableError as error:
+            return _failed(Outcome.PLATFORM_FAILURE, error.code, str(error))
+        if instance.loaded:
+            self._give_back(instance)
+            return None
+        started_at = time.monotonic()
+        try:
+            failed = self._load(instance, program, started_at + timeout_s)
+        except SandboxError as error:
+            why = self._discard(instance)
+            took_ms = (time.monotonic() - started_at) * 1000
+            return _died(error, why, took_ms, timeout_s=timeout_s, cold=True)
+        if failed:
+            self._discard(instance)
+            return failed
+        self._give_back(instance)
+        return None
+
+    def check(self, source: str) -> list[Problem]:
+        try:
+            instance = self._take(Program(source))
+        except UnavailableError as error:
+            return [Problem(error.code, str(error))]
+        try:
+            frame = msgspec.json.encode({"check": source})
+            answer = instance.ask(frame, time.monotonic() + CHECK_TIMEOUT_S)
+        except SandboxError as error:
+            return [Problem("cannot-check", f"The code cannot be checked: {error}")]
+        finally:
+            self._discard(instance)
+        return answer.problems or []
+
+    def report(self) -> Report:
+        answer, _ = self._request({"op": "report"})
+        return Report(
+            deno=answer["deno"],
+            layers=answer["layers"],
+            instances=answer["instances"],
+            supervisor_pid=answer["pid"],
+        )
+
+    def close(self) -> None:
+        """End every sandbox of this process."""
+        self._closed.set()
+        with self._control_lock:
+            self._disconnect()
+        with self._changed:
+            for instances in self._idle.values():
+                for instance in instances:
+                    instance.channel.close()
+            self._idle.clear()
+
+    # --- sandboxes: take, load, give back, discard -------------------------------------------
+
+    def _take(self, program: Program) -> Instance:
+        """An idle sandbox of the program's key, or a new one.
+
+        Waits for a free place, at most `wait_s`, which does not count as running time.
+        """
+        ends_at = time.monotonic() + self.config.wait_s
+        while True:
+            with self._changed:
+                instances = self._idle.get(program.key) if program.key else None
+                if instances:
+                    return instances.pop()
+            instance, busy = self._start(program)
+            if instance:
+                return instance
+            if self._evict_one(program.account_id if busy == "account" else None):
+                continue
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                where = "account" if busy == "account" else "host"
+                message = f"Every sandbox of this {where} is in use, and none became free in time"
+                raise UnavailableError("busy", message)
+            with self._changed:
+                self._changed.wait(min(left, 0.1))
+
+    def _start(self, program: Program) -> tuple[Instance | None, str]:
+        request = {"op": "start", "account": program.account_id, "hosts": list(program.hosts)}
+        answer, handles = self._request(request)
+        if "busy" in answer:
+            return None, answer["busy"]
+        channel = socket.socket(fileno=handles[0])
+        return Instance(answer["id"], program.key, program.account_id, channel), ""
+
+    def _load(self, instance: Instance, program: Program, ends_at: float) -> Result | None:
+        """Give a new sandbox its code. A `Result` when the code cannot be loaded."""
+        frame = {
+            "load": {
+                "source": program.source,
+                "environment": dict(program.environment),
+                "limits": {
+                    "entries": self.config.log_entries,
+                    "characters": self.config.log_characters,
+                    "result": self.config.result_characters,
+                },
+            }
+        }
+        answer = instance.ask(msgspec.json.encode(frame), ends_at)
+        _expect(answer.ready is not None)
+        if not answer.ready:
+            failure = _failure(answer.error or Thrown(), code="load-failed")
+            return Result(Outcome.CODING_FAILURE, failure=failure, cold=True)
+        instance.loaded = True
+        return None
+
+    def _give_back(self, instance: Instance) -> None:
+        instance.runs += 1
+        if instance.key is None or instance.runs >= RECYCLE_AFTER or self._closed.is_set():
+            self._discard(instance)
+            return
+        instance.idle_since = time.monotonic()
+        with self._changed:
+            self._idle[instance.key].append(instance)
+            self._changed.notify()
+            if self._reaper is None:
+                self._reaper = threading.Thread(
+                    target=self._reap, name="sandbox-reaper", daemon=True
+                )
+                self._reaper.start()
+
+    def _discard(self, instance: Instance) -> str:
+        """End a sandbox and say what it died of."""
+        try:
+            answer, _ = self._request({"op": "end", "id": instance.id}, reconnect=False)
+        except UnavailableError:
+            answer = {"why": "killed"}
+        instance.channel.close()
+        with self._changed:
+            self._changed.notify()
+        why: str = answer["why"]
+        return why
+
+    def _evict_one(self, account: str | None) -> bool:
+        """End the sandbox that has been idle longest, of one account or of any."""
+        with self._changed:
+            idle = [
+                instance
+                for instances in self._idle.values()
+                for instance in instances
+                if account is None or instance.account == account
+            ]
+            if not idle:
+                return False
+            oldest = min(idle, key=lambda instance: instance.idle_since)
+            self._drop_idle(oldest)
+        self._discard(oldest)
+        return True
+
+    def _drop_idle(self, instance: Instance) -> None:
+        assert instance.key is not None
+        instances = self._idle[instance.key]
+        instances.remove(instance)
+        if not instances:
+            del self._idle[instance.key]
+
+    def _reap(self) -> None:
+        while not self._closed.wait(REAP_EVERY_S):
+            before = time.monotonic() - self.config.idle_s
+            with self._changed:
+                old = [
+                    instance
+                    for instances in self._idle.values()
+                    for instance in instances
+                    if instance.idle_since < before
+                ]
+                for instance in old:
+                    self._drop_idle(instance)
+            for instance in old:
+                self._discard(instance)
+
+    # --- the supervisor ----------------------------------------------------------------------
+
+    def _request(
+        self, request: dict[str, Any], *, reconnect: bool = True
+    ) -> tuple[dict[str, Any], list[int]]:
+        """Ask the supervisor, starting it when there is none.
+
+        Raises:
+            UnavailableError: it cannot be started, or it died and `reconnect` is off.
+        """
+        packet = json.dumps(request).encode()
+        with self._control_lock:
+            for last in (False, True):
+                try:
+                    if self._control is None:
+                        if not reconnect:
+                            raise UnavailableError("unavailable", "The supervisor has ended")
+                        self._control = self._connect()
+                    self._control.send(packet)
+                    answer, handles, _, _ = socket.recv_fds(
+                        self._control, supervisor.PACKET_BYTES, 1
+                    )
+                    if answer:
+                        return json.loads(answer), handles
+                except OSError:
+                    pass
+                # The supervisor is gone, and its sandboxes with it.
+                self._disconnect()
+                self._forget_all()
+                if last or not reconnect:
+                    break
+        raise UnavailableError("unavailable", "The supervisor of the sandboxes does not answer")
+
+    def _connect(self) -> socket.socket:
+        path = self._socket_path()
+        ends_at = time.monotonic() + SUPERVISOR_STARTS_WITHIN_S
+        started: subprocess.Popen[bytes] | None = None
+        while True:
+            channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            try:
+                channel.connect(str(path))
+            except OSError:
+                channel.close()
+            else:
+                channel.settimeout(REQUEST_TIMEOUT_S)
+                return channel
+            if started is None or started.poll() is not None:
+                if time.monotonic() > ends_at:
+                    raise UnavailableError("unavailable", "The supervisor cannot be started")
+                started = self._spawn(path)
+            elif time.monotonic() > ends_at:
+                started.kill()
+                raise UnavailableError("unavailable", "The supervisor does not come up")
+            time.sleep(0.02)
+
+    def _spawn(self, path: Path) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "invoker.runtime",
+                "--socket",
+                str(path),
+                "--settings",
+                json.dumps(asdict(self._settings)),
+            ],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _socket_path(self) -> Path:
+        """An address for each set of settings and code: an upgrade gets a new supervisor."""
+        directory = self.config.directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if directory.stat().st_uid != os.getuid():
+            raise UnavailableError("unavailable", f'"{directory}" belongs to another user')
+        digest = hashlib.sha256(json.dumps(asdict(self._settings)).encode())
+        for module in (supervisor, confine):
+            digest.update(Path(str(module.__file__)).read_bytes())
+        digest.update((supervisor.HOST / "host.js").read_bytes())
+        return directory / f"{digest.hexdigest()[:12]}.sock"
+
+    def _disconnect(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+    def _forget_all(self) -> None:
+        with self._changed:
+            for instances in self._idle.values():
+                for instance in instances:
+                    instance.channel.close()
+            self._idle.clear()
+
+    # --- results -----------------------------------------------------------------------------
+
+    def _result(self, answer: Answer, *, cold: bool) -> Result:
+        failure = None
+        if not answer.ok:
+            failure = _failure(answer.error or Thrown())
+        logs = tuple(answer.logs[: self.config.log_entries])
+        if answer.dropped:
+            message = (
+                f"{answer.dropped} more calls of console were dropped: "
+                f"{self.config.log_entries} entries and {self.config.log_characters} characters "
+                "are kept of a run"
+            )
+            logs += (LogEntry("Warn", message, [], int(time.time() * 1000)),)
+        return Result(
+            outcome=Outcome.SUCCEEDED if answer.ok else Outcome.CODING_FAILURE,
+            value=answer.value if answer.ok else None,
+            logs=logs,
+            dropped_logs=answer.dropped,
+            failure=failure,
+            duration_ms=answer.ms,
+            cold=cold,
+        )
+
+
+def _failure(thrown: Thrown, code: str = "") -> Failure:
+    place = PLACE.search(thrown.stack)
+    if not code:
+        code = thrown.code or (
+            "runtime-exception"
+            if thrown.is_error and thrown.name in ENGINE_ERRORS
+            else "custom-failure"
+        )
+    return Failure(
+        code=code,
+        name=thrown.name,
+        message=thrown.message,
+        stack=thrown.stack,
+        line=int(place[1]) if place else None,
+        column=int(place[2]) if place else None,
+    )
+
+
+def _expect(answered: bool) -> None:
+    if not answered:
+        raise SandboxError("protocol", "The answer is not to the question that was asked")
+
+
+def _failed(outcome: Outcome, code: str, message: str) -> Result:
+    return Result(outcome, failure=Failure(code, "Error", message))
+
+
+def _died(error: SandboxError, why: str, took_ms: float, *, timeout_s: float, cold: bool) -> Result:
+    """The result of a run whose sandbox had to be ended or ended by itself."""
+    code, message, outcome = error.code, str(error), Outcome.CODING_FAILURE
+    if code == "execution-time-exceeded":
+        outcome = Outcome.TIMEOUT
+        message = f"The function did not end within {timeout_s:g} s and was stopped"
+    elif code == "crashed" and why == "memory":
+        code, message = "memory-exceeded", "The function used more memory than it may have"
+    elif code == "crashed":
+        message = "The function ended its own process"
+    elif code == "protocol":
+        message = "The function wrote on the channel that its result goes through"
+    failure = Failure(code, "Error", message)
+    return Result(outcome, failure=failure, duration_ms=took_ms, cold=cold)

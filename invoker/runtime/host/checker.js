@@ -1,0 +1,157 @@
+// Reads a function's source without running it. V8 has the last word on syntax; acorn says where.
+import { parse } from "acorn";
+import { full, simple } from "acorn-walk";
+
+// Returns problems {code, message, line, column, severity}, lines and columns from 1.
+// `refused` is V8's own syntax error, or null. `isKnown(name)` tells whether require() finds it.
+export function check(source, refused, isKnown) {
+  let tree;
+  try {
+    tree = parse(source, {
+      ecmaVersion: "latest",
+      sourceType: "script",
+      locations: true,
+      allowReturnOutsideFunction: true,
+    });
+  } catch (error) {
+    if (refused === null) return []; // V8 runs it, acorn does not know it yet
+    const place = {
+      line: error.loc?.line ?? null,
+      column: (error.loc?.column ?? -1) + 1 || null,
+    };
+    return [{
+      code: "invalid-syntax",
+      message: refused,
+      severity: "error",
+      ...place,
+    }];
+  }
+  if (refused !== null) {
+    return [{
+      code: "invalid-syntax",
+      message: refused,
+      severity: "error",
+      line: null,
+      column: null,
+    }];
+  }
+  return [
+    ...forbidden(tree),
+    ...unknownModules(tree, isKnown),
+    ...contract(tree),
+  ];
+}
+
+function problem(code, message, node, severity = "error") {
+  const { line, column } = node.loc.start;
+  return { code, message, line, column: column + 1, severity };
+}
+
+function forbidden(tree) {
+  const found = [];
+  simple(tree, {
+    CallExpression(node) {
+      if (node.callee.type === "Identifier" && node.callee.name === "eval") {
+        found.push(
+          problem("forbidden-code", "eval is not available to functions", node),
+        );
+      }
+    },
+    NewExpression(node) {
+      if (
+        node.callee.type === "Identifier" && node.callee.name === "Function"
+      ) {
+        found.push(
+          problem(
+            "forbidden-code",
+            "new Function is not available to functions",
+            node,
+          ),
+        );
+      }
+    },
+  });
+  return found;
+}
+
+function unknownModules(tree, isKnown) {
+  const found = [];
+  simple(tree, {
+    CallExpression(node) {
+      const [name] = node.arguments;
+      if (node.callee.type !== "Identifier" || node.callee.name !== "require") {
+        return;
+      }
+      if (
+        name?.type === "Literal" && typeof name.value === "string" &&
+        !isKnown(name.value)
+      ) {
+        found.push(
+          problem(
+            "unknown-dependency",
+            `There is no module "${name.value}" for functions`,
+            node,
+          ),
+        );
+      }
+    },
+  });
+  return found;
+}
+
+function contract(tree) {
+  const lambda = findLambda(tree);
+  if (lambda === null) {
+    if (exportsSomething(tree)) return [];
+    return [{
+      code: "no-lambda",
+      message: "There is no function named lambda",
+      line: null,
+      column: null,
+      severity: "error",
+    }];
+  }
+  const callback = lambda.params?.[1];
+  if (callback?.type !== "Identifier") return [];
+  let uses = 0;
+  full(lambda.body, (node) => {
+    if (node.type === "Identifier" && node.name === callback.name) uses++;
+  });
+  if (uses > 0) return [];
+  const message =
+    `"${callback.name}" is never called, so the function never gives a result`;
+  return [problem("callback-unused", message, callback, "warning")];
+}
+
+function findLambda(tree) {
+  for (const statement of tree.body) {
+    if (
+      statement.type === "FunctionDeclaration" && statement.id.name === "lambda"
+    ) {
+      return statement;
+    }
+    if (statement.type === "VariableDeclaration") {
+      for (const { id, init } of statement.declarations) {
+        if (id.type === "Identifier" && id.name === "lambda" && init) {
+          return init;
+        }
+      }
+    }
+  }
+  return null;
+}
+
+function exportsSomething(tree) {
+  let found = false;
+  full(tree, (node) => {
+    if (
+      node.type !== "AssignmentExpression" ||
+      node.left.type !== "MemberExpression"
+    ) return;
+    const { object, property } = node.left;
+    found ||= object.name === "exports" ||
+      object.name === "module" && property.name === "exports" ||
+      object.object?.name === "module" && object.property?.name === "exports";
+  });
+  return found;
+}

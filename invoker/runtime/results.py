@@ -1,0 +1,110 @@
+"""What goes into a run and what comes out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """How a run ended, in the words of the vendor's metrics."""
+
+    SUCCEEDED = "SUCCEEDED"
+    CODING_FAILURE = "CODING_FAILURE"
+    TIMEOUT = "TIMEOUT"
+    PLATFORM_FAILURE = "PLATFORM_FAILURE"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How sandboxes are kept. The same for every process that shares a pool of them."""
+
+    directory: Path
+    memory_mb: int = 256
+    max_instances: int = 200
+    max_instances_per_account: int = 50
+    idle_s: float = 600.0
+    wait_s: float = 10.0
+    log_entries: int = 10
+    log_characters: int = 16_384
+    result_characters: int = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run.
+
+    `key` names a group of warm sandboxes: the same key always means the same source, environment
+    and hosts. Without a key the run gets a sandbox of its own that is thrown away afterwards.
+    `hosts` are the names that the code may connect to, on ports 80 and 443; none by default.
+    """
+
+    source: str
+    key: str | None = None
+    account_id: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One call of `console`. `timestamp` is epoch milliseconds."""
+
+    level: str
+    message: str
+    extras: list[Any]
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run gave no result. `line` and `column` count from 1 in the author's own source.
+
+    Codes: `custom-failure` (the function threw or called back with an error),
+    `runtime-exception` (the engine threw), `execution-time-exceeded`, `memory-exceeded`,
+    `no-result`, `result-too-large`, `result-not-json`, `process-exit`, `load-failed`, `crashed`,
+    `protocol` (the function wrote on the host's channel), `busy`, `unavailable`.
+    """
+
+    code: str
+    name: str
+    message: str
+    stack: str = ""
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run. `duration_ms` is the time the function itself had."""
+
+    outcome: Outcome
+    value: Any = None
+    logs: tuple[LogEntry, ...] = ()
+    dropped_logs: int = 0
+    failure: Failure | None = None
+    duration_ms: float = 0.0
+    cold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about a source, found without running it. `severity` is "error" or "warning"."""
+
+    code: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+    severity: str = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The sandbox of this host: which layers of confinement took, and what is running."""
+
+    deno: str
+    layers: Mapping[str, bool]
+    instances: int
+    supervisor_pid: int
