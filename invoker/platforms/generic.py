@@ -150,8 +150,8 @@ def _take(event: BaseCloudEvent, raw: bytes) -> list[Incoming]:
         return [Incoming(conv_id, kind, _hash(identity), fingerprint, raw)]
     if len(found) == 1:
         return [Incoming(found[0].conv_id, kind, _hash(identity), fingerprint, raw)]
-    plain = decode(raw)
-    parts = [decode(part)["body"] for part in liveperson.split(_envelope(event), len(found))]
+    plain, envelope = decode(raw), _envelope(event)
+    parts = [decode(liveperson.split(envelope, change))["body"] for change in found]
     return [
         Incoming(
             change.conv_id,

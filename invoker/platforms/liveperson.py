@@ -65,7 +65,7 @@ class LivePerson:
     def read(self, headers: Mapping[str, str], body: bytes) -> list[Incoming]:  # noqa: ARG002
         envelope = decode(body)
         changes = read_changes(envelope)
-        bodies = [body] if len(changes) == 1 else split(envelope, len(changes))
+        bodies = [body] if len(changes) == 1 else [split(envelope, change) for change in changes]
         keys = [hashlib.sha256(change.key.encode()).hexdigest() for change in changes]
         return [
             Incoming(change.conv_id, str(envelope["type"]), key, fingerprint=key, body=single)
@@ -98,12 +98,8 @@ def read_changes(envelope: Any) -> list[conversations.Change]:
     return changes
 
 
-def split(envelope: dict[str, Any], count: int) -> list[bytes]:
-    """The same envelope once for each of its changes."""
+def split(envelope: dict[str, Any], change: conversations.Change) -> bytes:
+    """The same envelope with one of its changes only."""
     inner = envelope["body"]
-    if "changes" not in inner:  # the raw dialect's message notification holds exactly one
-        return [msgspec.json.encode(envelope)] * count
-    return [
-        msgspec.json.encode({**envelope, "body": {**inner, "changes": [change]}})
-        for change in inner["changes"]
-    ]
+    single = {**inner, "changes": [inner["changes"][change.index]]}
+    return msgspec.json.encode({**envelope, "body": single})
