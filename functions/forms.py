@@ -1,0 +1,200 @@
+"""What people type into the console. Forms check the shape, services check the rules."""
+
+import json
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.datastructures import MultiValueDict
+
+from functions import services
+from functions.models import State
+from invoker import events
+from invoker.models import Verdict
+
+IN_PROGRESS = "in-progress"
+LONGEST_NOTE = 200
+# What a version number can be in every database.
+LARGEST_NUMBER = 2**31 - 1
+
+Pairs = list[tuple[str, str]]
+
+
+class VariablesWidget(forms.Widget):
+    """Rows of a name and a value, sent as two lists of equal length."""
+
+    template_name = "functions/variables.html"
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Pairs:  # noqa: ARG002
+        lists = data if isinstance(data, MultiValueDict) else MultiValueDict()
+        names, values = lists.getlist("variable_name"), lists.getlist("variable_value")
+        return list(zip_longest(names, values, fillvalue=""))
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:  # noqa: ARG002
+        return "variable_name" not in data
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, None, attrs)
+        context["pairs"] = list(value.items()) if isinstance(value, Mapping) else value or []
+        context["longest_name"] = services.MAX_VARIABLE_NAME
+        context["longest_value"] = services.MAX_VARIABLE_VALUE
+        return context
+
+
+class VariablesField(forms.Field):
+    """Environment variables as a mapping; rows that were left empty do not count."""
+
+    widget = VariablesWidget
+
+    def clean(self, value: Pairs) -> dict[str, str]:
+        variables: dict[str, str] = {}
+        for typed, content in value:
+            name = typed.strip()
+            if not name and not content:
+                continue
+            if not name:
+                raise ValidationError(
+                    f'Cannot use the value "{content[:40]}": its variable has no name'
+                )
+            if name in variables:
+                raise ValidationError(f'Cannot use the variable "{name[:60]}": it is there twice')
+            if "\0" in content:
+                raise ValidationError(
+                    f'Cannot use the variable "{name[:60]}": its value contains a NUL character'
+                )
+            variables[name] = content
+        return variables
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.clean(data) != (initial or {}))
+
+
+class CodeForm(forms.Form):
+    """The parts of a draft that a run depends on."""
+
+    use_required_attribute = False
+
+    code = forms.CharField(required=False, strip=False)
+    environment = VariablesField(label="Environment variables", required=False)
+
+    def clean_code(self) -> str:
+        # Browsers send every line break of a text area as two characters.
+        return str(self.cleaned_data["code"]).replace("\r\n", "\n")
+
+
+class DraftForm(CodeForm):
+    version = forms.IntegerField(min_value=1, max_value=LARGEST_NUMBER, widget=forms.HiddenInput)
+    description = forms.CharField(
+        max_length=services.MAX_DESCRIPTION,
+        error_messages={"required": "Cannot save: the description is empty"},
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    field_order = ["version", "code", "description", "environment"]
+
+
+class TestForm(CodeForm):
+    """A draft as it stands in the editor, and what to run it with."""
+
+    __test__ = False
+
+    payload = forms.CharField(
+        strip=False, error_messages={"required": "Cannot run the test: the payload is empty"}
+    )
+
+    def clean_payload(self) -> Any:
+        try:
+            value = json.loads(self.cleaned_data["payload"], parse_constant=_reject_constant)
+            json.dumps(value, ensure_ascii=False).encode()
+        except json.JSONDecodeError as error:
+            raise ValidationError(
+                f"Cannot run the test: the payload is not JSON, {error.msg} in line "
+                f"{error.lineno}, column {error.colno}"
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(
+                f"Cannot run the test: the payload cannot be sent, {error}"
+            ) from error
+        return value
+
+
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+class DeployForm(forms.Form):
+    version = forms.IntegerField(min_value=1, max_value=LARGEST_NUMBER, widget=forms.HiddenInput)
+    note = forms.CharField(
+        max_length=LONGEST_NOTE,
+        required=False,
+        help_text="What changed and why, for whoever reads the deployments later",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class VersionForm(forms.Form):
+    """Which version of the draft somebody saw when they acted."""
+
+    version = forms.IntegerField(min_value=1, max_value=LARGEST_NUMBER)
+
+
+class VersionsForm(forms.Form):
+    """Two versions to compare, and where the page of the list begins."""
+
+    left = forms.IntegerField(min_value=1, max_value=LARGEST_NUMBER, required=False)
+    right = forms.IntegerField(min_value=1, max_value=LARGEST_NUMBER, required=False)
+    before = forms.IntegerField(min_value=1, max_value=LARGEST_NUMBER, required=False)
+
+
+class ChooseForm(forms.Form):
+    """What a new function starts from; the template is empty for an empty function."""
+
+    event = forms.ChoiceField(
+        choices=[(each.id, each.name) for each in events.EVENT_TYPES.values()], required=False
+    )
+    template = forms.CharField(required=False)
+
+
+class NewFunctionForm(forms.Form):
+    event_type = forms.ChoiceField(
+        choices=[(each.id, each.name) for each in events.EVENT_TYPES.values()],
+        required=False,
+        widget=forms.HiddenInput,
+    )
+    template = forms.CharField(required=False, widget=forms.HiddenInput)
+    name = forms.CharField(
+        max_length=services.MAX_NAME,
+        help_text="Letters, digits and underscores. The name cannot be changed later",
+        widget=forms.TextInput(
+            attrs={
+                "pattern": "[A-Za-z0-9_]+",
+                "title": "Letters, digits and underscores",
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "class": "mono",
+            }
+        ),
+    )
+    description = forms.CharField(
+        max_length=services.MAX_DESCRIPTION, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+class ListFilterForm(forms.Form):
+    q = forms.CharField(required=False)
+    state = forms.ChoiceField(choices=[("", "Any state"), *State.choices], required=False)
+
+
+class ActivityFilterForm(forms.Form):
+    function = forms.CharField(required=False)
+    conversation = forms.CharField(required=False)
+    verdict = forms.ChoiceField(
+        choices=[
+            ("", "Any result"),
+            (IN_PROGRESS, Verdict.NONE.label),
+            *((each.value, each.label) for each in Verdict if each != Verdict.NONE),
+        ],
+        required=False,
+    )

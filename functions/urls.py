@@ -1,0 +1,29 @@
+"""Addresses of the console's pages inside one account, below `a/<account id>/`."""
+
+from django.urls import URLPattern, path
+
+from functions.views import activity, creating, editing, listing, releasing
+
+app_name = "functions"
+
+# A name of a function holds no hyphen, so "new-function" can never be one.
+console_urls: list[URLPattern] = [
+    path("functions/", listing.function_list, name="list"),
+    path("functions/new-function/", creating.new, name="new"),
+    path("functions/<slug:name>/", editing.edit, name="edit"),
+    path("functions/<slug:name>/save/", editing.save, name="save"),
+    path("functions/<slug:name>/test/", editing.test, name="test"),
+    path("functions/<slug:name>/deploy/", releasing.deploy, name="deploy"),
+    path("functions/<slug:name>/undeploy/", listing.undeploy, name="undeploy"),
+    path("functions/<slug:name>/delete/", listing.delete, name="delete"),
+    path("functions/<slug:name>/versions/", releasing.versions, name="versions"),
+    path("functions/<slug:name>/versions/<int:number>/restore/", releasing.restore, name="restore"),
+    path("functions/<slug:name>/deployments/", releasing.deployments, name="deployments"),
+    path(
+        "functions/<slug:name>/deployments/<uuid:deployment_id>/roll-back/",
+        releasing.roll_back,
+        name="roll_back",
+    ),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/<uuid:event_id>/", activity.trace, name="trace"),
+]

@@ -1,0 +1,250 @@
+"""What happened: one row per event, and the trace of one event from receipt to delivery."""
+
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from functions.access import ConsoleRequest
+from functions.forms import IN_PROGRESS, ActivityFilterForm
+from functions.models import Function
+from functions.views import drawing, paging
+from functions.views.drawing import Drawn
+from invoker import events
+from invoker.models import (
+    Command,
+    Connection,
+    Event,
+    EventState,
+    Invocation,
+    LogLine,
+    Platform,
+    Verdict,
+)
+
+PAGE_SIZE = 50
+NOT_SHOWN = 204
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event. `invocation` is its last one, None when no function ran."""
+
+    event: Event
+    type: events.EventType | None
+    invocation: Invocation | None
+    summary: str
+    dropped: int
+
+    @property
+    def verdict(self) -> str:
+        return self.event.verdict or "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a platform sends its notifications."""
+
+    connection: Connection
+    url: str
+
+    @property
+    def element_id(self) -> str:
+        return f"door-{self.connection.pk}"
+
+
+@require_GET
+def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
+    """The list; asked again by itself, it answers only when something has changed."""
+    form = ActivityFilterForm(request.GET)
+    form.is_valid()
+    wishes = {name: value for name, value in form.cleaned_data.items() if value}
+    before = request.GET.get("before", "")
+    page = paging.newest_first(_found(account_id, wishes), before, size=PAGE_SIZE)
+    rows = [_row(event) for event in page.rows]
+    print_of_rows = _fingerprint(rows)
+    if request.htmx and request.GET.get("seen") == print_of_rows:
+        return HttpResponse(status=NOT_SHOWN)
+    template = "functions/activity.html"
+    query = urlencode(wishes)
+    context = {
+        "rows": rows,
+        "form": form,
+        "query": query,
+        "filtered": bool(wishes),
+        "before": before,
+        "older": urlencode({**wishes, "before": page.older}) if page.older else "",
+        "seen": print_of_rows,
+        "functions": [],
+        "doors": [],
+    }
+    if not rows and not wishes:
+        context["doors"] = _doors(account_id)
+    if request.htmx:
+        return render(request, f"{template}#rows", context)
+    names = Function.objects.filter(account_id=account_id).order_by("name")
+    context["functions"] = list(names.values_list("name", flat=True))
+    return render(request, template, context)
+
+
+def _found(account_id: str, wishes: dict[str, str]) -> QuerySet[Event]:
+    found = Event.objects.filter(account_id=account_id)
+    if name := wishes.get("function"):
+        ran = Invocation.objects.filter(
+            event=OuterRef("pk"), account_id=account_id, deployment__function_name=name
+        )
+        found = found.filter(Exists(ran))
+    if conv_id := wishes.get("conversation"):
+        found = found.filter(conversation__conv_id=conv_id)
+    if verdict := wishes.get("verdict"):
+        if verdict == IN_PROGRESS:
+            found = found.exclude(state=EventState.DONE)
+        else:
+            found = found.filter(state=EventState.DONE, verdict=verdict)
+    runs = Invocation.objects.select_related("deployment").defer(
+        "deployment__code", "deployment__environment", "result"
+    )
+    return (
+        found.select_related("conversation")
+        .defer("payload", "conversation__state")
+        .prefetch_related(
+            Prefetch("invocations", runs.order_by("started_at")),
+            Prefetch("commands", Command.objects.order_by("position")),
+        )
+    )
+
+
+def _row(event: Event) -> Row:
+    runs = list(event.invocations.all())
+    drawn = [drawing.draw_command(command) for command in event.commands.all()]
+    return Row(
+        event,
+        type=events.EVENT_TYPES.get(event.type),
+        invocation=runs[-1] if runs else None,
+        summary=drawing.summary(drawn),
+        dropped=sum(one.dropped for one in drawn),
+    )
+
+
+def _fingerprint(rows: Iterable[Row]) -> str:
+    """Changes with what the rows show; relative times count by the minute."""
+    parts = [f"{timezone.now():%H%M}"]
+    for row in rows:
+        run = row.invocation
+        parts.append(
+            f"{row.event.pk} {row.event.state} {row.event.verdict} {row.summary} {row.dropped} "
+            f"{run.outcome if run else ''}"
+        )
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _doors(account_id: str) -> list[Door]:
+    connections = Connection.objects.filter(account_id=account_id, active=True).order_by("name")
+    return [
+        Door(each, f"{settings.HOUSTON_URL}{reverse('events', args=[each.pk])}")
+        for each in connections
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One invocation with its logs and what it asked for."""
+
+    invocation: Invocation
+    logs: list[LogLine]
+    offset_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One command and when it left, counted from the receipt; None when it has not."""
+
+    drawn: Drawn
+    offset_ms: float | None
+
+
+@require_GET
+def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> HttpResponse:
+    """One event as a time axis; looks again by itself until the event is done."""
+    found = Event.objects.select_related("conversation", "notification__connection")
+    event = get_object_or_404(found, account_id=account_id, pk=event_id)
+    logs = Prefetch("log_lines", LogLine.objects.order_by("number"))
+    runs = (
+        event.invocations.select_related("deployment")
+        .defer("deployment__code", "deployment__environment")
+        .prefetch_related(logs)
+        .order_by("started_at")
+    )
+    ran = [Ran(each, list(each.log_lines.all()), _offset(event, each.started_at)) for each in runs]
+    sent = [
+        Sent(
+            drawing.draw_command(command),
+            _offset(event, command.sent_at) if command.sent_at else None,
+        )
+        for command in event.commands.order_by("position")
+    ]
+    notification = event.notification
+    template = "functions/trace.html"
+    return render(
+        request,
+        f"{template}#trace" if request.htmx else template,
+        {
+            "event": event,
+            "type": events.EVENT_TYPES.get(event.type),
+            "notification": notification,
+            "body": _shown(bytes(notification.body)) if notification else "",
+            "waited_ms": _offset(event, event.created_at),
+            "ran": ran,
+            "sent": sent,
+            "finished_ms": _offset(event, event.finished_at) if event.finished_at else None,
+            "explanation": _explain(event, ran=bool(ran), sent=bool(sent)),
+            "budget_ms": drawing.BUDGET_MS,
+            "done": event.state == EventState.DONE,
+            "existing": set(
+                Function.objects.filter(
+                    account_id=account_id, pk__in=[each.invocation.function_id for each in ran]
+                ).values_list("pk", flat=True)
+            ),
+            "verdict": event.verdict or "pending",
+            "platform": Platform(notification.connection.platform).label if notification else "",
+        },
+    )
+
+
+def _offset(event: Event, moment: dt.datetime) -> float:
+    return (moment - event.received_at).total_seconds() * 1000
+
+
+def _shown(body: bytes) -> str:
+    """A raw notification for reading: indented when it is JSON, as it came otherwise."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
+
+
+def _explain(event: Event, *, ran: bool, sent: bool) -> str:
+    """Why nothing happened, in a sentence. Empty where the steps speak for themselves."""
+    if event.state == EventState.WAITING:
+        return "Waits for its turn in the conversation"
+    if event.verdict == Verdict.DISABLED:
+        return "Functions are not enabled for this account, so nothing ran"
+    if event.state != EventState.DONE:
+        return ""
+    silence = {
+        (False, False): "Nobody listens to this event, and it has no automatic message",
+        (False, True): "Nobody listens to this event, so it gets the automatic message",
+        (True, False): "The function asked for nothing, and there is no automatic message",
+    }
+    return silence.get((ran, sent), "")

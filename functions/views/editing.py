@@ -1,0 +1,162 @@
+"""The editor: show a draft, save it, run it with a payload."""
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import reswap, retarget
+
+from functions import services
+from functions.access import DEVELOPER, ConsoleRequest, requires
+from functions.forms import CodeForm, DraftForm, TestForm
+from functions.models import Function
+from functions.views import drawing
+from functions.views.finding import find_function, may_change
+from functions.views.policy import with_editor
+from invoker import events
+
+PAGE = "functions/edit.html"
+
+
+@with_editor
+@require_GET
+def edit(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    function = find_function(account_id, name)
+    form = DraftForm(
+        initial={
+            "version": function.version,
+            "code": function.code,
+            "description": function.description,
+            "environment": function.environment,
+        }
+    )
+    return _page(request, function, form)
+
+
+@with_editor
+@require_POST
+@requires(DEVELOPER)
+def save(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    """Save the draft; with `then=deploy` go on to the review, also when nothing has changed."""
+    function = find_function(account_id, name)
+    form = DraftForm(request.POST)
+    deploys = request.POST.get("then") == "deploy"
+    if not form.is_valid():
+        return _refuse(request, function, form)
+    try:
+        _save(request, function, form)
+    except services.UnchangedError as error:
+        if not deploys:
+            messages.info(request, str(error))
+    except services.ConflictError as error:
+        return _show_conflict(request, function, form, error)
+    except services.FunctionError as error:
+        form.add_error(_field(form, error), str(error))
+        status = 409 if isinstance(error, services.NotAllowedError) else 422
+        return _refuse(request, function, form, status=status)
+    if request.htmx:
+        function.refresh_from_db()
+        answer = render(request, f"{PAGE}#saved", {"function": function, "may_change": True})
+        return reswap(answer, "none")
+    return redirect("functions:deploy" if deploys else "functions:edit", account_id, name)
+
+
+def _save(request: ConsoleRequest, function: Function, form: DraftForm) -> None:
+    saved = services.save_draft(
+        function,
+        version=form.cleaned_data["version"],
+        code=form.cleaned_data["code"],
+        description=form.cleaned_data["description"],
+        environment=form.cleaned_data["environment"],
+        by=request.user.get_username(),
+    )
+    messages.success(request, f"Saved version {saved.number}")
+
+
+def _field(form: CodeForm, error: services.FunctionError) -> str | None:
+    """The field that an error belongs to, None for the form as a whole."""
+    named = error.field if isinstance(error, services.InvalidError) else ""
+    return named if named in form.fields else None
+
+
+@with_editor
+@require_POST
+@requires(DEVELOPER)
+def test(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    """Run the code as it stands in the editor, saved or not."""
+    function = find_function(account_id, name)
+    form = TestForm(request.POST)
+    if form.is_valid():
+        event = form.cleaned_data["payload"]
+        try:
+            result = services.test(
+                function,
+                code=form.cleaned_data["code"],
+                environment=form.cleaned_data["environment"],
+                event=event,
+            )
+        except services.InvalidError as error:
+            form.add_error(_field(form, error), str(error))
+        else:
+            run = drawing.draw_test(function, result, event)
+            if request.htmx:
+                return render(request, f"{PAGE}#run", {"run": run, "function": function})
+            return _page(request, function, DraftForm(request.POST), run=run)
+    return _refuse(request, function, form)
+
+
+def _refuse(
+    request: ConsoleRequest, function: Function, form: CodeForm, *, status: int = 422
+) -> HttpResponse:
+    """Say beside each field what is wrong; what was typed stays as it is."""
+    if request.htmx:
+        answer = render(request, f"{PAGE}#errors", {"form": form}, status=status)
+        return reswap(answer, "none")
+    draft = DraftForm(request.POST)
+    draft.is_valid()
+    for field, errors in form.errors.items():
+        if field not in draft.errors:
+            draft.add_error(field if field in draft.fields else None, errors)
+    return _page(request, function, draft, status=status)
+
+
+def _show_conflict(
+    request: ConsoleRequest, function: Function, form: DraftForm, error: services.ConflictError
+) -> HttpResponse:
+    answer = render(
+        request,
+        "functions/conflict.html#conflict" if request.htmx else "functions/conflict.html",
+        {
+            "function": function,
+            "newest": error.newest,
+            "seen": form.cleaned_data["version"],
+            "mine": form.cleaned_data,
+            "message": str(error),
+        },
+        status=409,
+    )
+    return reswap(retarget(answer, "#main"), "innerHTML") if request.htmx else answer
+
+
+def _page(
+    request: ConsoleRequest,
+    function: Function,
+    form: DraftForm,
+    *,
+    run: drawing.Run | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    sample = json.dumps(events.sample(function.event_type), indent=2, ensure_ascii=False)
+    context: dict[str, Any] = {
+        "function": function,
+        "form": form,
+        "sample": sample,
+        "payload": request.POST.get("payload", sample),
+        "run": run,
+        "budget_ms": drawing.BUDGET_MS,
+        "may_change": may_change(request),
+    }
+    return render(request, PAGE, context, status=status)

@@ -1,0 +1,46 @@
+"""Pages by key: an address names a place, so rows that come meanwhile do not shift the page."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[M]):
+    """`older` names the place where the next page begins, empty on the last page."""
+
+    rows: list[M]
+    older: str
+
+
+def newest_first(rows: QuerySet[M], before: str, *, size: int) -> Page[M]:
+    """Rows by `created_at`, the newest first, from the place `before` on (empty: from the top).
+
+    Raises:
+        Http404: `before` was not made here.
+    """
+    if before:
+        moment, key = _read(before)
+        rows = rows.filter(Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=key))
+    found = list(rows.order_by("-created_at", "-pk")[: size + 1])
+    shown = found[:size]
+    return Page(shown, _name(shown[-1]) if len(found) > size else "")
+
+
+def _name(row: Any) -> str:
+    return f"{row.created_at.astimezone(dt.UTC):%Y%m%dT%H%M%S.%f}_{row.pk.hex}"
+
+
+def _read(place: str) -> tuple[dt.datetime, uuid.UUID]:
+    moment, _, key = place.partition("_")
+    try:
+        at = dt.datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=dt.UTC)
+        return at, uuid.UUID(key)
+    except ValueError as error:
+        raise Http404(f'No page begins at "{place[:60]}"') from error

@@ -1,0 +1,205 @@
+"""From a draft to what serves: review and deploy, versions, deployments, roll back."""
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from functions import services
+from functions.access import DEVELOPER, ConsoleRequest, requires
+from functions.forms import DeployForm, VersionForm, VersionsForm
+from functions.models import Function, Version
+from functions.views import paging
+from functions.views.finding import find_function, may_change
+from functions.views.policy import with_editor
+from invoker import runtime
+from invoker.models import Deployment
+
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How one environment variable differs; None where it is missing."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@with_editor
+@require_http_methods(["GET", "POST"])
+@requires(DEVELOPER)
+def deploy(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    function = find_function(account_id, name)
+    if request.method == "GET":
+        form = DeployForm(initial={"version": function.version})
+        return _review(request, function, form, problems=runtime.check(function.code))
+    form = DeployForm(request.POST)
+    if not form.is_valid():
+        problems = runtime.check(function.code)
+        return _review(request, function, form, problems=problems, status=422)
+    try:
+        services.deploy(
+            function,
+            version=form.cleaned_data["version"],
+            by=request.user.get_username(),
+            note=form.cleaned_data["note"],
+        )
+    except services.BuildError as error:
+        form.add_error(None, str(error))
+        return _review(request, function, form, problems=error.problems, status=422)
+    except (services.ConflictError, services.NotAllowedError) as error:
+        # What is shown now is the newest version, so that the next click is about that one.
+        again = DeployForm({"version": function.version, "note": form.cleaned_data["note"]})
+        again.add_error(None, str(error))
+        problems = runtime.check(function.code)
+        return _review(request, function, again, problems=problems, status=409)
+    messages.success(
+        request, f'"{name}" is productive: the next event runs version {function.version}'
+    )
+    return redirect("functions:edit", account_id, name)
+
+
+def _review(
+    request: ConsoleRequest,
+    function: Function,
+    form: DeployForm,
+    *,
+    problems: list[runtime.Problem],
+    status: int = 200,
+) -> HttpResponse:
+    live = function.deployment
+    return render(
+        request,
+        "functions/deploy.html",
+        {
+            "function": function,
+            "live": live,
+            "form": form,
+            "changes": _changes(live.environment if live else {}, function.environment),
+            "problems": problems,
+            "blocked": any(problem.severity == "error" for problem in problems),
+            "may_change": True,
+        },
+        status=status,
+    )
+
+
+def _changes(before: dict[str, str], after: dict[str, str]) -> list[Change]:
+    names = sorted(before.keys() | after.keys())
+    changes = [Change(name, before.get(name), after.get(name)) for name in names]
+    return [change for change in changes if change.before != change.after]
+
+
+@with_editor
+@require_GET
+def versions(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    """Every saved version, the newest first, and any two of them side by side."""
+    function = find_function(account_id, name)
+    form = VersionsForm(request.GET)
+    form.is_valid()
+    before = form.cleaned_data.get("before")
+    rows = function.versions.defer("code", "environment").order_by("-number")
+    if before:
+        rows = rows.filter(number__lt=before)
+    found = list(rows[: PAGE_SIZE + 1])
+    left, right = _compared(function, form)
+    return render(
+        request,
+        "functions/versions.html",
+        {
+            "function": function,
+            "versions": found[:PAGE_SIZE],
+            "older": found[PAGE_SIZE - 1].number if len(found) > PAGE_SIZE else None,
+            "before": before,
+            "left": left,
+            "right": right,
+            "changes": _changes(left.environment, right.environment) if left and right else [],
+            "may_change": may_change(request),
+        },
+    )
+
+
+def _compared(function: Function, form: VersionsForm) -> tuple[Version | None, Version | None]:
+    """The two versions asked for; without a wish, what is live (or before) and the newest."""
+    right = form.cleaned_data.get("right") or function.version
+    left = form.cleaned_data.get("left")
+    if left is None:
+        live = function.deployment.version if function.deployment else right - 1
+        left = live if live != right else right - 1
+    found = {each.number: each for each in function.versions.filter(number__in=[left, right])}
+    return found.get(left), found.get(right)
+
+
+@require_POST
+@requires(DEVELOPER)
+def restore(request: ConsoleRequest, account_id: str, name: str, number: int) -> HttpResponse:
+    function = find_function(account_id, name)
+    form = VersionForm(request.POST)
+    seen = form.cleaned_data["version"] if form.is_valid() else 0
+    try:
+        saved = services.restore(function, number, version=seen, by=request.user.get_username())
+    except services.FunctionError as error:
+        level = messages.INFO if isinstance(error, services.UnchangedError) else messages.ERROR
+        messages.add_message(request, level, str(error))
+        return redirect("functions:versions", account_id, name)
+    messages.success(
+        request, f"Version {number} is the draft again, saved as version {saved.number}"
+    )
+    return redirect("functions:edit", account_id, name)
+
+
+@require_GET
+def deployments(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    """Everything that ever served, the newest first."""
+    function = find_function(account_id, name)
+    rows = Deployment.objects.filter(account_id=account_id, function_id=function.pk)
+    before = request.GET.get("before", "")
+    return render(
+        request,
+        "functions/deployments.html",
+        {
+            "function": function,
+            "page": paging.newest_first(rows.defer("code", "environment"), before, size=PAGE_SIZE),
+            "before": before,
+            "may_change": may_change(request),
+        },
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@requires(DEVELOPER)
+def roll_back(
+    request: ConsoleRequest, account_id: str, name: str, deployment_id: str
+) -> HttpResponse:
+    function = find_function(account_id, name)
+    rows = Deployment.objects.filter(account_id=account_id, function_id=function.pk)
+    deployment = get_object_or_404(rows, pk=deployment_id)
+    back = reverse("functions:deployments", args=[account_id, name])
+    if request.method == "POST":
+        try:
+            services.roll_back(function, deployment, by=request.user.get_username())
+        except services.NotAllowedError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f'"{name}" serves with version {deployment.version} again')
+        return redirect(back)
+    return render(
+        request,
+        "ui/dialog.html" if request.htmx else "ui/confirm.html",
+        {
+            "title": f"Roll {name} back to version {deployment.version}",
+            "effect": (
+                "The next event runs it at once, with the environment it had then. "
+                "The draft stays as it is."
+            ),
+            "action": reverse("functions:roll_back", args=[account_id, name, deployment_id]),
+            "back": back,
+            "button": f"Roll back {name}",
+            "kind": "main",
+        },
+    )
