@@ -19,3 +19,10 @@ class LineFormatter(logging.Formatter):
         head, newline, traceback = line.partition("\n")
         words = " ".join(f"{key}={value}" for key, value in ids.items())
         return f"{head} [{words}]{newline}{traceback}"
+
+
+class NotReadiness(logging.Filter):
+    """Leaves out that `/readyz` said no: whoever asked knows, and asks again every second."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "/readyz" not in record.getMessage()

