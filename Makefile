@@ -8,7 +8,7 @@ BUILT   = static/editor/dist/editor.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock setup setup-dev browser clean
+.PHONY: help run test lint format lock setup setup-dev browser servers clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ help: ## list these commands
 run: setup ## set everything up and serve the console with a working example
 	@$(BIN)/python manage.py run
 
-test: setup-dev browser ## install what the tests need and run all of them
+test: setup-dev browser servers ## install what the tests need and run all of them
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: setup-dev ## style, types, import contracts, templates, migrations
@@ -35,7 +35,7 @@ format: setup-dev ## rewrite the code in the project's style
 
 setup: .venv/.runtime $(BUILT)
 
-setup-dev: .venv/.dev $(BUILT)
+setup-dev: .venv/.dev $(BUILT) tests/stack/node_modules/.package-lock.json
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -71,11 +71,20 @@ $(HOST)/bundles/checker.js: $(HOST)/package-lock.json $(HOST)/build.mjs $(HOST)/
 	@cd $(HOST) && npm ci --silent --no-audit --no-fund && node build.mjs
 	@touch $@
 
+tests/stack/node_modules/.package-lock.json: tests/stack/package-lock.json | .venv/.node
+	@cd tests/stack && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+APT = SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && \
+      DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends
+
 browser: ## install Chromium for the browser tests, when there is none
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
-	  echo 'Installing Chromium for the browser tests'; \
-	  SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	  $$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
+	@command -v chromium >/dev/null || { \
+	  echo 'Installing Chromium for the browser tests'; $(APT) chromium fonts-dejavu-core >/dev/null; }
+
+servers: ## install the servers of the production choices, for their tests, when they are missing
+	@{ ls /usr/lib/postgresql/*/bin/postgres && command -v redis-server && ls /usr/lib/rabbitmq/bin/rabbitmq-server; } >/dev/null 2>&1 || { \
+	  echo 'Installing PostgreSQL, Redis and RabbitMQ for the tests'; $(APT) postgresql redis-server rabbitmq-server >/dev/null; }
 
 lock: setup-dev ## renew the lock files from pyproject.toml
 	@$(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml

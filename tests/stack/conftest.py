@@ -1,0 +1,122 @@
+"""`manage.py run` as a fixture, as people start it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.stack import services
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "orbit-4-two"
+
+
+class Houston:
+    """One running product: web server, worker, beat, broker and sandboxes."""
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        self.data_dir = data_dir
+        port = services.free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HOUSTON_", "DATABASE_URL", "DJANGO_"))
+        }
+        self.environment = {
+            **kept,
+            "HOUSTON_DATA_DIR": str(data_dir),
+            "HOUSTON_PORT": str(port),
+            "HOUSTON_DEMO_PASSWORD": PASSWORD,
+            **environment,
+        }
+        self.log = data_dir.with_suffix(".log")
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "run"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self, timeout_s: float = 90) -> None:
+        """Until everything is up, as `make run` does before it says so."""
+        ends = time.monotonic() + timeout_s
+        while "Ctrl-C ends everything" not in self.output():
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < ends, self.output()
+            time.sleep(0.1)
+        assert self.get("/readyz").status_code == 200, self.get("/readyz").text
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def manage(self, *arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def demo(self, callback_url: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(
+            self.manage("demo", "--json", "--callback-url", callback_url)
+        )
+        return found
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=10)
+
+    def pids(self) -> set[int]:
+        """The process and all that came of it, as long as their parents live."""
+        parents = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    stat = (entry / "stat").read_text().rpartition(")")[2].split()
+                    parents[int(entry.name)] = int(stat[1])
+        found = {self.process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C and wait for the end."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=30)
+
+
+@contextlib.contextmanager
+def running(**environment: str) -> Iterator[Houston]:
+    data_dir = Path(tempfile.mkdtemp(prefix="houston-stack-"))
+    houston = Houston(data_dir, **environment)
+    try:
+        houston.wait()
+        yield houston
+    finally:
+        houston.interrupt()
+        shutil.rmtree(data_dir, ignore_errors=True)
+        houston.log.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def houston() -> Iterator[Houston]:
+    with running() as product:
+        yield product
