@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
@@ -104,12 +105,13 @@ class AccountMiddleware:
     def process_view(
         self,
         request: AccountRequest,
-        view: Callable[..., HttpResponse],  # noqa: ARG002
+        view: Callable[..., HttpResponse],
         args: tuple[Any, ...],  # noqa: ARG002
         kwargs: dict[str, Any],
     ) -> None:
         account_id = kwargs.get("account_id")
-        if account_id is None:
+        # A door that lets strangers in asks them itself who they are.
+        if account_id is None or not getattr(view, "login_required", True):
             return
         # Checked before a database sees it: some refuse a character with an error of their own.
         # Strangers were sent to the sign-in page before this.
@@ -147,7 +149,7 @@ def _to_sign_in(request: AccountRequest, response: HttpResponseBase) -> HttpResp
 
 def console(request: HttpRequest) -> dict[str, Any]:
     """Context of every page, see `templates/base.html`. Asks the database only for what is used."""
-    user = getattr(request, "user", None)
+    user: User | AnonymousUser | None = getattr(request, "user", None)
     account: Account | None = getattr(request, "account", None)
     context: dict[str, Any] = {
         "account": account,
@@ -157,9 +159,9 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "setup": None,
         "theme": chosen_theme(request),
     }
-    if isinstance(user, SimpleLazyObject | User) and user.is_authenticated:
+    if user is not None and user.is_authenticated:
         context["is_team"] = user.is_staff
-        context["accounts"] = SimpleLazyObject(lambda: _switch(cast("User", user), account))
+        context["accounts"] = SimpleLazyObject(lambda: _switch(user, account))
     if account is not None:
         context["setup"] = SimpleLazyObject(lambda: _set_up(account))
     return context

@@ -24,6 +24,11 @@ def fail(request, kind):
     raise ERRORS[kind]
 
 
+@login_not_required
+def door(request, account_id):
+    return HttpResponse("who are you")
+
+
 def talk(request, kind):
     messages.success(request, "It is done & <b>dusted</b>")
     if kind == "redirect":
@@ -36,5 +41,6 @@ def talk(request, kind):
 urlpatterns = [
     *urlpatterns,
     path("fail/<str:kind>/", fail),
+    path("door/<str:account_id>/", door),
     path("talk/<str:kind>/", talk),
 ]

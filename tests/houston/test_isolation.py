@@ -62,6 +62,12 @@ def test_every_address_of_an_account_is_404_to_members_of_another(outsider_clien
     assert {key for key, status in answers.items() if status != 404} == set()
 
 
+@pytest.mark.urls("tests.houston.extra_urls")
+def test_doors_below_an_account_ask_for_themselves(client, account):
+    """What is marked as open to strangers is not asked for a session."""
+    assert client.get(f"/door/{account.pk}/").content == b"who are you"
+
+
 def test_an_account_looks_like_one_that_does_not_exist(outsider_client, account):
     real = outsider_client.get(f"/a/{account.pk}/functions/", headers={"X-Request-ID": "a" * 32})
     false = outsider_client.get("/a/nothere1/functions/", headers={"X-Request-ID": "a" * 32})

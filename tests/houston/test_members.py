@@ -1,8 +1,10 @@
 """Who may enter an account, and who decides that."""
 
 import re
+import threading
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -94,6 +96,33 @@ def test_last_admin_can_neither_be_removed_nor_lose_the_role(admin_client, admin
         assert response.status_code == 409
         assert "nobody else has it, make another member admin first" in response.content.decode()
     assert roles_in(account) == {"ada": ["admin"]}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_admins_who_remove_each_other_at_once_leave_one(account):
+    people = [factories.UserFactory() for _ in range(2)]
+    for user in people:
+        factories.MembershipFactory(user=user, account=account, role="admin")
+    start = threading.Barrier(2)
+    refused = []
+
+    def remove(user):
+        start.wait()
+        try:
+            services.remove_member(account, user)
+        except services.LastAdminError as error:
+            refused.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=remove, args=[user]) for user in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(refused) == 1
+    assert account.memberships.count() == 1
 
 
 def test_developers_can_be_removed_where_there_is_no_admin(team_client, developer, account):
