@@ -129,8 +129,9 @@ class DeployForm(forms.Form):
     note = forms.CharField(
         max_length=LONGEST_NOTE,
         required=False,
-        help_text="What changed and why, for whoever reads the deployments later",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "placeholder": "What changed and why (optional)"}
+        ),
     )
 
 

@@ -19,6 +19,8 @@ from invoker import runtime
 from invoker.models import Deployment
 
 PAGE_SIZE = 25
+# Few, so that the comparison below the list can be seen.
+VERSIONS_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,17 @@ def versions(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
     rows = function.versions.defer("code", "environment").order_by("-number")
     if before:
         rows = rows.filter(number__lt=before)
-    found = list(rows[: PAGE_SIZE + 1])
+    found = list(rows[: VERSIONS_SHOWN + 1])
+    shown = found[:VERSIONS_SHOWN]
     left, right = _compared(function, form)
     return render(
         request,
         "functions/versions.html",
         {
             "function": function,
-            "versions": found[:PAGE_SIZE],
-            "older": found[PAGE_SIZE - 1].number if len(found) > PAGE_SIZE else None,
+            "versions": shown,
+            "numbers": {version.number for version in shown},
+            "older": shown[-1].number if len(found) > len(shown) else None,
             "before": before,
             "left": left,
             "right": right,

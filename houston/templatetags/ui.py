@@ -12,9 +12,10 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
-UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 SECOND_MS = 1000
 MINUTE_MS = 60_000
+SHORT_LINE = 60
 
 
 @register.simple_tag
@@ -64,7 +65,7 @@ def relative(moment: dt.datetime) -> str:
         return f"{moment:%Y-%m-%d}"
     unit, length_s = next(each for each in UNITS if age.total_seconds() >= each[1])
     count = int(age.total_seconds() // length_s)
-    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return f"{count} {unit} ago"
 
 
 @register.filter
@@ -73,7 +74,7 @@ def ms(value: float | None) -> str:
     if value is None:
         return ""
     if value < SECOND_MS:
-        return f"{value:.{1 if value < SECOND_MS / 100 else 0}f} ms"
+        return f"{value:.{1 if 0 < value < SECOND_MS / 100 else 0}f} ms"
     if value < MINUTE_MS:
         return f"{value / SECOND_MS:.2f} s"
     minutes, rest = divmod(round(value / SECOND_MS), 60)
@@ -88,8 +89,9 @@ def since_ms(moment: dt.datetime, start: dt.datetime) -> float:
 
 @register.filter
 def pretty(value: Any) -> str:
-    """Any JSON value as indented text."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """Any JSON value as text: on one line when it is short, indented otherwise."""
+    line = json.dumps(value, ensure_ascii=False)
+    return line if len(line) <= SHORT_LINE else json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @register.filter
