@@ -21,7 +21,7 @@ class ConsoleRequest(HttpRequest):
     `roles` holds "admin", "developer" or both; the account team reads everything without a role.
     """
 
-    user: AbstractUser
+    user: AbstractUser  # type: ignore[assignment]  # apps do not know houston's own class
     htmx: HtmxDetails
     account_id: str
     roles: frozenset[str]

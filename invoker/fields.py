@@ -12,7 +12,12 @@ from django.db import models
 # Django's fields are generic to the type checker only.
 if TYPE_CHECKING:
     StrTextField = models.TextField[str, str]
-    AnyTextField = models.TextField[Any, Any]
+
+    class AnyTextField(models.TextField[Any, Any]):
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
+        _pyi_lookup_exact_type: Any
+
 else:
     StrTextField = AnyTextField = models.TextField
 

@@ -10,7 +10,7 @@ import uuid
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db import models, transaction
 from django.db.models import Case, F, Q, When
@@ -496,5 +496,5 @@ class Heartbeat(models.Model):
     @classmethod
     def age_s(cls, name: str) -> float | None:
         """Seconds since `name` was last seen, None when it never was."""
-        found: dict[str, Any] | None = cls.objects.filter(name=name).values("seen_at").first()
-        return (timezone.now() - found["seen_at"]).total_seconds() if found else None
+        seen_at = cls.objects.filter(name=name).values_list("seen_at", flat=True).first()
+        return (timezone.now() - seen_at).total_seconds() if seen_at else None
