@@ -53,7 +53,7 @@ def for_team(view: View) -> View:
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not cast("User", request.user).is_staff:
-            raise PermissionDenied("Only the account team can do this: ask it")
+            raise PermissionDenied("Only the account team can do this: ask one of its people")
         return view(request, *args, **kwargs)
 
     return checked
