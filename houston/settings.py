@@ -221,9 +221,15 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 35
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat.schedule")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
+# A door does not wait for a broker that is away: the sweep finds what nobody knocked for.
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "max_retries": 0,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 if CELERY_BROKER_URL.startswith(("redis", "valkey", "unix")):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
         "visibility_timeout": 120,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
@@ -232,7 +238,7 @@ if CELERY_BROKER_URL.startswith(("redis", "valkey", "unix")):
         "global_keyprefix": "houston:",
     }
 elif CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True, "connect_timeout": 2}
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True, "connect_timeout": 2}
 else:
     raise ImproperlyConfigured(
         f'Cannot use HOUSTON_BROKER_URL "{urlsplit(CELERY_BROKER_URL).scheme}:…": the scheme must '
@@ -269,7 +275,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "django.request": {"filters": ["not_readiness"]},
+        "django.request": {"level": "ERROR", "filters": ["not_readiness"]},
         "httpx": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
