@@ -14,6 +14,7 @@ from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import CodeForm, DraftForm, TestForm
 from functions.models import Function
 from functions.views import drawing
+from functions.views.comparing import compare_variables
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
 from invoker import events
@@ -134,7 +135,9 @@ def _show_conflict(
             "newest": error.newest,
             "seen": form.cleaned_data["version"],
             "mine": form.cleaned_data,
-            "message": str(error),
+            "changes": compare_variables(
+                error.newest.environment, form.cleaned_data["environment"]
+            ),
         },
         status=409,
     )

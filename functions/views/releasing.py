@@ -1,7 +1,5 @@
 """From a draft to what serves: review and deploy, versions, deployments, roll back."""
 
-from dataclasses import dataclass
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,6 +11,7 @@ from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import DeployForm, VersionForm, VersionsForm
 from functions.models import Function, Version
 from functions.views import paging
+from functions.views.comparing import compare_variables
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
 from invoker import runtime
@@ -21,15 +20,6 @@ from invoker.models import Deployment
 PAGE_SIZE = 25
 # Few, so that the comparison below the list can be seen.
 VERSIONS_SHOWN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """How one environment variable differs; None where it is missing."""
-
-    name: str
-    before: str | None
-    after: str | None
 
 
 @with_editor
@@ -82,19 +72,13 @@ def _review(
             "function": function,
             "live": live,
             "form": form,
-            "changes": _changes(live.environment if live else {}, function.environment),
+            "changes": compare_variables(live.environment if live else {}, function.environment),
             "problems": problems,
             "blocked": any(problem.severity == "error" for problem in problems),
             "may_change": True,
         },
         status=status,
     )
-
-
-def _changes(before: dict[str, str], after: dict[str, str]) -> list[Change]:
-    names = sorted(before.keys() | after.keys())
-    changes = [Change(name, before.get(name), after.get(name)) for name in names]
-    return [change for change in changes if change.before != change.after]
 
 
 @with_editor
@@ -122,7 +106,9 @@ def versions(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
             "before": before,
             "left": left,
             "right": right,
-            "changes": _changes(left.environment, right.environment) if left and right else [],
+            "changes": compare_variables(left.environment, right.environment)
+            if left and right
+            else [],
             "may_change": may_change(request),
         },
     )

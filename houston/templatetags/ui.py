@@ -82,12 +82,6 @@ def ms(value: float | None) -> str:
 
 
 @register.filter
-def since_ms(moment: dt.datetime, start: dt.datetime) -> float:
-    """Milliseconds from `start` to `moment`."""
-    return (moment - start).total_seconds() * 1000
-
-
-@register.filter
 def pretty(value: Any) -> str:
     """Any JSON value as text: on one line when it is short, indented otherwise."""
     line = json.dumps(value, ensure_ascii=False)
