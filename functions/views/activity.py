@@ -78,13 +78,15 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
         return HttpResponse(status=NOT_SHOWN)
     template = "functions/activity.html"
     query = urlencode(wishes)
+    here = reverse("functions:activity", args=[account_id])
     context = {
         "rows": rows,
         "form": form,
         "query": query,
         "filtered": bool(wishes),
         "before": before,
-        "older": urlencode({**wishes, "before": page.older}) if page.older else "",
+        "older": f"{here}?{urlencode({**wishes, 'before': page.older})}" if page.older else "",
+        "newest": f"{here}?{query}" if before else "",
         "seen": print_of_rows,
         "functions": [],
         "doors": [],

@@ -1,5 +1,7 @@
 """From a draft to what serves: review and deploy, versions, deployments, roll back."""
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -95,6 +97,8 @@ def versions(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
     found = list(rows[: VERSIONS_SHOWN + 1])
     shown = found[:VERSIONS_SHOWN]
     left, right = _compared(function, form)
+    compared = {"left": left.number, "right": right.number} if left and right else {}
+    here = reverse("functions:versions", args=[account_id, name])
     return render(
         request,
         "functions/versions.html",
@@ -102,8 +106,11 @@ def versions(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
             "function": function,
             "versions": shown,
             "numbers": {version.number for version in shown},
-            "older": shown[-1].number if len(found) > len(shown) else None,
             "before": before,
+            "older": f"{here}?{urlencode({'before': shown[-1].number, **compared})}"
+            if len(found) > len(shown)
+            else "",
+            "newest": here if before else "",
             "left": left,
             "right": right,
             "changes": compare_variables(left.environment, right.environment)
@@ -149,13 +156,16 @@ def deployments(request: ConsoleRequest, account_id: str, name: str) -> HttpResp
     function = find_function(account_id, name)
     rows = Deployment.objects.filter(account_id=account_id, function_id=function.pk)
     before = request.GET.get("before", "")
+    page = paging.newest_first(rows.defer("code", "environment"), before, size=PAGE_SIZE)
+    here = reverse("functions:deployments", args=[account_id, name])
     return render(
         request,
         "functions/deployments.html",
         {
             "function": function,
-            "page": paging.newest_first(rows.defer("code", "environment"), before, size=PAGE_SIZE),
-            "before": before,
+            "deployments": page.rows,
+            "older": f"{here}?before={page.older}" if page.older else "",
+            "newest": here if before else "",
             "may_change": may_change(request),
         },
     )

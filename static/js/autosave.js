@@ -75,7 +75,7 @@ function setUp(form) {
     const at = new Date(kept.at);
     const today = at.toDateString() === new Date().toDateString();
     time.textContent = today
-      ? at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })
+      ? at.toLocaleTimeString([], { timeStyle: "short" })
       : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
     time.dateTime = at.toISOString();
     offer.hidden = false;
