@@ -4,7 +4,6 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -51,6 +50,12 @@ class Row:
     def verdict(self) -> str:
         return self.event.verdict or "pending"
 
+    @property
+    def shown(self) -> tuple[object, ...]:
+        """What can change while somebody looks at the row."""
+        outcome = self.invocation.outcome if self.invocation else ""
+        return (self.event.pk, self.verdict, self.summary, self.dropped, outcome)
+
 
 @dataclass(frozen=True, slots=True)
 class Door:
@@ -73,8 +78,10 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
     before = request.GET.get("before", "")
     page = paging.newest_first(_found(account_id, wishes), before, size=PAGE_SIZE)
     rows = [_row(event) for event in page.rows]
-    print_of_rows = _fingerprint(rows)
-    if request.htmx and request.GET.get("seen") == print_of_rows:
+    # Relative times change by the minute.
+    minute = f"{timezone.now():%H%M}" if rows else ""
+    seen = _fingerprint(minute, [row.shown for row in rows])
+    if request.htmx and request.GET.get("seen") == seen:
         return HttpResponse(status=NOT_SHOWN)
     template = "functions/activity.html"
     query = urlencode(wishes)
@@ -87,7 +94,7 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
         "before": before,
         "older": f"{here}?{urlencode({**wishes, 'before': page.older})}" if page.older else "",
         "newest": f"{here}?{query}" if before else "",
-        "seen": print_of_rows,
+        "seen": seen,
         "functions": [],
         "doors": [],
     }
@@ -139,16 +146,9 @@ def _row(event: Event) -> Row:
     )
 
 
-def _fingerprint(rows: Iterable[Row]) -> str:
-    """Changes with what the rows show; relative times count by the minute."""
-    parts = [f"{timezone.now():%H%M}"]
-    for row in rows:
-        run = row.invocation
-        parts.append(
-            f"{row.event.pk} {row.event.state} {row.event.verdict} {row.summary} {row.dropped} "
-            f"{run.outcome if run else ''}"
-        )
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+def _fingerprint(*shown: object) -> str:
+    """Something short that changes with what is shown."""
+    return hashlib.sha256(repr(shown).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _doors(account_id: str) -> list[Door]:
@@ -166,6 +166,10 @@ class Ran:
     invocation: Invocation
     logs: list[LogLine]
     offset_ms: float
+
+    @property
+    def shown(self) -> tuple[object, ...]:
+        return (self.invocation.pk, self.invocation.outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +202,15 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
     ]
     notification = event.notification
     template = "functions/trace.html"
+    seen = _fingerprint(event.state, [each.shown for each in ran], sent)
+    if request.htmx and request.GET.get("seen") == seen:
+        return HttpResponse(status=NOT_SHOWN)
     return render(
         request,
         f"{template}#trace" if request.htmx else template,
         {
             "event": event,
+            "seen": seen,
             "type": events.EVENT_TYPES.get(event.type),
             "notification": notification,
             "body": _shown(bytes(notification.body)) if notification else "",

@@ -33,8 +33,9 @@ function setUp(form) {
     state.description,
     state.names.map((name, at) => [name, state.values[at]]).filter((pair) => pair[0] || pair[1]),
   ]);
-  let saved = print(fields());
-  let dirty = form.hasAttribute("data-unsaved");
+  // A form that comes back refused holds what was typed, not what is saved.
+  let saved = form.hasAttribute("data-unsaved") ? "" : print(fields());
+  let dirty = print(fields()) !== saved;
   let leaving = false;
   let timer = 0;
 
@@ -70,7 +71,7 @@ function setUp(form) {
   };
 
   const kept = read(id);
-  if (kept && print(kept) !== saved) {
+  if (kept && print(kept) !== print(fields())) {
     const time = offer.querySelector("time");
     const at = new Date(kept.at);
     const today = at.toDateString() === new Date().toDateString();
@@ -79,7 +80,7 @@ function setUp(form) {
       : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
     time.dateTime = at.toISOString();
     offer.hidden = false;
-  } else if (kept) {
+  } else if (kept && !dirty) {
     forget();
   }
 
@@ -103,8 +104,8 @@ function setUp(form) {
     leaving = true;
   });
   let sent = "";
-  form.addEventListener("htmx:beforeRequest", () => {
-    sent = print(fields());
+  form.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.id === "save-button") sent = print(fields());
   });
   // The answer to a save brings the new version; what was typed since stays unsaved.
   document.addEventListener("draft-saved", () => {

@@ -856,7 +856,7 @@ def test_activity_comes_in_pages_that_new_rows_do_not_shift(developer_client, ac
         for number in range(53)
     ]
     first = text(developer_client.get(url("activity")))
-    older = first.split('?before=')[1].split('"')[0]
+    older = first.split("?before=")[1].split('"')[0]
 
     factories.EventFactory(created_at=now + dt.timedelta(seconds=1))
     second = text(developer_client.get(url("activity") + f"?before={older}"))
@@ -913,6 +913,20 @@ def test_trace_tells_an_event_from_receipt_to_delivery(developer_client, account
     assert '<span class="bubble">Hello</span>' in shown
     assert "Known types are systemMessage, transfer, closeConversation" in shown
     assert "poll from:body" not in shown
+
+
+def test_trace_answers_a_poll_only_when_something_changed(developer_client, account):
+    event = factories.EventFactory()
+    page = text(developer_client.get(url("trace", event.pk)))
+    seen = page.split("seen=")[1].split('"')[0]
+
+    same = developer_client.get(url("trace", event.pk), {"seen": seen}, headers=HTMX)
+    factories.InvocationFactory(event=event)
+    other = developer_client.get(url("trace", event.pk), {"seen": seen}, headers=HTMX)
+
+    assert same.status_code == 204
+    assert other.status_code == 200
+    assert text(other).strip().startswith('<div id="trace"')
 
 
 @pytest.mark.parametrize(
