@@ -18,7 +18,9 @@ function pressed(event) {
 }
 
 function isTyping(target) {
-  return target instanceof Element && target.closest("input, textarea, select, [contenteditable]");
+  // The code editor takes keys with an element that looks like no field at all.
+  const fields = "input, textarea, select, [contenteditable], code-editor";
+  return target instanceof Element && target.closest(fields);
 }
 
 function visible(selector, matches) {

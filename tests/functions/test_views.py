@@ -359,6 +359,15 @@ def test_save_makes_a_version_and_shows_it(developer_client, account):
     assert "Saved version 2" in text(response)
 
 
+def test_editor_keeps_code_that_begins_with_an_empty_line(developer_client, account):
+    factories.FunctionFactory(name="greet", code="\n\n// third line")
+
+    page = text(developer_client.get(url("edit", "greet")))
+
+    # A browser leaves out the first line break of a text area.
+    assert ">\n\n\n// third line</textarea>" in page
+
+
 def test_save_by_htmx_answers_with_the_new_version_beside_the_page(developer_client, account):
     function = factories.deployed(name="greet")
 
@@ -451,8 +460,8 @@ def test_save_shows_both_changes_when_somebody_else_saved_first(developer_client
     assert fragment.headers["HX-Retarget"] == "#main"
     for response in (page, fragment):
         assert "kim saved version 2" in text(response)
-        assert ">// theirs</textarea>" in text(response)
-        assert ">// mine</textarea>" in text(response)
+        assert ">\n// theirs</textarea>" in text(response)
+        assert ">\n// mine</textarea>" in text(response)
         assert 'name="version" value="2"' in text(response)
     function.refresh_from_db()
     assert (function.version, function.code) == (2, "// theirs")
@@ -467,7 +476,7 @@ def test_save_waits_for_a_deployment_that_is_going_on(developer_client, account)
 
     assert response.status_code == 409
     assert 'Cannot save "greet": it is being deployed' in text(response)
-    assert ">// new</textarea>" in text(response)
+    assert ">\n// new</textarea>" in text(response)
 
 
 @pytest.mark.parametrize(
@@ -670,10 +679,10 @@ def test_versions_compare_any_two(developer_client, account):
     chosen = text(developer_client.get(url("versions", "greet"), {"left": 2, "right": 3}))
     default = text(developer_client.get(url("versions", "greet")))
 
-    assert 'aria-label="Version 2">// code 2</textarea>' in chosen
-    assert 'aria-label="Version 3">// code 3</textarea>' in chosen
-    assert 'aria-label="Version 3">// code 3</textarea>' in default
-    assert 'aria-label="Version 4">// code 4</textarea>' in default
+    assert 'aria-label="Version 2">\n// code 2</textarea>' in chosen
+    assert 'aria-label="Version 3">\n// code 3</textarea>' in chosen
+    assert 'aria-label="Version 3">\n// code 3</textarea>' in default
+    assert 'aria-label="Version 4">\n// code 4</textarea>' in default
 
 
 @pytest.mark.parametrize("wishes", [{"left": "x"}, {"left": 10**40}, {"left": 99, "right": 98}])
