@@ -5,11 +5,13 @@ taken apart as if it were forged: anything but one well-formed answer to the que
 asked ends the sandbox.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
 import os
 import re
+import select
 import socket
 import struct
 import subprocess
@@ -19,7 +21,7 @@ import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -38,16 +40,22 @@ from invoker.runtime.results import (
 SUPERVISOR_STARTS_WITHIN_S = 10.0
 REQUEST_TIMEOUT_S = 10.0
 CHECK_TIMEOUT_S = 5.0
-MAX_FRAME_BYTES = 8 << 20
+DEATH_TAKES_S = 0.5
+# Everything in an answer but its value and its logs, generously.
+ANSWER_BYTES = 65_536
+BYTES_PER_CHARACTER = 3
 READ_BYTES = 65_536
 RECYCLE_AFTER = 100_000
-REAP_EVERY_S = 30.0
+REAP_EVERY_S = 1.0
 LENGTH = struct.Struct("<I")
 ENGINE_ERRORS = frozenset(
     {"TypeError", "SyntaxError", "ReferenceError", "RangeError", "EvalError", "URIError",
      "NotCapable", "PermissionDenied"}
 )  # fmt: skip
 PLACE = re.compile(r"index\.js:(\d+):(\d+)")
+# A name, or all names below one. Anything else could be read as another option of Deno.
+HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]{0,62}\.)*[a-z0-9-]{0,62}", re.IGNORECASE)
+LONGEST_HOST = 253
 
 
 class SandboxError(Exception):
@@ -82,8 +90,8 @@ class Answer(msgspec.Struct):
     value: Any = None
     error: Thrown | None = None
     logs: list[LogEntry] = []
-    dropped: int = 0
-    ms: float = 0.0
+    dropped: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    ms: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 0.0
     ready: bool | None = None
     problems: list[Problem] | None = None
 
@@ -96,9 +104,11 @@ class Instance:
     """One sandbox. Whoever holds it is the only one who talks to it."""
 
     id: int
+    pid: int
     key: str | None
     account: str
     channel: socket.socket
+    max_answer_bytes: int
     loaded: bool = False
     runs: int = 0
     idle_since: float = field(default_factory=time.monotonic)
@@ -120,6 +130,28 @@ class Instance:
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise SandboxError("protocol", f"The answer cannot be read: {error}") from error
 
+    def is_silent(self) -> bool:
+        """Whether it lives and has said nothing since its last answer."""
+        self.channel.setblocking(False)
+        try:
+            self.channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def await_end(self) -> None:
+        """Let a process whose channel has closed come to its end, so that it can be told why."""
+        with contextlib.suppress(OSError):
+            handle = os.pidfd_open(self.pid)
+            try:
+                poll = select.poll()
+                poll.register(handle, select.POLLIN)
+                poll.poll(DEATH_TAKES_S * 1000)
+            finally:
+                os.close(handle)
+
     def _limit(self, ends_at: float) -> None:
         left = ends_at - time.monotonic()
         if left <= 0:
@@ -136,7 +168,7 @@ class Instance:
             if size is None and have >= LENGTH.size:
                 parts = [b"".join(parts)]
                 size = LENGTH.size + LENGTH.unpack_from(parts[0])[0]
-                if size > MAX_FRAME_BYTES:
+                if size > self.max_answer_bytes:
                     raise SandboxError("protocol", f"An answer of {size} bytes was announced")
                 continue
             self._limit(ends_at)
@@ -186,8 +218,8 @@ class Pool:
             answer = instance.ask(b'{"id":%d,"event":%b}' % (number, event), ends_at)
             _expect(answer.id == number and answer.ok is not None)
         except SandboxError as error:
-            why = self._discard(instance)
             took_ms = (time.monotonic() - started_at) * 1000
+            why = self._discard(instance, error)
             return _died(error, why, took_ms, timeout_s=timeout_s, cold=cold)
         self._give_back(instance)
         return self._result(answer, cold=cold)
@@ -204,8 +236,8 @@ class Pool:
         try:
             failed = self._load(instance, program, started_at + timeout_s)
         except SandboxError as error:
-            why = self._discard(instance)
             took_ms = (time.monotonic() - started_at) * 1000
+            why = self._discard(instance, error)
             return _died(error, why, took_ms, timeout_s=timeout_s, cold=True)
         if failed:
             self._discard(instance)
@@ -256,10 +288,10 @@ class Pool:
         """
         ends_at = time.monotonic() + self.config.wait_s
         while True:
-            with self._changed:
-                instances = self._idle.get(program.key) if program.key else None
-                if instances:
-                    return instances.pop()
+            while instance := self._pop_idle(program.key):
+                if instance.is_silent():
+                    return instance
+                self._discard(instance)
             instance, busy = self._start(program)
             if instance:
                 return instance
@@ -273,13 +305,32 @@ class Pool:
             with self._changed:
                 self._changed.wait(min(left, 0.1))
 
+    def _pop_idle(self, key: str | None) -> Instance | None:
+        with self._changed:
+            instances = self._idle.get(key) if key is not None else None
+            return instances.pop() if instances else None
+
     def _start(self, program: Program) -> tuple[Instance | None, str]:
+        for host in program.hosts:
+            if len(host) > LONGEST_HOST or not HOST.fullmatch(host):
+                raise UnavailableError("unavailable", f'Cannot allow "{host}": it is no host name')
         request = {"op": "start", "account": program.account_id, "hosts": list(program.hosts)}
         answer, handles = self._request(request)
         if "busy" in answer:
             return None, answer["busy"]
-        channel = socket.socket(fileno=handles[0])
-        return Instance(answer["id"], program.key, program.account_id, channel), ""
+        if "failed" in answer:
+            message = f"Cannot start a sandbox: {answer['failed']}"
+            raise UnavailableError("unavailable", message)
+        texts = self.config.result_characters + self.config.log_characters
+        instance = Instance(
+            id=answer["id"],
+            pid=answer["pid"],
+            key=program.key,
+            account=program.account_id,
+            channel=socket.socket(fileno=handles[0]),
+            max_answer_bytes=ANSWER_BYTES + BYTES_PER_CHARACTER * texts,
+        )
+        return instance, ""
 
     def _load(self, instance: Instance, program: Program, ends_at: float) -> Result | None:
         """Give a new sandbox its code. A `Result` when the code cannot be loaded."""
@@ -317,12 +368,14 @@ class Pool:
                 )
                 self._reaper.start()
 
-    def _discard(self, instance: Instance) -> str:
+    def _discard(self, instance: Instance, error: SandboxError | None = None) -> str:
         """End a sandbox and say what it died of."""
+        if error is not None and error.code == "crashed":
+            instance.await_end()
         try:
             answer, _ = self._request({"op": "end", "id": instance.id}, reconnect=False)
         except UnavailableError:
-            answer = {"why": "killed"}
+            answer = {"why": "lost"}
         instance.channel.close()
         with self._changed:
             self._changed.notify()
@@ -366,6 +419,14 @@ class Pool:
                     self._drop_idle(instance)
             for instance in old:
                 self._discard(instance)
+            self._make_room_for_others()
+
+    def _make_room_for_others(self) -> None:
+        """End idle sandboxes whose places other processes of this host wait for."""
+        with contextlib.suppress(UnavailableError):
+            answer, _ = self._request({"op": "wanted"}, reconnect=False)
+            for account in answer["accounts"]:
+                self._evict_one(account or None)
 
     # --- the supervisor ----------------------------------------------------------------------
 
@@ -378,6 +439,8 @@ class Pool:
             UnavailableError: it cannot be started, or it died and `reconnect` is off.
         """
         packet = json.dumps(request).encode()
+        if len(packet) > supervisor.PACKET_BYTES:
+            raise UnavailableError("unavailable", "Cannot start a sandbox: it has too many hosts")
         with self._control_lock:
             for last in (False, True):
                 try:
@@ -423,7 +486,7 @@ class Pool:
             time.sleep(0.02)
 
     def _spawn(self, path: Path) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [
                 sys.executable,
                 "-m",
@@ -438,6 +501,9 @@ class Pool:
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
+        # It outlives this pool; whoever comes first is told when it ends.
+        threading.Thread(target=process.wait, name="sandbox-supervisor", daemon=True).start()
+        return process
 
     def _socket_path(self) -> Path:
         """An address for each set of settings and code: an upgrade gets a new supervisor."""
@@ -523,6 +589,9 @@ def _died(error: SandboxError, why: str, took_ms: float, *, timeout_s: float, co
         message = f"The function did not end within {timeout_s:g} s and was stopped"
     elif code == "crashed" and why == "memory":
         code, message = "memory-exceeded", "The function used more memory than it may have"
+    elif code == "crashed" and why == "lost":
+        outcome = Outcome.PLATFORM_FAILURE
+        message = "The sandbox was ended from outside while the function ran"
     elif code == "crashed":
         message = "The function ended its own process"
     elif code == "protocol":

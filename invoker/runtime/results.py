@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+LAST_TIMESTAMP = 253_402_300_799_999  # the end of the year 9999
 
 
 class Outcome(StrEnum):
@@ -52,10 +56,10 @@ class Program:
 class LogEntry:
     """One call of `console`. `timestamp` is epoch milliseconds."""
 
-    level: str
+    level: Literal["Debug", "Info", "Warn", "Error"]
     message: str
     extras: list[Any]
-    timestamp: int
+    timestamp: Annotated[int, Meta(ge=0, le=LAST_TIMESTAMP)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ never sees code, variables or payloads, and never waits for anything that user c
 Clients connect to a SEQPACKET socket, one JSON object a packet:
 
     {"op": "start", "account", "hosts"}  ->  {"id", "pid"} and the sandbox's socket, or {"busy"}
-    {"op": "end", "id"}                  ->  {"why": "memory" | "exit" | "killed"}
+                                             or {"failed"}
+    {"op": "end", "id"}                  ->  {"why": "memory" | "exit" | "killed" | "lost"}
+    {"op": "wanted"}                     ->  {"accounts": places that other clients wait for}
     {"op": "report"}                     ->  {"deno", "layers", "instances", "pid"}
 
 A client's sandboxes end with its connection, and the supervisor ends a while after the last one.
@@ -20,6 +22,7 @@ import fcntl
 import json
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -37,6 +40,8 @@ from invoker.runtime import confine
 HOST = Path(__file__).parent / "host"
 BUNDLES = HOST / "bundles"
 LINGER_S = 3.0
+# A client that waits for a place asks again more often than this.
+WANTED_FOR_S = 2.0
 PACKET_BYTES = 65_536
 STDERR_BYTES = 65_536
 # Deno has no way to write IPv6 ranges here; IPv6 sockets are refused by seccomp.
@@ -70,6 +75,8 @@ class Client:
     def __init__(self, channel: socket.socket) -> None:
         self.channel = channel
         self.sandboxes: dict[int, Sandbox] = {}
+        self.waits_for: str | None = None  # an account's place, "" for any
+        self.waits_since = 0.0
 
 
 class Supervisor:
@@ -79,7 +86,8 @@ class Supervisor:
         self.deno = find_deno_bin()
         self.clients: set[Client] = set()
         self.accounts: Counter[str] = Counter()
-        self.started = 0
+        # Numbers of another supervisor, dead by now, mean nothing to this one.
+        self.started = int.from_bytes(os.urandom(6))
         self.empty_since = time.monotonic()
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
@@ -120,7 +128,9 @@ class Supervisor:
                 return self._start(client, request["account"], request["hosts"])
             case "end":
                 sandbox = client.sandboxes.pop(request["id"], None)
-                return {"why": self._end(sandbox) if sandbox else "killed"}, []
+                return {"why": self._end(sandbox) if sandbox else "lost"}, []
+            case "wanted":
+                return {"accounts": self._wanted(client)}, []
         return {
             "deno": self.version,
             "layers": self.layers,
@@ -132,27 +142,53 @@ class Supervisor:
         self, client: Client, account: str, hosts: list[str]
     ) -> tuple[dict[str, Any], list[int]]:
         if self.accounts.total() >= self.settings.max_instances:
+            client.waits_for, client.waits_since = "", time.monotonic()
             return {"busy": "host"}, []
         if self.accounts[account] >= self.settings.max_instances_per_account:
+            client.waits_for, client.waits_since = account, time.monotonic()
             return {"busy": "account"}, []
+        client.waits_for = None
+        try:
+            return self._launch(client, account, hosts)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            return {"failed": str(error)}, []
+
+    def _wanted(self, client: Client) -> list[str]:
+        """Of which accounts other clients need a place: the idle sandboxes may be this one's."""
+        since = time.monotonic() - WANTED_FOR_S
+        return [
+            other.waits_for
+            for other in self.clients
+            if other is not client and other.waits_for is not None and other.waits_since > since
+        ]
+
+    def _launch(
+        self, client: Client, account: str, hosts: list[str]
+    ) -> tuple[dict[str, Any], list[int]]:
         ours, theirs = socket.socketpair()
         errors, their_errors = os.pipe()
         os.set_blocking(errors, False)
         os.set_blocking(their_errors, False)
         rules = self.rules
-        process = subprocess.Popen(
-            self._command(hosts),
-            stdin=theirs.fileno(),
-            stdout=theirs.fileno(),
-            stderr=their_errors,
-            env=self._environment(),
-            cwd="/",
-            start_new_session=True,
-            # Safe because there is one thread.
-            preexec_fn=lambda: confine.apply(rules),  # noqa: PLW1509
-        )
-        theirs.close()
-        os.close(their_errors)
+        try:
+            process = subprocess.Popen(
+                self._command(hosts),
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=their_errors,
+                env=self._environment(),
+                cwd="/",
+                start_new_session=True,
+                # Safe because there is one thread.
+                preexec_fn=lambda: confine.apply(rules),  # noqa: PLW1509
+            )
+        except BaseException:
+            ours.close()
+            os.close(errors)
+            raise
+        finally:
+            theirs.close()
+            os.close(their_errors)
         self.started += 1
         sandbox = Sandbox(self.started, account, process, errors)
         client.sandboxes[sandbox.id] = sandbox
@@ -249,7 +285,10 @@ class Supervisor:
         os.close(sandbox.errors)
         if b"out of memory" in said or b"memory allocation" in said:
             return "memory"
-        return "killed" if lived else "exit"
+        if lived:
+            return "killed"
+        # It cannot send itself this signal, so somebody else did: the kernel or an operator.
+        return "lost" if sandbox.process.returncode == -signal.SIGKILL else "exit"
 
     def _forget(self, client: Client) -> None:
         self.selector.unregister(client.channel)

@@ -22,6 +22,7 @@ const globalEval = globalThis.eval;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const microtask = queueMicrotask;
+const Compiled = Function;
 
 const PREFIX = "(function(module,exports,require,process,console,global,Deno){";
 const SUFFIX = "\n;return typeof lambda==='function'?lambda:" +
@@ -69,8 +70,17 @@ function readFrame() {
   }
 }
 
+// Half of a character cannot be said in UTF-8, but cutting a text makes some. JSON.stringify
+// escapes just those with \ud8…, and a backslash with another one.
+const HALVES = /\\(?:\\|ud[89a-f][0-9a-f]{2})/g;
+function whole(json) {
+  return json.includes("\\ud")
+    ? json.replace(HALVES, (found) => found === "\\\\" ? found : "\ufffd")
+    : json;
+}
+
 function writeFrame(text) {
-  const body = encoder.encode(text);
+  const body = encoder.encode(whole(text));
   const frame = new Uint8Array(body.length + 4);
   new DataView(frame.buffer).setUint32(0, body.length, true);
   frame.set(body, 4);
@@ -352,6 +362,18 @@ function require(name) {
 
 let lambda = null;
 
+// Gives the wrapper around a source without running the source. The engine looks at it alone
+// first: a source that closes the wrapper's brace would otherwise run outside of it.
+function compile(source) {
+  try {
+    new Compiled(source + "\n");
+  } catch (error) {
+    if (!error.message.startsWith("Single function literal")) throw error;
+    throw new SyntaxError("Unexpected token '}'");
+  }
+  return globalEval(PREFIX + source + SUFFIX);
+}
+
 function load(program) {
   limits = program.limits;
   members.env = Object.assign(Object.create(null), program.environment);
@@ -371,7 +393,7 @@ function load(program) {
     delete globalThis[name];
   }
   const module = { exports: {} };
-  const evaluate = globalEval(PREFIX + program.source + SUFFIX);
+  const evaluate = compile(program.source);
   lambda = evaluate(
     module,
     module.exports,
@@ -417,7 +439,7 @@ async function run(frame) {
 async function check(source) {
   let refused = null;
   try {
-    globalEval(PREFIX + source + SUFFIX); // compiles the function and does not call it
+    compile(source);
   } catch (error) {
     refused = String(error.message);
   }
