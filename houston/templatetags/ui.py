@@ -29,6 +29,15 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
+def built(path: str) -> str:
+    """The address of a file that a build makes; empty where it was not built."""
+    try:
+        return static(path)
+    except ValueError:
+        return ""
+
+
+@register.simple_tag
 def badge(state: str, label: str = "") -> SafeString:
     """A state as a coloured word; `state` chooses the colour, `label` is what people read."""
     return format_html('<span class="badge" data-state="{}">{}</span>', state, label or state)

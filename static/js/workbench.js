@@ -68,4 +68,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 
 const place = /^#line-(\d+:\d+)$/.exec(location.hash);
-if (place) customElements.whenDefined("code-editor").then(() => setTimeout(() => reveal(place[1]), 300));
+const built = document.querySelector("#editor-script");
+const ready = built ? customElements.whenDefined("code-editor") : Promise.resolve();
+// The editor takes a moment to lay out what it is to scroll to.
+if (place) ready.then(() => setTimeout(() => reveal(place[1]), 300));

@@ -62,6 +62,16 @@ def test_badge_escapes_what_it_shows():
     assert ui.badge("<", "<b>") == '<span class="badge" data-state="&lt;">&lt;b&gt;</span>'
 
 
+def test_built_is_empty_where_the_editor_was_not_built(settings):
+    found = ui.built("editor/editor.js")
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+
+    assert (found, ui.built("editor/editor.js")) == ("/static/editor/editor.js", "")
+
+
 def test_pretty_keeps_short_values_on_one_line():
     assert ui.pretty({"a": 1}) == '{"a": 1}'
     assert ui.pretty(list(range(30))).count("\n") == 31
