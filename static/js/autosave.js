@@ -28,11 +28,12 @@ function setUp(form) {
     values: [...form.querySelectorAll("[name=variable_value]")].map((input) => input.value),
   });
   // Empty rows say nothing, and the last one comes and goes.
-  const print = (state) => JSON.stringify([
-    state.code.replaceAll("\r\n", "\n"),
-    state.description,
-    state.names.map((name, at) => [name, state.values[at]]).filter((pair) => pair[0] || pair[1]),
-  ]);
+  const print = (state) =>
+    JSON.stringify([
+      state.code.replaceAll("\r\n", "\n"),
+      state.description,
+      state.names.map((name, at) => [name, state.values[at]]).filter((pair) => pair[0] || pair[1]),
+    ]);
   // A form that comes back refused holds what was typed, not what is saved.
   let saved = form.hasAttribute("data-unsaved") ? "" : print(fields());
   let dirty = print(fields()) !== saved;

@@ -1,6 +1,6 @@
 // [data-copy] copies its value, or with "#id" the text of that element, and says so.
 
-async function write(text) {
+function write(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   // Without https the clipboard is closed to pages, but a selection can still be copied.
   const area = document.createElement("textarea");

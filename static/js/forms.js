@@ -3,7 +3,9 @@
 
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
-  if (!button || event.target.matches("[hx-get], [hx-post]") || event.target.method === "dialog") return;
+  if (!button || event.target.matches("[hx-get], [hx-post]") || event.target.method === "dialog") {
+    return;
+  }
   if (button.getAttribute("aria-busy") === "true") {
     event.preventDefault();
     return;
@@ -13,7 +15,9 @@ document.addEventListener("submit", (event) => {
 });
 
 addEventListener("pageshow", () => {
-  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+  for (const button of document.querySelectorAll("button[aria-busy]")) {
+    button.removeAttribute("aria-busy");
+  }
 });
 
 document.addEventListener("keydown", (event) => {

@@ -25,7 +25,8 @@ function isTyping(target) {
 
 function visible(selector, matches) {
   return [...document.querySelectorAll(selector)].find(
-    (element) => matches(element) && element.checkVisibility?.({ visibilityProperty: true }) !== false,
+    (element) =>
+      matches(element) && element.checkVisibility?.({ visibilityProperty: true }) !== false,
   );
 }
 
@@ -38,13 +39,17 @@ function find(event) {
   const keys = pressed(event);
   const open = document.querySelector("dialog[open]");
   if ((isTyping(event.target) && !event.ctrlKey && !event.metaKey) || open) return null;
-  const direct = visible("[aria-keyshortcuts]", (element) =>
-    element.getAttribute("aria-keyshortcuts").toLowerCase().split(" ").includes(keys));
+  const direct = visible(
+    "[aria-keyshortcuts]",
+    (element) => element.getAttribute("aria-keyshortcuts").toLowerCase().split(" ").includes(keys),
+  );
   if (direct) return direct;
   const sequence = event.timeStamp - firstAt < LONGEST_PAUSE_MS ? `${first} ${keys}` : "";
   first = keys;
   firstAt = event.timeStamp;
-  return sequence ? visible("[data-sequence]", (element) => element.dataset.sequence === sequence) : null;
+  return sequence
+    ? visible("[data-sequence]", (element) => element.dataset.sequence === sequence)
+    : null;
 }
 
 function label(element) {
@@ -68,7 +73,10 @@ function list() {
   const rows = [];
   for (const element of document.querySelectorAll("[aria-keyshortcuts], [data-sequence]")) {
     const keys = element.dataset.sequence?.toUpperCase() ?? chord(own(element));
-    rows.push([element.dataset.shortcutLabel || label(element.querySelector("[data-label]") ?? element), keys]);
+    rows.push([
+      element.dataset.shortcutLabel || label(element.querySelector("[data-label]") ?? element),
+      keys,
+    ]);
   }
   dialog.querySelector("dl").replaceChildren(...rows.flatMap(([name, keys]) => {
     const term = document.createElement("dt");

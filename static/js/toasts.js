@@ -9,7 +9,9 @@ function watch(toast) {
   const start = () => {
     timer = setTimeout(() => toast.remove(), SHOWN_MS);
   };
-  for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, () => clearTimeout(timer));
+  for (const name of ["pointerenter", "focusin"]) {
+    toast.addEventListener(name, () => clearTimeout(timer));
+  }
   for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, start);
   start();
 }
