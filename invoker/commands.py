@@ -218,7 +218,7 @@ def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datet
         answer = PLATFORMS[connection.platform].deliver(connection, command)
     except DeliveryError as error:
         if error.permanent or command.attempts >= settings.CALLBACK_ATTEMPTS:
-            reason = "refused" if error.permanent else "gave-up"
+            reason = error.reason if error.permanent else "gave-up"
             _settle(lease, command, CommandState.FAILED, reason=reason, detail=str(error))
             return None
         due_at = timezone.now() + dt.timedelta(seconds=_wait_s(command.attempts, error))

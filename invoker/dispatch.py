@@ -34,7 +34,7 @@ from invoker.models import (
     NotificationState,
     Verdict,
 )
-from invoker.platforms import PLATFORMS, Derived, RejectedError
+from invoker.platforms import NO_CALLBACK_URL, PLATFORMS, Derived, RejectedError
 
 logger = logging.getLogger(__name__)
 
@@ -330,8 +330,10 @@ def _record_result(invocation: Invocation, result: runtime.Result) -> None:
 
 def _verdict(event: Event) -> Verdict:
     """The worst that happened to a command of the event, else the best."""
-    rows: list[Mapping[str, Any]] = list(event.commands.values("state", "invocation_id"))
+    rows: list[Mapping[str, Any]] = list(event.commands.values("state", "reason", "invocation_id"))
     states = {row["state"] for row in rows}
+    if any(row["reason"] == NO_CALLBACK_URL for row in rows):
+        return Verdict.NOWHERE
     for state, verdict in (
         (CommandState.FAILED, Verdict.FAILED),
         (CommandState.UNCERTAIN, Verdict.UNCERTAIN),

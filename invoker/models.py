@@ -311,6 +311,7 @@ class Verdict(models.TextChoices):
     DEFAULT = "default", "Default message delivered"
     NOTHING = "nothing", "Nothing to send"
     FAILED = "failed", "Delivery failed"
+    NOWHERE = "nowhere", "Nowhere to deliver to"
     UNCERTAIN = "uncertain", "Delivery uncertain"
     STALE = "stale", "Too late"
     DISABLED = "disabled", "Functions are off"

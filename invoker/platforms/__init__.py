@@ -1,6 +1,7 @@
 """The messaging platforms, one module each. To add one, copy the nearest."""
 
 from invoker.platforms.contract import (
+    NO_CALLBACK_URL,
     DeliveryError,
     Derived,
     Incoming,
@@ -12,4 +13,12 @@ from invoker.platforms.liveperson import LivePerson
 
 PLATFORMS: dict[str, Platform] = {"generic": Generic(), "liveperson": LivePerson()}
 
-__all__ = ["PLATFORMS", "DeliveryError", "Derived", "Incoming", "Platform", "RejectedError"]
+__all__ = [
+    "NO_CALLBACK_URL",
+    "PLATFORMS",
+    "DeliveryError",
+    "Derived",
+    "Incoming",
+    "Platform",
+    "RejectedError",
+]

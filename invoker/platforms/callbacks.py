@@ -17,7 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from invoker.platforms.contract import DeliveryError
+from invoker.platforms.contract import NO_CALLBACK_URL, DeliveryError
 
 if TYPE_CHECKING:
     from invoker.models import Command, Connection
@@ -55,6 +55,7 @@ def post(connection: "Connection", command: "Command") -> str:
             f'Cannot deliver to "{connection.name}": it has no callback URL, set one under '
             "Settings, Connections",
             permanent=True,
+            reason=NO_CALLBACK_URL,
         )
     event = command.event
     conv_id = event.conversation.conv_id

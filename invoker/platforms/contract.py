@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from invoker.models import Command, Connection
 
 MAX_CONVERSATION_ID = 200
+NO_CALLBACK_URL = "no-callback-url"
 
 
 class RejectedError(Exception):
@@ -32,14 +33,21 @@ class RejectedError(Exception):
 class DeliveryError(Exception):
     """A command that was not carried out.
 
-    `permanent` says that trying again cannot help. `retry_after_s` is the platform's own wish.
+    `permanent` says that trying again cannot help, `reason` why in a stable word.
+    `retry_after_s` is the platform's own wish.
     """
 
     def __init__(
-        self, message: str, *, permanent: bool = False, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        reason: str = "refused",
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.reason = reason
         self.retry_after_s = retry_after_s
 
 
