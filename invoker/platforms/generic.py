@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from invoker.models import Command, Connection
 
 MAX_BATCH = 100
+REQUIRED = ("id", "source", "specversion", "type")
 LIVEPERSON_PREFIX = "com.liveperson."
 CONVERSATION_UPDATED = "com.houston.messaging.conversation.updated"
 MESSAGE_CREATED = "com.houston.messaging.message.created"
@@ -97,7 +98,7 @@ def _events(headers: Mapping[str, str], body: bytes) -> list[tuple[BaseCloudEven
         return [(_structured(single), single) for single in bodies]
     if content_type.startswith("application/cloudevents"):
         return [(_structured(body), body)]
-    if all(f"ce-{name}" in headers for name in ("id", "source", "specversion", "type")):
+    if all(headers.get(f"ce-{name}") for name in REQUIRED):
         event = _parse(from_binary_event, HTTPMessage(dict(headers), body))
         return [(event, to_structured_event(event).body)]
     raise RejectedError(
@@ -109,8 +110,17 @@ def _events(headers: Mapping[str, str], body: bytes) -> list[tuple[BaseCloudEven
 
 
 def _structured(body: bytes) -> BaseCloudEvent:
-    if not isinstance(decode(body), dict):
+    plain = decode(body)
+    if not isinstance(plain, dict):
         raise RejectedError(400, "malformed-event", "Cannot read the event: not a JSON object")
+    # The library makes up an id where there is none, and a repetition could not be told.
+    for name in REQUIRED:
+        if not isinstance(plain.get(name), str) or not plain[name]:
+            raise RejectedError(
+                400,
+                "malformed-event",
+                f'Cannot read the event: "{name}" must be text, not {plain.get(name)!r:.100}',
+            )
     headers = {"content-type": "application/cloudevents+json"}
     return _parse(from_structured_event, HTTPMessage(headers, body))
 

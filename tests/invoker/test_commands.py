@@ -1,0 +1,221 @@
+"""What a function's result means, and when it no longer makes sense."""
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import pytest
+from django.utils import timezone
+
+from invoker import commands, conversations, events, guards
+from invoker.commands import Asked
+from invoker.models import Command, Event
+
+MESSAGE = {"type": "systemMessage", "text": "hi"}
+TRANSFER = {"type": "transfer", "skillId": "7"}
+CLOSE = {"type": "closeConversation"}
+
+
+@pytest.mark.parametrize(
+    ("result", "wanted"),
+    [
+        (None, []),
+        ([], []),
+        (MESSAGE, [("systemMessage", {"text": "hi"}, "")]),
+        ([MESSAGE], [("systemMessage", {"text": "hi"}, "")]),
+        ({"type": "systemMessage", "text": " "}, [("systemMessage", {"text": " "}, "")]),
+        ({"type": "systemMessage", "text": ""}, [("systemMessage", {}, "empty")]),
+        ({"type": "systemMessage", "text": []}, [("systemMessage", {}, "empty")]),
+        ({"type": "systemMessage"}, [("systemMessage", {}, "malformed")]),
+        (
+            {"type": "systemMessage", "text": 5},
+            [("systemMessage", {"text": 5}, "malformed")],
+        ),
+        (TRANSFER, [("transfer", {"skillId": "7"}, "")]),
+        ({"type": "transfer", "skillId": 7}, [("transfer", {"skillId": "7"}, "")]),
+        (
+            {"type": "transfer", "skillId": "7", "agentId": "a"},
+            [("transfer", {"skillId": "7", "agentId": "a"}, "")],
+        ),
+        ({"type": "transfer", "agentId": "a"}, [("transfer", {"agentId": "a"}, "")]),
+        ({"type": "transfer"}, [("transfer", {}, "malformed")]),
+        ({"type": "transfer", "skillId": True}, [("transfer", {"skillId": True}, "malformed")]),
+        ({"type": "transfer", "skillId": ""}, [("transfer", {"skillId": ""}, "malformed")]),
+        (CLOSE | {"extra": 1}, [("closeConversation", {}, "")]),
+        ({"type": "fly"}, [("fly", {}, "unknown-type")]),
+        ({"type": "f" * 100}, [("f" * 40, {}, "unknown-type")]),
+        ({"type": 5}, [("", {}, "not-a-command")]),
+        ("text", [("", {}, "not-a-command")]),
+        (5, [("", {}, "not-a-command")]),
+        ([[MESSAGE], None], [("", {}, "not-a-command"), ("", {}, "not-a-command")]),
+        (
+            [CLOSE, MESSAGE, TRANSFER, MESSAGE],
+            [
+                ("closeConversation", {}, ""),
+                ("systemMessage", {"text": "hi"}, ""),
+                ("transfer", {"skillId": "7"}, ""),
+                ("systemMessage", {"text": "hi"}, "not-first"),
+            ],
+        ),
+    ],
+)
+def test_result_is_read_as_commands(result: Any, wanted: list[tuple[str, Any, str]]) -> None:
+    asked = commands.parse(result)
+
+    assert [(one.type, one.fields, one.reason) for one in asked] == wanted
+
+
+def test_reason_is_told_in_words() -> None:
+    [asked] = commands.parse({"type": "systemMessage", "text": 5})
+
+    assert asked == Asked(
+        "systemMessage", {"text": 5}, reason="malformed", detail='"text" must be text, not 5'
+    )
+
+
+# Guards -------------------------------------------------------------------------------------------
+
+HAPPENED_MS = 1_700_000_000_000
+CONSUMER = events.Participant("consumer-1", "CONSUMER")
+AGENT = events.Participant("agent-1", "ASSIGNED_AGENT")
+OTHER = events.Participant("agent-2", "ASSIGNED_AGENT")
+LATER_MS = HAPPENED_MS + 1
+
+
+def now(**facts: Any) -> conversations.State:
+    """The conversation as the samples have it, except for what is given."""
+    usual: dict[str, Any] = {
+        "conv_id": "c-1",
+        "state": "OPEN",
+        "skill_id": "42",
+        "participants": (CONSUMER,),
+        "ttr": events.Ttr("NORMAL", 600),
+    }
+    return conversations.State(**usual | facts)
+
+
+def event(subtype: str, **facts: Any) -> Event:
+    kind = next(one for one in events.EVENT_TYPES.values() if subtype in one.subtypes)
+    payload = events.sample(kind.id)["payload"]
+    payload["routing"] = {"oldSkillId": "42", "newSkillId": "42"}
+    payload["participantChange"] = {
+        "oldParticipants": [],
+        "newParticipants": msgspec.to_builtins(facts.get("participants", (CONSUMER,))),
+    }
+    payload["ttr"]["newTtr"] = {"ttrType": "NORMAL", "value": 600}
+    payload["general"]["manualETTR"] = None
+    occurred_at = dt.datetime.fromtimestamp(HAPPENED_MS / 1000, dt.UTC)
+    return Event(
+        type=kind.id,
+        subtype=subtype,
+        payload=payload,
+        occurred_at=occurred_at,
+        received_at=facts.get("received_at", timezone.now()),
+    )
+
+
+def stale(command: str, happened: Event, state: conversations.State | None) -> str:
+    found = guards.check(
+        Command(type=command, event=happened, fields={}), state, now=timezone.now()
+    )
+    return found.reason if found else ""
+
+
+MANUAL = {"manual_ettr": HAPPENED_MS}
+
+
+@pytest.mark.parametrize(
+    ("subtype", "then", "state", "reason"),
+    [
+        ("CONSUMER_OPEN_NEW_CONVERSATION", {}, {}, ""),
+        ("CONSUMER_OPEN_NEW_CONVERSATION", {}, {"last_consumer_ts": LATER_MS}, ""),
+        ("CONSUMER_OPEN_NEW_CONVERSATION", {}, {"last_agent_ts": HAPPENED_MS}, ""),
+        ("CONSUMER_OPEN_NEW_CONVERSATION", {}, {"last_agent_ts": LATER_MS}, "agent-spoke"),
+        ("CONSUMER_OPEN_NEW_CONVERSATION", {}, {"state": "CLOSE"}, "closed"),
+        ("CONSUMER_END_CONVERSATION", {}, {"state": "CLOSE"}, ""),
+        ("YOU_ARE_CONNECTED_TO", {"participants": (AGENT,)}, {"participants": (AGENT,)}, ""),
+        ("YOU_ARE_CONNECTED_TO", {"participants": (AGENT,)}, {}, "assignment-changed"),
+        (
+            "YOU_ARE_CONNECTED_TO",
+            {"participants": (AGENT,)},
+            {"participants": (OTHER,)},
+            "assignment-changed",
+        ),
+        (
+            "YOU_ARE_CONNECTED_TO",
+            {"participants": (AGENT,)},
+            {"participants": (AGENT,), "last_agent_ts": LATER_MS},
+            "agent-spoke",
+        ),
+        ("BACK_TO_QUEUE", {}, {}, ""),
+        ("BACK_TO_QUEUE", {}, {"participants": (AGENT,)}, "assignment-changed"),
+        ("CONV_AWAITING_IN_QUEUE", {}, {}, ""),
+        ("CONV_AWAITING_IN_QUEUE", {}, {"participants": (AGENT,)}, "assignment-changed"),
+        ("ENGAGEMENT_TRANSFERED", {}, {}, ""),
+        ("ENGAGEMENT_TRANSFERED", {}, {"skill_id": "7"}, "skill-changed"),
+        ("CONSUMER_ASKED_URGENT_RESPONSE_TIME", {}, {}, ""),
+        (
+            "CONSUMER_ASKED_URGENT_RESPONSE_TIME",
+            {},
+            {"ttr": events.Ttr("URGENT", 300)},
+            "response-time-changed",
+        ),
+        ("AGENT_UPDATED_RESPONSE_TIME", {}, MANUAL, "response-time-changed"),
+        ("AGENT_NON_RESPONSIVE", {}, {}, ""),
+        ("AGENT_NON_RESPONSIVE", {}, {"last_agent_ts": LATER_MS}, "agent-spoke"),
+        ("AGENT_NON_RESPONSIVE", {}, {"participants": (AGENT,)}, "assignment-changed"),
+        ("CONSUMER_NON_RESPONSIVE", {}, {}, ""),
+        ("CONSUMER_NON_RESPONSIVE", {}, {"last_consumer_ts": LATER_MS}, "consumer-wrote"),
+        ("CONSUMER_SEND_MESSAGE_ON_OFFHOURS", {}, {}, ""),
+        ("CONSUMER_SEND_MESSAGE_ON_OFFHOURS", {}, {"last_agent_ts": LATER_MS}, "agent-spoke"),
+    ],
+)
+def test_message_is_held_back_when_the_conversation_has_moved_on(
+    subtype: str, then: dict[str, Any], state: dict[str, Any], reason: str
+) -> None:
+    assert stale("systemMessage", event(subtype, **then), now(**state)) == reason
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({}, ""),
+        ({"last_agent_ts": LATER_MS, "last_consumer_ts": LATER_MS}, ""),
+        ({"skill_id": "7"}, "skill-changed"),
+        ({"participants": (CONSUMER, AGENT)}, "assignment-changed"),
+        ({"state": "CLOSE"}, "closed"),
+    ],
+)
+def test_transfer_is_held_back_when_somebody_else_moved_first(
+    state: dict[str, Any], reason: str
+) -> None:
+    assert stale("transfer", event("CONV_AWAITING_IN_QUEUE"), now(**state)) == reason
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({}, ""),
+        ({"last_agent_ts": LATER_MS}, ""),
+        ({"last_consumer_ts": LATER_MS}, "consumer-wrote"),
+        ({"state": "CLOSE"}, "closed"),
+    ],
+)
+def test_conversation_is_not_closed_on_somebody_who_has_just_written(
+    state: dict[str, Any], reason: str
+) -> None:
+    happened = event("CONSUMER_NON_RESPONSIVE")
+
+    assert stale("closeConversation", happened, now(**state)) == reason
+
+
+@pytest.mark.parametrize("command", ["systemMessage", "transfer", "closeConversation"])
+def test_nothing_is_sent_for_an_event_that_waited_too_long(command: str) -> None:
+    late = timezone.now() - dt.timedelta(seconds=31)
+
+    assert stale(command, event("BACK_TO_QUEUE", received_at=late), now()) == "too-old"
+    assert stale(command, event("BACK_TO_QUEUE", received_at=late), None) == "too-old"
+
+
+def test_event_that_the_platform_derived_itself_is_only_judged_by_its_age() -> None:
+    assert stale("systemMessage", event("YOU_ARE_CONNECTED_TO"), None) == ""
