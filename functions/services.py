@@ -8,6 +8,7 @@ FunctionError                    has a stable `code`; the message says what to d
 ├── UnchangedError               there was nothing to save
 ├── ConflictError                somebody saved a newer version; `newest` is it
 ├── BuildError                   the draft cannot be deployed; `problems` say why, with lines
+├── DeployError                  the draft may be fine, the sandbox is not to be had
 └── NotAllowedError              not in this state
 """
 
@@ -95,6 +96,10 @@ class BuildError(FunctionError):
     def __init__(self, message: str, problems: list[runtime.Problem]) -> None:
         super().__init__(message)
         self.problems = problems
+
+
+class DeployError(FunctionError):
+    code = "deploy-failed"
 
 
 class NotAllowedError(FunctionError):
@@ -265,29 +270,24 @@ def deploy(function: Function, *, version: int, by: str, note: str = "") -> Depl
 
     Raises:
         BuildError: the draft cannot run, the old version keeps serving.
+        DeployError: it cannot be tried out now, the old version keeps serving.
         ConflictError: somebody saved after `version`, so this is not what was reviewed.
         NotAllowedError: a deployment is going on.
     """
     _begin(function, version, Stage.DEPLOYING)
+    deployment = Deployment(
+        account_id=function.account_id,
+        function_id=function.pk,
+        function_name=function.name,
+        event_type=function.event_type,
+        version=function.version,
+        code=function.code,
+        environment=function.environment,
+        created_by=by,
+        note=note,
+    )
     try:
-        problems = [
-            problem for problem in runtime.check(function.code) if problem.severity == "error"
-        ]
-        deployment = Deployment(
-            account_id=function.account_id,
-            function_id=function.pk,
-            function_name=function.name,
-            event_type=function.event_type,
-            version=function.version,
-            code=function.code,
-            environment=function.environment,
-            created_by=by,
-            note=note,
-        )
-        if not problems:
-            failed = runtime.prewarm(dispatch.program(deployment))
-            if failed is not None and failed.failure is not None:
-                problems = [_problem(failed.failure)]
+        problems = _build(deployment)
     except BaseException:
         _end(function, Stage.DEPLOY_ERROR)
         raise
@@ -311,6 +311,22 @@ def deploy(function: Function, *, version: int, by: str, note: str = "") -> Depl
     return deployment
 
 
+def _build(deployment: Deployment) -> list[runtime.Problem]:
+    """Check a deployment's code and start it once. What is wrong with it, nothing if it runs."""
+    errors = [one for one in runtime.check(deployment.code) if one.severity == "error"]
+    unavailable = [one.message for one in errors if one.code in runtime.PLATFORM_PROBLEMS]
+    if not errors:
+        failed = runtime.prewarm(dispatch.program(deployment))
+        if failed is None or failed.failure is None:
+            return []
+        errors = [_problem(failed.failure)]
+        if failed.outcome == runtime.Outcome.PLATFORM_FAILURE:
+            unavailable = [failed.failure.message]
+    if unavailable:
+        raise DeployError(f'Cannot deploy "{deployment.function_name}": {unavailable[0]}')
+    return errors
+
+
 def undeploy(function: Function) -> None:
     """Take a function out of service: its event gets the automatic message from now on."""
     if function.deployment is None:
@@ -327,7 +343,7 @@ def roll_back(function: Function, deployment: Deployment, *, by: str) -> Deploym
     """Put an earlier deployment's code back in front of events at once; the draft stays."""
     if deployment.function_id != function.pk:
         raise InvalidError("deployment", f'Cannot roll back "{function.name}": not its deployment')
-    if deployment.active:
+    if deployment.pk == function.deployment_id:
         raise NotAllowedError(f'Cannot roll back "{function.name}": this one serves already')
     with transaction.atomic():
         _retire(function)

@@ -46,6 +46,9 @@ def deploy(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
     except services.BuildError as error:
         form.add_error(None, str(error))
         return _review(request, function, form, problems=error.problems, status=422)
+    except services.DeployError as error:
+        form.add_error(None, str(error))
+        return _review(request, function, form, problems=[], status=503)
     except (services.ConflictError, services.NotAllowedError) as error:
         # What is shown now is the newest version, so that the next click is about that one.
         again = DeployForm({"version": function.version, "note": form.cleaned_data["note"]})

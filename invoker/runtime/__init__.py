@@ -23,6 +23,7 @@ from invoker.runtime.results import (
 )
 
 __all__ = [
+    "PLATFORM_PROBLEMS",
     "Config",
     "Failure",
     "LogEntry",
@@ -41,6 +42,8 @@ __all__ = [
 ]
 
 MAX_SOURCE = 100_000
+# Codes of `check` that say nothing about the source.
+PLATFORM_PROBLEMS = frozenset({"busy", "unavailable", "cannot-check"})
 
 _config: Config | None = None
 _pool: Pool | None = None

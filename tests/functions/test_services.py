@@ -1,0 +1,243 @@
+"""Changes to functions: what they allow, what they leave behind."""
+
+import pytest
+from django.db import IntegrityError
+
+from functions import gallery, services
+from functions.models import Function, Stage, State
+from invoker import runtime
+from invoker.models import Deployment
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NEW_CONVERSATION = "controllerbot_messaging_new_conversation"
+GOOD = "function lambda(input, callback) { callback(null, 1); }"
+BROKEN = "function lambda(input, callback) {\n  const x = ;\n}"
+
+
+def make(name: str = "greet", event_type: str = NEW_CONVERSATION, code: str = GOOD) -> Function:
+    return services.create(
+        factories.ACCOUNT_ID,
+        name=name,
+        description="Says hello",
+        event_type=event_type,
+        by="kim",
+        code=code,
+    )
+
+
+def save(function: Function, code: str, *, version: int | None = None) -> None:
+    services.save_draft(
+        function,
+        version=function.version if version is None else version,
+        code=code,
+        description=function.description,
+        environment={},
+        by="kim",
+    )
+
+
+def test_create_takes_the_code_of_the_template_and_keeps_a_version() -> None:
+    template = next(one for one in gallery.load() if one.event_type == NEW_CONVERSATION)
+
+    function = services.create(
+        factories.ACCOUNT_ID,
+        name="greet",
+        description="Says hello",
+        event_type=NEW_CONVERSATION,
+        by="kim",
+        template=template,
+    )
+
+    assert function.code == template.source
+    assert function.state == State.DRAFT
+    assert list(function.versions.values_list("number", "saved_by")) == [(1, "kim")]
+
+
+def test_event_that_has_a_function_is_refused_and_names_its_holder() -> None:
+    first = make()
+
+    with pytest.raises(services.EventTakenError) as caught:
+        make("other")
+
+    assert caught.value.holder == first
+    assert str(caught.value) == (
+        'Cannot create "other": the event "Messaging New Conversation" already has a function, '
+        '"greet"'
+    )
+
+
+def test_database_itself_holds_one_function_per_event_and_account() -> None:
+    factories.FunctionFactory(event_type=NEW_CONVERSATION)
+    factories.FunctionFactory(event_type=NEW_CONVERSATION, account_id="other1")
+    factories.FunctionFactory(event_type="")
+    factories.FunctionFactory(event_type="")
+
+    with pytest.raises(IntegrityError):
+        factories.FunctionFactory(event_type=NEW_CONVERSATION)
+
+
+@pytest.mark.parametrize("name", ["", "two words", "dash-ed", "x" * 51, "ümlaut", "a/b", "a\n"])
+def test_name_that_breaks_the_rules_is_refused(name: str) -> None:
+    with pytest.raises(services.InvalidError) as caught:
+        make(name)
+
+    assert caught.value.field == "name"
+
+
+def test_name_that_is_taken_is_refused() -> None:
+    make("greet")
+
+    with pytest.raises(services.NameTakenError):
+        make("greet", event_type="")
+
+
+def test_save_that_changes_nothing_is_told() -> None:
+    function = make()
+
+    with pytest.raises(services.UnchangedError):
+        save(function, GOOD)
+
+    assert function.versions.count() == 1
+
+
+def test_save_over_a_newer_version_is_a_conflict_and_loses_nothing() -> None:
+    function = make()
+    save(function, GOOD + "// theirs")
+
+    with pytest.raises(services.ConflictError) as caught:
+        save(function, GOOD + "// mine", version=1)
+
+    assert caught.value.newest.code == GOOD + "// theirs"
+    function.refresh_from_db()
+    assert function.code == GOOD + "// theirs"
+
+
+def test_state_follows_what_is_saved_and_deployed() -> None:
+    function = make()
+    services.deploy(function, version=1, by="kim")
+    assert function.state == State.PRODUCTIVE
+
+    save(function, GOOD + "\n")
+    assert function.state == State.MODIFIED
+
+    services.deploy(function, version=2, by="kim")
+    assert function.state == State.PRODUCTIVE
+
+    services.undeploy(function)
+    assert function.state == State.DRAFT
+
+
+@pytest.mark.runtime
+def test_build_that_fails_names_the_line_and_the_old_version_keeps_serving() -> None:
+    function = make()
+    serving = services.deploy(function, version=1, by="kim")
+    save(function, BROKEN)
+
+    with pytest.raises(services.BuildError) as caught:
+        services.deploy(function, version=2, by="kim")
+
+    assert (caught.value.problems[0].code, caught.value.problems[0].line) == ("invalid-syntax", 2)
+    assert function.state == State.BUILD_ERROR
+    assert Deployment.objects.get(active=True) == serving
+
+
+@pytest.mark.runtime
+def test_code_that_cannot_start_is_not_deployed() -> None:
+    function = make(code="null.x;\nfunction lambda(input, callback) { callback(); }")
+
+    with pytest.raises(services.BuildError, match="Cannot read properties of null"):
+        services.deploy(function, version=1, by="kim")
+
+    assert not Deployment.objects.exists()
+
+
+def test_deploy_says_that_the_sandbox_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = make()
+    busy = [runtime.Problem("busy", "Every sandbox of this host is in use")]
+    monkeypatch.setattr(runtime, "check", lambda _: busy)
+
+    with pytest.raises(services.DeployError, match="Every sandbox"):
+        services.deploy(function, version=1, by="kim")
+
+    assert function.state == State.DEPLOY_ERROR
+
+
+def test_deploy_of_something_else_than_was_reviewed_is_refused() -> None:
+    function = make()
+    save(function, GOOD + "\n")
+
+    with pytest.raises(services.ConflictError):
+        services.deploy(function, version=1, by="kim")
+
+
+def test_deployment_that_nobody_finished_does_not_lock_the_function(
+    time_machine: object,
+) -> None:
+    function = make()
+    Function.objects.update(stage=Stage.DEPLOYING, stage_at="2026-01-01T00:00:00Z")
+
+    assert services.deploy(function, version=1, by="kim").active
+
+
+def test_roll_back_serves_the_earlier_code_and_leaves_the_draft() -> None:
+    function = make()
+    first = services.deploy(function, version=1, by="kim")
+    save(function, GOOD + "// second")
+    services.deploy(function, version=2, by="kim")
+
+    again = services.roll_back(function, first, by="lee")
+
+    assert (again.code, again.version, again.created_by) == (GOOD, 1, "lee")
+    assert function.code == GOOD + "// second"
+    assert function.state == State.MODIFIED
+    assert Deployment.objects.filter(active=True).count() == 1
+
+
+def test_restore_saves_an_older_version_as_the_newest() -> None:
+    function = make()
+    save(function, GOOD + "// second")
+
+    services.restore(function, 1, version=2, by="kim")
+
+    assert (function.version, function.code) == (3, GOOD)
+
+
+def test_function_that_is_deployed_cannot_be_deleted() -> None:
+    function = make()
+    services.deploy(function, version=1, by="kim")
+
+    with pytest.raises(services.NotAllowedError, match="undeploy it first"):
+        services.delete(function)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"BRAND_ID": "x"}, {"1A": "x"}, {"A B": "x"}, {"": "x"}, {"A": "x" * 1025}],
+)
+def test_variable_that_breaks_the_rules_is_refused(environment: dict[str, str]) -> None:
+    function = make()
+
+    with pytest.raises(services.InvalidError) as caught:
+        services.save_draft(
+            function, version=1, code=GOOD, description="x", environment=environment, by="kim"
+        )
+
+    assert caught.value.field == "environment"
+
+
+@pytest.mark.runtime
+def test_test_run_uses_the_code_as_it_stands_and_records_nothing() -> None:
+    function = make()
+
+    result = services.test(
+        function,
+        code="function lambda(input, callback) { callback(null, process.env.A + input.x); }",
+        environment={"A": "1"},
+        event={"x": 2},
+    )
+
+    assert result.value == "12"
+    function.refresh_from_db()
+    assert function.code == GOOD
