@@ -33,6 +33,7 @@ __all__ = [
     "Report",
     "Result",
     "UnavailableError",
+    "await_end",
     "check",
     "close",
     "configure",
@@ -105,6 +106,12 @@ def close() -> None:
         if _pool is not None:
             _pool.close()
         _pool = None
+
+
+def await_end(timeout_s: float) -> bool:
+    """After `close`: wait until the supervisor has ended too. False when others still need it."""
+    assert _config is not None, "runtime.configure was not called"
+    return Pool(_config).await_end(timeout_s)
 
 
 def _ready() -> Pool:

