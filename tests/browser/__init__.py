@@ -1,0 +1,1 @@
+"""The console as people use it: real Chromium, real processes."""

@@ -1,0 +1,112 @@
+"""A developer's first hour: sign in, create, edit, test, deploy, and see it answer an event."""
+
+import uuid
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import CallbackServer
+from tests.stack.conftest import Houston
+from tests.stack.test_main_flow import cloud_event, door_of, send_with_python, verified
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+NAME = "welcome"
+SAID = "Ahoy from a line that was edited"
+EVENT = "Messaging New Conversation"
+
+
+def test_function_made_edited_and_deployed_in_the_browser_answers_an_event(
+    page: Page, houston: Houston, callback_server: CallbackServer
+) -> None:
+    demo = houston.demo(callback_server.url)
+    sign_in(page, houston, demo["sign_in"])
+    remove(page, "greet")
+
+    create_from_template(page)
+    edit_a_line(page)
+    expect_test_run_to_say(page, SAID)
+    save_and_deploy(page)
+    conv_id = send_event(demo)
+
+    [received] = callback_server.wait_for(1, timeout_s=20)
+    command = verified(received, door_of(demo, "generic"))["data"]["command"]
+    assert command == {"type": "systemMessage", "text": SAID}
+    expect_activity(page, conv_id)
+
+
+def sign_in(page: Page, houston: Houston, who: dict[str, str]) -> None:
+    page.goto(houston.url)
+    page.get_by_label("User name").fill(who["username"])
+    page.get_by_label("Password").fill(who["password"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Functions", level=1)).to_be_visible()
+
+
+def remove(page: Page, name: str) -> None:
+    """Undeploy and delete a function, by the dialogs that name it."""
+    for act in ("Undeploy", "Delete"):
+        page.get_by_label(f"More for {name}").click()
+        page.get_by_role("link", name=f"{act}…").click()
+        page.get_by_role("dialog").get_by_role("button", name=f"{act} {name}").click()
+        expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("heading", name="No functions yet")).to_be_visible()
+
+
+def create_from_template(page: Page) -> None:
+    page.get_by_role("link", name="New function").click()
+    page.get_by_role("radio", name=EVENT, exact=True).check()
+    expect(page.get_by_role("heading", name=EVENT)).to_be_visible()
+    expect(page.locator(".monaco-editor").get_by_text("function lambda")).to_be_visible()
+    page.get_by_label("Name").fill(NAME)
+    page.get_by_label("Description").fill("Says ahoy")
+    page.get_by_role("button", name="Create function").click()
+    expect(page.get_by_role("heading", name=NAME, level=1)).to_be_visible()
+    expect(state(page)).to_have_text("Draft")
+
+
+def edit_a_line(page: Page) -> None:
+    line = page.locator("#code-editor .view-line", has_text="const WELCOME_FIRST_TIME")
+    line.click()
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+End")
+    page.keyboard.insert_text(f'const WELCOME_FIRST_TIME = "{SAID}";')
+    expect(line).to_contain_text("Ahoy")
+
+
+def expect_test_run_to_say(page: Page, text: str) -> None:
+    """With the sample payload, a first conversation, and by the keyboard."""
+    page.keyboard.press("Control+Enter")
+    result = page.get_by_role("tabpanel", name="Result")
+    expect(result.get_by_text("Succeeded")).to_be_visible()
+    expect(result.locator(".bubble")).to_have_text(text)
+
+
+def save_and_deploy(page: Page) -> None:
+    page.keyboard.press("Control+Shift+Enter")
+    expect(page.get_by_role("heading", name="Checks")).to_be_visible()
+    page.get_by_role("button", name=f"Deploy {NAME}").click()
+    expect(page.get_by_text("Productive").first).to_be_visible()
+
+
+def send_event(demo: dict[str, Any]) -> str:
+    conv_id = f"browser-{uuid.uuid4()}"
+    answer = send_with_python(door_of(demo, "generic"), cloud_event(conv_id, demo["account_id"]))
+    assert answer.status_code == 202
+    return conv_id
+
+
+def expect_activity(page: Page, conv_id: str) -> None:
+    page.get_by_role("link", name="Activity").first.click()
+    row = page.get_by_role("row").filter(has=page.locator(f'[title="{conv_id}"]'))
+    expect(row).to_contain_text(SAID)
+    expect(row).to_contain_text(NAME)
+    row.get_by_role("link").first.click()
+    trace = page.locator("#trace")
+    expect(trace).to_contain_text("Received")
+    expect(trace).to_contain_text("version 2")
+    expect(trace.locator(".bubble")).to_have_text(SAID)
+
+
+def state(page: Page) -> Locator:
+    return page.locator("#state")
