@@ -12,44 +12,56 @@ const NO_FUNCTIONS = new Set([
   "NewExpression",
 ]);
 
+const SYNTAX = {
+  ecmaVersion: "latest",
+  sourceType: "script",
+  locations: true,
+  allowReturnOutsideFunction: true,
+};
+
 // Returns problems {code, message, line, column, severity}, lines and columns from 1.
-// `refused` is V8's own syntax error, or null. `isKnown(name)` tells whether require() finds it.
-export function check(source, refused, isKnown) {
-  let tree;
-  try {
-    tree = parse(source, {
-      ecmaVersion: "latest",
-      sourceType: "script",
-      locations: true,
-      allowReturnOutsideFunction: true,
-    });
-  } catch (error) {
-    if (refused === null) return []; // V8 runs it, acorn does not know it yet
-    const place = {
-      line: error.loc?.line ?? null,
-      column: (error.loc?.column ?? -1) + 1 || null,
-    };
+// `refusal` is V8's own syntax error, or null. `isKnown(name)` tells whether require() finds it.
+export function check(source, refusal, isKnown) {
+  if (refusal !== null) {
+    const place = locate(source) ?? { line: null, column: null };
     return [{
       code: "invalid-syntax",
-      message: refused,
+      message: refusal,
       severity: "error",
       ...place,
     }];
   }
-  if (refused !== null) {
+  try {
+    const tree = parse(source, SYNTAX);
+    return [
+      ...forbidden(tree),
+      ...unknownModules(tree, isKnown),
+      ...contract(tree),
+    ].slice(0, MOST_PROBLEMS);
+  } catch (error) {
+    if (error instanceof SyntaxError) return []; // V8 runs it, acorn does not know it yet
+    if (!(error instanceof RangeError)) throw error;
+    // Code that runs may still be nested too deeply to be walked.
     return [{
-      code: "invalid-syntax",
-      message: refused,
-      severity: "error",
+      code: "not-checked",
+      message: "The code is nested too deeply to look for more than its syntax",
+      severity: "warning",
       line: null,
       column: null,
     }];
   }
-  return [
-    ...forbidden(tree),
-    ...unknownModules(tree, isKnown),
-    ...contract(tree),
-  ].slice(0, MOST_PROBLEMS);
+}
+
+// Where a source is broken, or null: V8 does not say, and acorn may not mind.
+export function locate(source) {
+  try {
+    parse(source, SYNTAX);
+  } catch (error) {
+    if (error.loc) {
+      return { line: error.loc.line, column: error.loc.column + 1 };
+    }
+  }
+  return null;
 }
 
 function problem(code, message, node, severity = "error") {

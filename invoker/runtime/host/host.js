@@ -6,14 +6,28 @@
 // nobody else's. What must hold against it is the process's confinement, not this file.
 //
 //   to the host     {"load":{source,environment,limits}}  {"id","event"}  {"check":source}
-//   from the host   {"ready":true} or {"ready":false,"error"}
+//   from the host   {"ready":true} or {"ready":false,"error","logs","dropped"}
 //                   {"id","ok":true,"value","logs","dropped","ms"}  {"id","ok":false,"error",…}
 //                   {"problems":[…]}
 
 const deno = globalThis.Deno;
-// User code may replace any global: keep what the host itself needs.
+// User code may replace any global and any method of any prototype, and an event that finds the
+// host broken would wait for its time to be over. So the host looks nothing up once user code runs:
+// it keeps what it needs, walks no iterator, and assigns to no property that it did not define.
 const { stdin, stdout, exit } = deno;
 const { parse, stringify } = JSON;
+const { floor, round } = Math;
+const { apply, defineProperty, getOwnPropertyDescriptor } = Reflect;
+const hasOwn = Object.hasOwn;
+const uncurry = Function.prototype.bind.bind(Function.prototype.call);
+const indexOf = uncurry(String.prototype.indexOf);
+const slice = uncurry(String.prototype.slice);
+const copyInto = uncurry(Uint8Array.prototype.set);
+const moveWithin = uncurry(Uint8Array.prototype.copyWithin);
+const lengthOf = getter(Object.getPrototypeOf(Uint8Array.prototype), "length");
+const preventDefault = uncurry(Event.prototype.preventDefault);
+const reasonOf = getter(PromiseRejectionEvent.prototype, "reason");
+const errorOf = getter(ErrorEvent.prototype, "error");
 const readSync = stdin.readSync.bind(stdin);
 const writeSync = stdout.writeSync.bind(stdout);
 const clock = performance.now.bind(performance);
@@ -21,50 +35,79 @@ const now = Date.now;
 const globalEval = globalThis.eval;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const encode = encoder.encode.bind(encoder);
+const decode = decoder.decode.bind(decoder);
 const microtask = queueMicrotask;
+// Deno's own queueMicrotask looks at globals when it is first called; this asks nobody.
+const resolved = Promise.resolve();
+defineProperty(resolved, "constructor", { value: undefined });
+const afterwards = Promise.prototype.then.bind(resolved);
+const asString = String;
+const toInteger = Number.parseInt;
+const Bytes = Uint8Array;
 const Compiled = Function;
+const AnyError = Error;
+const SyntaxFailure = SyntaxError;
 
-const PREFIX = "(function(module,exports,require,process,console,global,Deno){";
+function getter(prototype, name) {
+  return uncurry(getOwnPropertyDescriptor(prototype, name).get);
+}
+
+// What is Node's own in the outer function, so that `const process = require("process")` is as good
+// here as it is there.
+const PREFIX =
+  "(function(process,console,global,Deno){return function(module,exports,require){";
 const SUFFIX = "\n;return typeof lambda==='function'?lambda:" +
-  "module.exports.lambda||module.exports.default||module.exports;})\n//# sourceURL=index.js";
-const NODE_MODULES_KEPT_BACK = new Set([
-  "child_process",
-  "cluster",
-  "inspector",
-  "inspector/promises",
-  "module",
-  "repl",
-  "sea",
-  "sqlite",
-  "test",
-  "trace_events",
-  "v8",
-  "wasi",
-  "worker_threads",
-]);
+  "module.exports.lambda||module.exports.default||module.exports;}})\n//# sourceURL=index.js";
+const MODULES_KEPT_BACK = {
+  __proto__: null,
+  "child_process": true,
+  "cluster": true,
+  "inspector": true,
+  "inspector/promises": true,
+  "module": true,
+  "repl": true,
+  "sea": true,
+  "sqlite": true,
+  "test": true,
+  "trace_events": true,
+  "v8": true,
+  "wasi": true,
+  "worker_threads": true,
+};
+// Readers in Python, ours and others behind it, end at a thousand levels less those they are in.
+const MOST_LEVELS = 200;
+const MOST_NAME = 200;
+const MOST_MESSAGE = 4000;
+const MOST_HEADER = 2000;
+const MOST_FRAMES = 4000;
+const CANNOT_BE_SHOWN = "[a value that cannot be shown]";
 
 // --- frames ------------------------------------------------------------------
 
-let inbox = new Uint8Array(65536);
+let room = 65536;
+let inbox = new Bytes(room);
 let filled = 0;
 
 function readFrame() {
   for (;;) {
     if (filled >= 4) {
-      const size = new DataView(inbox.buffer).getUint32(0, true);
-      if (inbox.length < size + 4) {
-        const larger = new Uint8Array(size + 4);
-        larger.set(inbox.subarray(0, filled));
+      const size = 4 +
+        ((inbox[0] | inbox[1] << 8 | inbox[2] << 16 | inbox[3] << 24) >>> 0);
+      if (room < size) {
+        const larger = new Bytes(size);
+        copyInto(larger, inbox);
         inbox = larger;
+        room = size;
       }
-      if (filled >= size + 4) {
-        const text = decoder.decode(inbox.subarray(4, size + 4));
-        inbox.copyWithin(0, size + 4, filled);
-        filled -= size + 4;
+      if (filled >= size) {
+        const text = decode(new Bytes(inbox.buffer, 4, size - 4));
+        moveWithin(inbox, 0, size, filled);
+        filled -= size;
         return parse(text);
       }
     }
-    const count = readSync(inbox.subarray(filled));
+    const count = readSync(new Bytes(inbox.buffer, filled));
     if (!count) exit(0); // the client is gone
     filled += count;
   }
@@ -72,195 +115,274 @@ function readFrame() {
 
 // Half of a character cannot be said in UTF-8, but cutting a text makes some. JSON.stringify
 // escapes just those with \ud8…, and a backslash with another one.
-const HALVES = /\\(?:\\|ud[89a-f][0-9a-f]{2})/g;
 function whole(json) {
-  return json.includes("\\ud")
-    ? json.replace(HALVES, (found) => found === "\\\\" ? found : "\ufffd")
-    : json;
+  if (indexOf(json, "\\ud") < 0) return json;
+  let kept = "", from = 0;
+  for (let at = indexOf(json, "\\"); at >= 0; at = indexOf(json, "\\", at)) {
+    if (json[at + 1] === "u" && json[at + 2] === "d") {
+      kept += slice(json, from, at) + "\ufffd";
+      from = at += 6;
+    } else at += 2;
+  }
+  return kept + slice(json, from);
 }
 
 function writeFrame(text) {
-  const body = encoder.encode(whole(text));
-  const frame = new Uint8Array(body.length + 4);
-  new DataView(frame.buffer).setUint32(0, body.length, true);
-  frame.set(body, 4);
-  for (let sent = 0; sent < frame.length;) {
-    sent += writeSync(frame.subarray(sent));
+  const body = encode(whole(text));
+  const size = lengthOf(body) + 4;
+  const frame = new Bytes(size);
+  for (let n = 0; n < 4; n++) frame[n] = (size - 4) >>> (8 * n);
+  copyInto(frame, body, 4);
+  for (let sent = 0; sent < size;) {
+    sent += writeSync(new Bytes(frame.buffer, sent));
+  }
+}
+
+function isTooDeep(json) {
+  if (json.length <= 2 * MOST_LEVELS) return false;
+  let level = 0;
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '"') at = endOfText(json, at);
+    else if (character === "[" || character === "{") {
+      if (++level > MOST_LEVELS) return true;
+    } else if (character === "]" || character === "}") level--;
+  }
+  return false;
+}
+
+function endOfText(json, start) {
+  for (let end = start;;) {
+    end = indexOf(json, '"', end + 1);
+    let before = end;
+    while (json[before - 1] === "\\") before--;
+    if ((end - before) % 2 === 0) return end;
   }
 }
 
 // --- the running invocation --------------------------------------------------
 
 let limits = { entries: 10, characters: 16384, result: 262144 };
-let current = null;
 
-class Invocation {
-  constructor(id) {
-    this.id = id;
-    this.startedAt = clock();
-    this.logs = [];
-    this.characters = 0;
-    this.dropped = 0;
-    this.ended = new Promise((resolve) => this.end = resolve);
-  }
+// What console was called with since the last answer. What is said while the code loads goes out
+// with the first one.
+class Journal {
+  entries = "";
+  count = 0;
+  characters = 0;
+  dropped = 0;
 
-  log(level, values) {
-    const [message, ...extras] = values;
-    const entry = stringify({
-      level,
-      message: asText(message),
-      extras: extras.map(asJson),
-      timestamp: now(),
-    });
-    if (
-      this.logs.length >= limits.entries ||
-      this.characters + entry.length > limits.characters
-    ) {
+  add(level, values) {
+    if (this.count >= limits.entries) {
       this.dropped++;
       return;
     }
+    const message = asText(values[0]);
+    const left = limits.characters - this.characters;
+    if (message.length > left) {
+      this.dropped++;
+      return;
+    }
+    let extras = "";
+    for (let n = 1; n < values.length && extras.length <= left; n++) {
+      extras += (n > 1 ? "," : "") + asJson(values[n]);
+    }
+    const entry = `{"level":"${level}","message":${stringify(message)},` +
+      `"extras":[${extras}],"timestamp":${now()}}`;
+    if (entry.length > left) {
+      this.dropped++;
+      return;
+    }
+    this.entries += (this.count ? "," : "") + entry;
     this.characters += entry.length;
-    this.logs.push(entry);
+    this.count++;
+  }
+
+  text() {
+    return `"logs":[${this.entries}],"dropped":${this.dropped}`;
+  }
+}
+
+class Invocation {
+  id;
+  startedAt = clock();
+  isSettled = false;
+
+  constructor(id) {
+    this.id = id;
   }
 
   settle(ok, value) {
-    if (current !== this) return; // only the first answer counts
-    let outcome;
-    if (ok) {
-      try {
-        outcome = this.#result(value);
-      } catch (error) {
-        outcome = failure(error);
-      }
-    } else {
-      outcome = failure(value);
-    }
-    current = null;
-    const ms = (clock() - this.startedAt).toFixed(3);
-    writeFrame(
-      `{"id":${this.id},${outcome},"logs":[${this.logs.join()}],"dropped":${this.dropped},"ms":${ms}}`,
+    this.answer(() =>
+      ok ? resultOf(value) : `"ok":false,"error":${describe(value)}`
     );
-    this.end();
   }
 
-  #result(value) {
-    let text;
-    try {
-      text = stringify(value) ?? "null";
-    } catch (error) {
-      throw named(
-        "ResultError",
-        `The result is not JSON: ${error.message}`,
-        "result-not-json",
-      );
-    }
-    if (text.length > limits.result) {
-      throw named(
-        "ResultError",
-        `The result has ${text.length} characters, at most ${limits.result} are taken`,
-        "result-too-large",
-      );
-    }
-    return `"ok":true,"value":${text}`;
+  fail(code, message) {
+    this.answer(() => `"ok":false,"error":${ownError(code, message)}`);
+  }
+
+  // Only the first answer counts. It goes out when the code that gave it has come to its end: what
+  // runs on would do so while the sandbox is taken to be idle.
+  answer(describeOutcome) {
+    if (this.isSettled) return;
+    this.isSettled = true;
+    const outcome = describeOutcome();
+    const ms = round((clock() - this.startedAt) * 1000) / 1000;
+    afterwards(() => {
+      try {
+        writeFrame(
+          `{"id":${this.id},${outcome},${journal.text()},"ms":${ms}}`,
+        );
+      } catch {
+        exit(1); // user code has closed the channel
+      }
+      journal = new Journal();
+      current = null;
+      serve();
+    });
   }
 }
 
-function failure(error) {
-  return `"ok":false,"error":${describe(error)}`;
+let journal = new Journal();
+let current = null;
+
+function resultOf(value) {
+  let text;
+  try {
+    text = stringify(value) ?? "null";
+  } catch (error) {
+    return refused(
+      "result-not-json",
+      `The result is not JSON: ${messageOf(error)}`,
+    );
+  }
+  if (text.length > limits.result) {
+    return refused(
+      "result-too-large",
+      `The result has ${text.length} characters, at most ${limits.result} are taken`,
+    );
+  }
+  if (isTooDeep(text)) {
+    return refused(
+      "result-too-large",
+      `The result is nested deeper than ${MOST_LEVELS} levels`,
+    );
+  }
+  return `"ok":true,"value":${text}`;
 }
 
-function named(name, message, code) {
-  const error = new Error(message);
-  error.name = name;
-  ours.set(error, code);
-  return error;
+function refused(code, message) {
+  return `"ok":false,"error":${ownError(code, message, "ResultError")}`;
 }
-// Codes of the host's own errors, out of reach of user code.
-const ours = new WeakMap();
+
+// A failure that is not of the function's own making.
+function ownError(code, message, name = "Error") {
+  const text = stringify(slice(message, 0, MOST_MESSAGE));
+  return `{"name":"${name}","message":${text},"code":"${code}"}`;
+}
+
+function messageOf(error) {
+  try {
+    return asString(error.message);
+  } catch {
+    return CANNOT_BE_SHOWN;
+  }
+}
 
 // Properties of a thrown value may be getters or proxies of the function's own.
 function describe(thrown) {
-  let name = "Error", message = "", stack = "", isError = false, code = null;
+  let name = "Error", message = "", stack = "", isError = false;
   try {
-    if (
-      typeof thrown === "object" && thrown !== null ||
-      typeof thrown === "function"
-    ) {
-      isError = thrown instanceof Error;
-      code = ours.get(thrown) ?? null;
-      name = String(thrown.name ?? "Error");
-      message = String(thrown.message ?? stringify(thrown));
-      stack = String(thrown.stack ?? "");
+    if (typeof thrown === "object" && thrown !== null) {
+      isError = thrown instanceof AnyError;
+      name = asString(thrown.name ?? "Error");
+      message = asString(thrown.message ?? stringify(thrown));
+      stack = ownFrames(asString(thrown.stack ?? ""));
     } else {
-      message = String(thrown);
+      message = asString(thrown);
     }
   } catch {
-    message = message || "The function threw a value that cannot be read";
+    message ||= "The function threw a value that cannot be read";
   }
-  return stringify({
-    name: name.slice(0, 200),
-    message: message.slice(0, 4000),
-    stack: ownFrames(stack),
-    isError,
-    code,
-  });
+  return `{"name":${stringify(slice(name, 0, MOST_NAME))},` +
+    `"message":${stringify(slice(message, 0, MOST_MESSAGE))},` +
+    `"stack":${stringify(stack)},"isError":${isError}}`;
 }
 
 // Frames of the host and of Deno tell the author nothing. The wrapper stands before the first line,
 // and Deno writes the place of evaluated code as "index.js, <anonymous>:2:8".
+const FRAME = "    at ";
+const PLACE = "index.js, <anonymous>:";
 function ownFrames(stack) {
-  return stack.split("\n")
-    .filter((line) =>
-      !/^\s+at /.test(line) || line.includes("index.js, <anonymous>")
-    )
-    .join("\n")
-    .replace(/index\.js, <anonymous>:(\d+):(\d+)/g, (_, line, column) => {
-      const shift = line === "1" ? PREFIX.length : 0;
-      return `index.js:${line}:${column - shift}`;
-    })
-    .slice(0, 4000);
+  let first = indexOf(stack, "\n" + FRAME);
+  if (first < 0) first = stack.length;
+  const header = slice(stack, 0, first < MOST_HEADER ? first : MOST_HEADER);
+  let frames = "";
+  for (let from = first + 1; from < stack.length;) {
+    let end = indexOf(stack, "\n", from);
+    if (end < 0) end = stack.length;
+    const frame = ownFrame(slice(stack, from, end));
+    if (frames.length + frame.length > MOST_FRAMES) break;
+    frames += frame;
+    from = end + 1;
+  }
+  return header + frames;
+}
+
+function ownFrame(line) {
+  const at = indexOf(line, PLACE);
+  if (at < 0) return "";
+  const place = slice(line, at + PLACE.length);
+  const colon = indexOf(place, ":");
+  const row = slice(place, 0, colon);
+  const column = slice(place, colon + 1);
+  const shift = row === "1" ? PREFIX.length : 0;
+  const bracket = indexOf(column, ")") < 0 ? "" : ")";
+  return "\n" + slice(line, 0, at) +
+    `index.js:${row}:${toInteger(column, 10) - shift}${bracket}`;
 }
 
 function asText(value) {
   if (typeof value === "string") return value;
   try {
-    if (value instanceof Error) return ownFrames(String(value.stack || value));
-    return stringify(value) ?? String(value);
+    if (value instanceof AnyError) {
+      return ownFrames(asString(value.stack || value));
+    }
+    return asString(stringify(value) ?? asString(value));
   } catch {
-    return "[a value that cannot be shown]";
+    return CANNOT_BE_SHOWN;
   }
 }
 
+// JSON of any value.
 function asJson(value) {
   try {
-    if (value instanceof Error) {
-      return { name: String(value.name), message: String(value.message) };
+    if (value instanceof AnyError) {
+      return `{"name":${stringify(asString(value.name))},` +
+        `"message":${stringify(asString(value.message))}}`;
     }
-    return parse(stringify(value) ?? stringify(String(value)));
+    const text = stringify(value) ?? stringify(asString(value));
+    if (!isTooDeep(text)) return text;
   } catch {
-    return "[a value that cannot be shown]";
+    // said below
   }
+  return stringify(CANNOT_BE_SHOWN);
 }
 
 addEventListener("unhandledrejection", (event) => {
-  event.preventDefault();
-  current?.settle(false, event.reason);
+  preventDefault(event);
+  current?.settle(false, reasonOf(event));
 });
 addEventListener("error", (event) => {
-  event.preventDefault();
-  current?.settle(false, event.error);
+  preventDefault(event);
+  current?.settle(false, errorOf(event));
 });
 // The event loop is empty, so nothing is left that could answer.
 addEventListener("beforeunload", (event) => {
-  event.preventDefault();
-  current?.settle(
-    false,
-    named(
-      "Error",
-      "The function ended without calling its callback",
-      "no-result",
-    ),
-  );
+  if (current === null) return; // the host itself has come to its end
+  preventDefault(event);
+  current?.fail("no-result", "The function ended without calling its callback");
 });
 
 // --- what user code sees -----------------------------------------------------
@@ -276,28 +398,28 @@ for (
     error: "Error",
   })
 ) {
-  console[method] = (...values) => current?.log(level, values);
+  console[method] = (...values) => journal.add(level, values);
 }
 
 // Deno starts its Node layer when `globalThis.process` is first touched, which takes 40 ms: the
 // common members are here, the rest comes from the real object when somebody asks for it.
-const realProcess = Object.getOwnPropertyDescriptor(globalThis, "process");
+const realProcess = getOwnPropertyDescriptor(globalThis, "process");
 let nodeProcess = null;
 function node() {
   nodeProcess ??= realProcess.get
-    ? realProcess.get.call(globalThis)
+    ? apply(realProcess.get, globalThis, [])
     : realProcess.value;
   return nodeProcess;
 }
 const startedAt = clock();
 function hrtime(since) {
-  const nanoseconds = Math.round((clock() - startedAt) * 1e6);
-  const time = [Math.floor(nanoseconds / 1e9), nanoseconds % 1e9];
+  const nanoseconds = round((clock() - startedAt) * 1e6);
+  const time = [floor(nanoseconds / 1e9), nanoseconds % 1e9];
   if (!since) return time;
   const [seconds, rest] = [time[0] - since[0], time[1] - since[1]];
   return rest < 0 ? [seconds - 1, rest + 1e9] : [seconds, rest];
 }
-hrtime.bigint = () => BigInt(Math.round((clock() - startedAt) * 1e6));
+hrtime.bigint = () => BigInt(round((clock() - startedAt) * 1e6));
 const members = {
   env: Object.create(null),
   argv: ["node", "index.js"],
@@ -314,16 +436,17 @@ const members = {
   cwd: () => "/",
   uptime: () => (clock() - startedAt) / 1000,
   hrtime,
-  nextTick: (callback, ...values) => microtask(() => callback(...values)),
-  emitWarning: (warning) => current?.log("Warn", [String(warning)]),
+  nextTick: (callback, ...values) =>
+    microtask(() => apply(callback, undefined, values)),
+  emitWarning: (warning) => journal.add("Warn", [asString(warning)]),
   exit: leave,
   abort: leave,
   stdout: {
-    write: (text) => (current?.log("Info", [String(text)]), true),
+    write: (text) => (journal.add("Info", [asString(text)]), true),
     isTTY: false,
   },
   stderr: {
-    write: (text) => (current?.log("Error", [String(text)]), true),
+    write: (text) => (journal.add("Error", [asString(text)]), true),
     isTTY: false,
   },
 };
@@ -333,24 +456,22 @@ const process = new Proxy(members, {
 });
 
 function leave(code) {
-  const error = named(
-    "Error",
-    `The function called process.exit(${code ?? ""})`,
-    "process-exit",
-  );
-  current?.settle(false, error);
-  throw error;
+  const message = `The function called process.exit(${
+    code === undefined ? "" : asText(code)
+  })`;
+  current?.fail("process-exit", message);
+  throw new AnyError(message);
 }
 
 function require(name) {
-  const bare = String(name).replace(/^node:/, "");
+  const text = asString(name);
+  const bare = slice(text, 0, 5) === "node:" ? slice(text, 5) : text;
   if (bare === "process") return process;
-  const found = NODE_MODULES_KEPT_BACK.has(bare)
-    ? null
-    : node().getBuiltinModule(bare);
+  if (bare === "console") return console;
+  const found = MODULES_KEPT_BACK[bare] ? null : node().getBuiltinModule(bare);
   if (!found) {
-    const error = new Error(
-      `Cannot find module '${name}': it is not available to functions`,
+    const error = new AnyError(
+      `Cannot find module '${text}': it is not available to functions`,
     );
     error.code = "MODULE_NOT_FOUND";
     throw error;
@@ -368,18 +489,18 @@ function compile(source) {
   try {
     new Compiled(source + "\n");
   } catch (error) {
-    if (!error.message.startsWith("Single function literal")) throw error;
-    throw new SyntaxError("Unexpected token '}'");
+    if (indexOf(error.message, "Single function literal") !== 0) throw error;
+    throw new SyntaxFailure("Unexpected token '}'");
   }
   return globalEval(PREFIX + source + SUFFIX);
 }
 
-function load(program) {
+function load(program, wrapper) {
   limits = program.limits;
   members.env = Object.assign(Object.create(null), program.environment);
   const fixed = { writable: true, configurable: true, enumerable: false };
-  Object.defineProperty(globalThis, "process", { value: process, ...fixed });
-  Object.defineProperty(globalThis, "console", { value: console, ...fixed });
+  defineProperty(globalThis, "process", { value: process, ...fixed });
+  defineProperty(globalThis, "console", { value: console, ...fixed });
   for (
     const name of [
       "Worker",
@@ -393,60 +514,83 @@ function load(program) {
     delete globalThis[name];
   }
   const module = { exports: {} };
-  const evaluate = compile(program.source);
-  lambda = evaluate(
-    module,
-    module.exports,
-    require,
-    process,
-    console,
-    globalThis,
-    undefined,
-  );
+  const evaluate = wrapper(process, console, globalThis, undefined);
+  lambda = apply(evaluate, module.exports, [module, module.exports, require]);
   if (typeof lambda !== "function") {
-    throw named("Error", "There is no function named lambda", "no-lambda");
+    throw new AnyError("There is no function named lambda");
   }
 }
 
-async function run(frame) {
-  const invocation = current = new Invocation(frame.id);
+function refuseLoad(error) {
+  writeFrame(`{"ready":false,"error":${error},${journal.text()}}`);
+  exit(0);
+}
+
+// The engine does not say where a source is broken, the checker does.
+async function refuseSource(error, source) {
+  const { name, message } = error;
+  let stack = `${name}: ${message}`;
+  if (error instanceof SyntaxFailure) {
+    const { locate } = await import(CHECKER);
+    const place = locate(source);
+    if (place !== null) {
+      stack += `\n${FRAME}index.js:${place.line}:${place.column}`;
+    }
+  }
+  refuseLoad(stringify({ name, message, stack, isError: true }));
+}
+
+function run(invocation, event) {
   try {
     if (lambda.length >= 2) {
-      const returned = lambda(frame.event, (error, value) => {
-        if (error === null || error === undefined) {
-          invocation.settle(true, value);
-        } else invocation.settle(false, error);
+      const returned = lambda(event, (error, value) => {
+        const ok = error === null || error === undefined;
+        invocation.settle(ok, ok ? value : error);
       });
       // The callback decides; only a rejection is an answer too.
-      if (typeof returned?.then === "function") {
-        returned.then(undefined, (error) => invocation.settle(false, error));
-      }
+      whenSettled(returned, undefined, (error) => {
+        invocation.settle(false, error);
+      });
     } else {
-      const returned = lambda(frame.event);
-      if (typeof returned?.then === "function") {
-        returned.then(
-          (value) => invocation.settle(true, value),
-          (error) => invocation.settle(false, error),
-        );
-      } else invocation.settle(true, returned);
+      const returned = lambda(event);
+      const isPromise = whenSettled(
+        returned,
+        (value) => invocation.settle(true, value),
+        (error) => invocation.settle(false, error),
+      );
+      if (!isPromise) invocation.settle(true, returned);
     }
   } catch (error) {
     invocation.settle(false, error);
   }
-  await invocation.ended;
 }
 
+// False when the value is no promise and nothing like one.
+function whenSettled(value, resolved, rejected) {
+  if (
+    value === null || typeof value !== "object" && typeof value !== "function"
+  ) {
+    return false;
+  }
+  const own = value.then;
+  if (typeof own !== "function") return false;
+  apply(own, value, [resolved, rejected]);
+  return true;
+}
+
+const CHECKER = new URL("./bundles/checker.js", import.meta.url).href;
+
 async function check(source) {
-  let refused = null;
+  let refusal = null;
   try {
     compile(source);
   } catch (error) {
-    refused = String(error.message);
+    refusal = error instanceof SyntaxFailure
+      ? error.message
+      : "The code is nested too deeply";
   }
-  const checker = await import(
-    new URL("./bundles/checker.js", import.meta.url)
-  );
-  return checker.check(source, refused, (name) => {
+  const checker = await import(CHECKER);
+  const problems = checker.check(source, refusal, (name) => {
     try {
       require(name);
       return true;
@@ -454,26 +598,40 @@ async function check(source) {
       return false;
     }
   });
+  writeFrame(stringify({ problems }));
+  serve();
 }
 
-// Not at top level: with an empty event loop Deno would end the module instead of asking
-// `beforeunload`.
-async function main() {
-  for (;;) {
-    const frame = readFrame();
-    if (frame.load) {
-      try {
-        load(frame.load);
-        writeFrame('{"ready":true}');
-      } catch (error) {
-        writeFrame(`{"ready":false,"error":${describe(error)}}`);
-        exit(0);
+// Runs frames until one is an event, whose answer goes on from there.
+function serve() {
+  try {
+    for (;;) {
+      const frame = readFrame();
+      if (hasOwn(frame, "event")) {
+        current = new Invocation(frame.id);
+        run(current, frame.event);
+        return;
       }
-    } else if (frame.check !== undefined) {
-      writeFrame(stringify({ problems: await check(frame.check) }));
-    } else {
-      await run(frame);
+      if (hasOwn(frame, "check")) {
+        check(frame.check).catch(() => exit(1));
+        return;
+      }
+      let wrapper;
+      try {
+        wrapper = compile(frame.load.source);
+      } catch (error) {
+        refuseSource(error, frame.load.source).catch(() => exit(1));
+        return;
+      }
+      try {
+        load(frame.load, wrapper);
+      } catch (error) {
+        refuseLoad(describe(error));
+      }
+      writeFrame('{"ready":true}');
     }
+  } catch {
+    exit(1); // the channel is broken or user code has closed it
   }
 }
-main();
+serve();
