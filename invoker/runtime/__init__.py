@@ -8,9 +8,7 @@ import os
 import threading
 from typing import Any
 
-import msgspec
-
-from invoker.runtime.client import Pool, UnavailableError
+from invoker.runtime.client import Pool, UnavailableError, encoded_event
 from invoker.runtime.results import (
     Config,
     Failure,
@@ -65,16 +63,18 @@ def run(program: Program, event: Any, *, timeout_s: float = 30.0) -> Result:
         program: what to run.
         event: any JSON value; bytes are taken for JSON that is encoded already.
         timeout_s: after this the sandbox is killed; waiting for a free one does not count.
+
+    Raises:
+        msgspec.DecodeError: the event was given as bytes, and they are not JSON.
     """
-    encoded = event if isinstance(event, bytes) else msgspec.json.encode(event)
-    return _ready().run(program, encoded, timeout_s)
+    return _ready().run(program, encoded_event(event), timeout_s)
 
 
 def check(source: str) -> list[Problem]:
     """Find what is wrong with a source without running it, in the engine that would run it.
 
     Codes: `too-long`, `invalid-syntax`, `no-lambda`, `forbidden-code`, `unknown-dependency`, and
-    the warning `callback-unused`.
+    the warnings `callback-unused` and `not-checked`; of the platform, see `PLATFORM_PROBLEMS`.
     """
     if len(source) > MAX_SOURCE:
         message = f"The code has {len(source)} characters, at most {MAX_SOURCE} are taken"
@@ -126,6 +126,8 @@ def _ready() -> Pool:
 def _after_fork() -> None:
     """A child must not talk on its parent's sockets."""
     global _pool, _lock  # noqa: PLW0603
+    if _pool is not None:
+        _pool.leave_to_parent()
     _pool = None
     _lock = threading.Lock()
 

@@ -98,6 +98,24 @@ class Answer(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(Answer).decode
+_validate = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def encode(value: Any) -> bytes:
+    """JSON of a value whose texts may hold halves of characters, as JSON of strangers may."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
+
+
+def encoded_event(event: Any) -> bytes:
+    """JSON of an event, which goes into a frame as it is.
+
+    Raises:
+        msgspec.DecodeError: it was given as bytes, and they are not JSON.
+    """
+    return bytes(_validate(event)) if isinstance(event, bytes) else encode(event)
 
 
 @dataclass(slots=True)
@@ -222,6 +240,10 @@ class Pool:
             took_ms = (time.monotonic() - started_at) * 1000
             why = self._discard(instance, error)
             return _died(error, why, took_ms, timeout_s=timeout_s, cold=cold)
+        except BaseException:
+            # Whatever ends this thread must not keep the place of the sandbox.
+            self._discard(instance)
+            raise
         self._give_back(instance)
         return self._result(answer, cold=cold)
 
@@ -240,6 +262,9 @@ class Pool:
             took_ms = (time.monotonic() - started_at) * 1000
             why = self._discard(instance, error)
             return _died(error, why, took_ms, timeout_s=timeout_s, cold=True)
+        except BaseException:
+            self._discard(instance)
+            raise
         if failed:
             self._discard(instance)
             return failed
@@ -252,8 +277,9 @@ class Pool:
         except UnavailableError as error:
             return [Problem(error.code, str(error))]
         try:
-            frame = msgspec.json.encode({"check": source})
-            answer = instance.ask(frame, time.monotonic() + CHECK_TIMEOUT_S)
+            ends_at = time.monotonic() + CHECK_TIMEOUT_S
+            answer = instance.ask(encode({"check": source}), ends_at)
+            _expect(answer.problems is not None)
         except SandboxError as error:
             return [Problem("cannot-check", f"The code cannot be checked: {error}")]
         finally:
@@ -284,6 +310,13 @@ class Pool:
         finally:
             os.close(lock)
         return False
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: close what was inherited, without a word and without a lock."""
+        self._disconnect()
+        for instances in self._idle.values():
+            for instance in instances:
+                instance.channel.close()
 
     def close(self) -> None:
         """End every sandbox of this process."""
@@ -323,9 +356,16 @@ class Pool:
                 self._changed.wait(min(left, 0.1))
 
     def _pop_idle(self, key: str | None) -> Instance | None:
+        if key is None:
+            return None
         with self._changed:
-            instances = self._idle.get(key) if key is not None else None
-            return instances.pop() if instances else None
+            if key not in self._idle:
+                return None
+            instances = self._idle[key]
+            instance = instances.pop()
+            if not instances:
+                del self._idle[key]
+            return instance
 
     def _start(self, program: Program) -> tuple[Instance | None, str]:
         for host in program.hosts:
@@ -362,11 +402,10 @@ class Pool:
                 },
             }
         }
-        answer = instance.ask(msgspec.json.encode(frame), ends_at)
+        answer = instance.ask(encode(frame), ends_at)
         _expect(answer.ready is not None)
         if not answer.ready:
-            failure = _failure(answer.error or Thrown(), code="load-failed")
-            return Result(Outcome.CODING_FAILURE, failure=failure, cold=True)
+            return self._result(answer, cold=True, code="load-failed")
         instance.loaded = True
         return None
 
@@ -548,10 +587,10 @@ class Pool:
 
     # --- results -----------------------------------------------------------------------------
 
-    def _result(self, answer: Answer, *, cold: bool) -> Result:
+    def _result(self, answer: Answer, *, cold: bool, code: str = "") -> Result:
         failure = None
         if not answer.ok:
-            failure = _failure(answer.error or Thrown())
+            failure = _failure(answer.error or Thrown(), code)
         logs = tuple(answer.logs[: self.config.log_entries])
         if answer.dropped:
             message = (
@@ -571,7 +610,7 @@ class Pool:
         )
 
 
-def _failure(thrown: Thrown, code: str = "") -> Failure:
+def _failure(thrown: Thrown, code: str) -> Failure:
     place = PLACE.search(thrown.stack)
     if not code:
         code = thrown.code or (
