@@ -17,8 +17,7 @@ const OUT = "dist";
 const MONACO = "node_modules/monaco-editor";
 // A function runs without a DOM, so the descriptions of browsers and of Windows Script Host, a
 // third of the worker, would never be read.
-const LIBRARIES_USED =
-  /^lib\.(es5|es20(1[5-9]|2[0-4])(\.\w+)*|decorators(\.legacy)?)\.d\.ts$/;
+const LIBRARIES_USED = /^lib\.(es5|es20(1[5-9]|2[0-4])(\.\w+)*|decorators(\.legacy)?)\.d\.ts$/;
 
 const onlyUsedLibraries = {
   name: "only-used-libraries",
@@ -28,18 +27,14 @@ const onlyUsedLibraries = {
       async ({ path }) => {
         const { libFileMap } = await import(path);
         const used = Object.entries(libFileMap)
-          .filter(([name]) =>
-            LIBRARIES_USED.test(name) && !name.endsWith(".full.d.ts")
-          );
+          .filter(([name]) => LIBRARIES_USED.test(name) && !name.endsWith(".full.d.ts"));
         if (!used.some(([name]) => name === "lib.es2024.d.ts")) {
           throw new Error(
             `Cannot build the editor: "${path}" has no lib.es2024.d.ts any more`,
           );
         }
         return {
-          contents: `export const libFileMap = ${
-            JSON.stringify(Object.fromEntries(used))
-          };`,
+          contents: `export const libFileMap = ${JSON.stringify(Object.fromEntries(used))};`,
         };
       },
     );

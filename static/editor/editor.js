@@ -35,10 +35,7 @@ import {
   MarkerSeverity,
   Uri,
 } from "monaco-editor/editor";
-import {
-  conf,
-  language,
-} from "monaco-editor/languages/definitions/javascript/javascript";
+import { conf, language } from "monaco-editor/languages/definitions/javascript/javascript";
 import {
   javascriptDefaults,
   ModuleKind,
@@ -62,9 +59,8 @@ const tabKeys = navigator.platform.startsWith("Mac") ? "⌃⇧M" : "Ctrl+M";
 const workers = document.querySelector("#editor-script").dataset;
 globalThis.MonacoEnvironment = {
   getWorker(_, label) {
-    const address =
-      { javascript: workers.workerTs, json: workers.workerJson }[label] ??
-        workers.workerEditor;
+    const address = { javascript: workers.workerTs, json: workers.workerJson }[label] ??
+      workers.workerEditor;
     return new Worker(address, { name: label });
   },
 };
@@ -111,8 +107,7 @@ const OPTIONS = {
   // a single key would act on what is typed.
   editContext: false,
   fixedOverflowWidgets: true,
-  fontFamily:
-    getComputedStyle(document.documentElement).getPropertyValue("--mono") ||
+  fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono") ||
     "monospace",
   fontSize: 13,
   lineHeight: 20,
@@ -251,9 +246,7 @@ class CodeEditor extends HTMLElement {
     this.editor = monaco.create(createBox(this), {
       ...OPTIONS,
       model: this.#model,
-      ariaLabel: `${
-        labelOf(this.#area)
-      }. ${tabKeys} makes Tab move the focus, and back`,
+      ariaLabel: `${labelOf(this.#area)}. ${tabKeys} makes Tab move the focus, and back`,
       readOnly: this.#isReadonly,
     });
     this.#area.hidden = true;
@@ -341,9 +334,7 @@ class CodeEditor extends HTMLElement {
           startLineNumber: place.lineNumber,
           startColumn: place.column,
           endLineNumber: place.lineNumber,
-          endColumn: word
-            ? word.endColumn
-            : this.#model.getLineMaxColumn(place.lineNumber),
+          endColumn: word ? word.endColumn : this.#model.getLineMaxColumn(place.lineNumber),
         };
       }),
     );
@@ -403,10 +394,7 @@ class CodeEditor extends HTMLElement {
     area.labels.forEach((label) => label.addEventListener("click", focus));
     this.#ends = [
       () => markers.dispose(),
-      () =>
-        area.labels.forEach((label) =>
-          label.removeEventListener("click", focus)
-        ),
+      () => area.labels.forEach((label) => label.removeEventListener("click", focus)),
     ];
   }
 
@@ -434,13 +422,9 @@ class CodeDiff extends HTMLElement {
 
   connectedCallback() {
     const sides = ["original", "modified"]
-      .map((side) =>
-        this.querySelector(`:scope > textarea[data-side="${side}"]`)
-      );
+      .map((side) => this.querySelector(`:scope > textarea[data-side="${side}"]`));
     if (onlyTouch || sides.includes(null)) return;
-    const languageId = this.getAttribute("language") === "json"
-      ? "json"
-      : SHOWN;
+    const languageId = this.getAttribute("language") === "json" ? "json" : SHOWN;
     const [original, modified] = this.#models = sides.map((area) =>
       createModel(area.value, languageId)
     );
@@ -469,14 +453,11 @@ class CodeDiff extends HTMLElement {
     this.#editor.getContainerDomNode().remove();
     this.#editor.dispose();
     this.#models.forEach((model) => model.dispose());
-    this.querySelectorAll(":scope > textarea").forEach((area) =>
-      area.hidden = false
-    );
+    this.querySelectorAll(":scope > textarea").forEach((area) => area.hidden = false);
     this.#editor = null;
   }
 
-  #fit = () =>
-    this.#editor.updateOptions({ renderSideBySide: SIDE_BY_SIDE.matches });
+  #fit = () => this.#editor.updateOptions({ renderSideBySide: SIDE_BY_SIDE.matches });
 }
 
 followPage();
