@@ -28,6 +28,7 @@ const lengthOf = getter(Object.getPrototypeOf(Uint8Array.prototype), "length");
 const preventDefault = uncurry(Event.prototype.preventDefault);
 const reasonOf = getter(PromiseRejectionEvent.prototype, "reason");
 const errorOf = getter(ErrorEvent.prototype, "error");
+const { AsyncVariable, setAsyncContext } = deno[deno.internal].core;
 const readSync = stdin.readSync.bind(stdin);
 const writeSync = stdout.writeSync.bind(stdout);
 const clock = performance.now.bind(performance);
@@ -247,6 +248,20 @@ class Invocation {
 let journal = new Journal();
 let current = null;
 
+// Which invocation the running code goes back to, over timers and promises: what an earlier event
+// left behind goes on during a later one, and must neither fail it nor speak in its name.
+const origin = new AsyncVariable();
+const originOf = origin.get.bind(origin);
+const begin = origin.enter.bind(origin);
+function isLeftover() {
+  const invocation = originOf();
+  return invocation !== undefined && invocation !== current;
+}
+
+function say(level, values) {
+  if (!isLeftover()) journal.add(level, values);
+}
+
 function resultOf(value) {
   let text;
   try {
@@ -372,7 +387,7 @@ function asJson(value) {
 
 addEventListener("unhandledrejection", (event) => {
   preventDefault(event);
-  current?.settle(false, reasonOf(event));
+  if (!isLeftover()) current?.settle(false, reasonOf(event));
 });
 addEventListener("error", (event) => {
   preventDefault(event);
@@ -398,7 +413,7 @@ for (
     error: "Error",
   })
 ) {
-  console[method] = (...values) => journal.add(level, values);
+  console[method] = (...values) => say(level, values);
 }
 
 // Deno starts its Node layer when `globalThis.process` is first touched, which takes 40 ms: the
@@ -438,15 +453,15 @@ const members = {
   hrtime,
   nextTick: (callback, ...values) =>
     microtask(() => apply(callback, undefined, values)),
-  emitWarning: (warning) => journal.add("Warn", [asString(warning)]),
+  emitWarning: (warning) => say("Warn", [asString(warning)]),
   exit: leave,
   abort: leave,
   stdout: {
-    write: (text) => (journal.add("Info", [asString(text)]), true),
+    write: (text) => (say("Info", [asString(text)]), true),
     isTTY: false,
   },
   stderr: {
-    write: (text) => (journal.add("Error", [asString(text)]), true),
+    write: (text) => (say("Error", [asString(text)]), true),
     isTTY: false,
   },
 };
@@ -459,7 +474,7 @@ function leave(code) {
   const message = `The function called process.exit(${
     code === undefined ? "" : asText(code)
   })`;
-  current?.fail("process-exit", message);
+  if (!isLeftover()) current?.fail("process-exit", message);
   throw new AnyError(message);
 }
 
@@ -609,6 +624,8 @@ function serve() {
       const frame = readFrame();
       if (hasOwn(frame, "event")) {
         current = new Invocation(frame.id);
+        setAsyncContext(undefined);
+        begin(current);
         run(current, frame.event);
         return;
       }
