@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 import socket
 import sys
 import threading
@@ -42,6 +43,8 @@ class Command(BaseCommand):
             target=_announce, args=(json.loads(demo.getvalue()),), daemon=True
         )
         announcement.start()
+        # A terminal that is closed ends everything too.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
         manager.loop()
         runtime.close()
         runtime.await_end(SANDBOXES_END_WITHIN_S)
