@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 from django.utils import timezone
 
@@ -48,6 +49,9 @@ COMPARABLE_MS = 3 * 24 * 3600 * 1000
 SWEEP_AFTER = dt.timedelta(seconds=1)
 SWEEP_LIMIT = 500
 AFTER_ERROR = dt.timedelta(seconds=5)
+GIVE_UP_AFTER = 5
+# The database is away, locked or full: nothing is wrong with what is being handled.
+PASSING_FAULTS = (OperationalError, InterfaceError)
 
 
 def reserved_variables(account_id: str, function_id: uuid.UUID) -> dict[str, str]:
@@ -118,7 +122,7 @@ def _drain(lease: Lease) -> int:
         due_at = None
         if event is not None:
             event.conversation = conversation
-            due_at = _handle(lease, conversation, event)
+            due_at = _handle_or_give_up(lease, conversation, event)
             if due_at is None:
                 finished += 1
                 continue
@@ -127,25 +131,53 @@ def _drain(lease: Lease) -> int:
             return finished
 
 
+def _handle_or_give_up(
+    lease: Lease, conversation: Conversation, event: Event
+) -> dt.datetime | None:
+    """Handle an event; one that fails us again and again must not hold up those behind it."""
+    try:
+        return _handle(lease, conversation, event)
+    except (LeaseLostError, *PASSING_FAULTS):
+        raise
+    except Exception:
+        logger.exception("cannot handle an event", extra={"event_id": event.pk})
+        errors = event.errors + 1
+        if errors >= GIVE_UP_AFTER:
+            _finish(lease, event, Verdict.BROKEN)
+            return None
+        with lease.transaction():
+            Event.objects.filter(pk=event.pk).update(errors=errors)
+        return timezone.now() + AFTER_ERROR
+
+
 def _digest(lease: Lease, conversation: Conversation) -> None:
     """Bring the stored state up to date with every notification that waits."""
     waiting = conversation.notifications.filter(state=NotificationState.PENDING).order_by("pk")
     for notification in waiting:
-        with lease.transaction():
-            try:
+        try:
+            with lease.transaction():
                 note = _digest_one(conversation, notification)
-            except RejectedError as error:
-                # The door reads what it takes; this is a notification from before an upgrade.
-                Notification.objects.filter(pk=notification.pk).update(
-                    state=NotificationState.FAILED,
-                    error=error.message,
-                    digested_at=timezone.now(),
-                )
-                logger.exception("cannot read a stored notification")
-                continue
-            Notification.objects.filter(pk=notification.pk).update(
-                state=NotificationState.DONE, note=note, digested_at=timezone.now()
+                _set_digested(notification, NotificationState.DONE, note=note)
+        except (LeaseLostError, *PASSING_FAULTS):
+            raise
+        except Exception as error:
+            # The door reads what it takes, so this is a fault of ours, or a notification that an
+            # older version took. It is kept and shown, and those behind it go on.
+            logger.exception(
+                "cannot digest a notification", extra={"notification_id": notification.pk}
             )
+            conversation.refresh_from_db(fields=["state", "state_version"])
+            with lease.transaction():
+                message = error.message if isinstance(error, RejectedError) else repr(error)
+                _set_digested(notification, NotificationState.FAILED, error=storable(message))
+
+
+def _set_digested(
+    notification: Notification, state: NotificationState, *, note: str = "", error: str = ""
+) -> None:
+    Notification.objects.filter(pk=notification.pk).update(
+        state=state, note=note, error=error, digested_at=timezone.now()
+    )
 
 
 def _digest_one(conversation: Conversation, notification: Notification) -> str:

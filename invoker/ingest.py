@@ -4,7 +4,7 @@ import logging
 import uuid
 
 from celery.exceptions import OperationalError as BrokerError
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
@@ -30,6 +30,15 @@ def receive(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     try:
         connection, incoming = _admit(request, connection_id)
         accepted = store(connection, incoming, request_id=getattr(request, "id", ""))
+    except (OperationalError, InterfaceError):
+        # Away, locked or full. The platform keeps the notification and sends it again.
+        logger.exception("cannot store a notification", extra={"connection_id": connection_id})
+        message = "Cannot store the notification now: the database does not take it, send it again"
+        return JsonResponse(
+            {"code": "storage-unavailable", "message": message},
+            status=503,
+            headers={"Retry-After": "5"},
+        )
     except RejectedError as error:
         logger.info(
             "request turned away",

@@ -311,6 +311,7 @@ class Verdict(models.TextChoices):
     DEFAULT = "default", "Default message delivered"
     NOTHING = "nothing", "Nothing to send"
     FAILED = "failed", "Delivery failed"
+    BROKEN = "broken", "Houston failed"
     NOWHERE = "nowhere", "Nowhere to deliver to"
     UNCERTAIN = "uncertain", "Delivery uncertain"
     STALE = "stale", "Too late"
@@ -337,6 +338,7 @@ class Event(models.Model):
     verdict = models.CharField(
         max_length=10, choices=Verdict.choices, default=Verdict.NONE, blank=True
     )
+    errors = models.PositiveIntegerField(default=0)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -250,6 +250,8 @@ def _explain(event: Event, *, ran: bool, sent: bool) -> str:
         return "Waits for its turn in the conversation"
     if event.verdict == Verdict.DISABLED:
         return "Functions are not enabled for this account, so nothing ran"
+    if event.verdict == Verdict.BROKEN:
+        return f"Houston failed {event.errors + 1} times and went on: the log has the reason"
     if event.state != EventState.DONE:
         return ""
     silence = {

@@ -464,3 +464,46 @@ def test_notification_that_was_retried_for_an_hour_is_no_reason_to_speak(
 
     assert callback_server.requests == []
     assert Notification.objects.get().note == "too-old"
+
+
+def test_event_that_fails_houston_itself_does_not_hold_up_those_behind_it(
+    connection: Connection, callback_server: CallbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(returns(message("hi")))
+    deploy(returns(message("moved")), "conversation_routing")
+    at = senders.now_ms()
+    senders.post(connection, senders.updated(at=at))
+    senders.post(connection, senders.updated(startTs=at, at=at + 1, skillId="7"))
+    handle = dispatch.commands.record
+
+    def fail_for_the_first(event: Event, *rest: Any) -> None:
+        if event.position == 1:
+            raise KeyError("a fault of ours")
+        handle(event, *rest)
+
+    monkeypatch.setattr(dispatch.commands, "record", fail_for_the_first)
+    for _ in range(dispatch.GIVE_UP_AFTER):
+        Conversation.objects.update(due_at=timezone.now())
+        drain()
+
+    assert said(callback_server.requests) == [message("moved")]
+    assert list(Event.objects.order_by("position").values_list("verdict", flat=True)) == [
+        Verdict.BROKEN,
+        Verdict.DELIVERED,
+    ]
+
+
+def test_notification_that_cannot_be_digested_is_kept_and_those_behind_it_go_on(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    deploy(returns(message("hi")))
+    senders.post(connection, senders.line())
+    Notification.objects.update(body=b"not what the door took")
+    senders.post(connection, senders.updated())
+
+    drain()
+
+    assert said(callback_server.requests) == [message("hi")]
+    first, second = Notification.objects.order_by("pk")
+    assert (first.state, second.state) == ("failed", "done")
+    assert first.error

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cloudevents.core.bindings.http import to_binary_event
 from cloudevents.core.v1.event import CloudEvent
+from django.db import OperationalError
 from django.test import Client
 
 from houston.models import Account
@@ -454,3 +455,17 @@ def test_stranger_does_not_learn_how_far_the_set_up_has_come(generic: Connection
     response = senders.post(generic, senders.updated(), **{"webhook-signature": "v1,AAAA"})
 
     refused(response, 401, "bad-signature")
+
+
+def test_door_says_later_when_the_database_takes_nothing(
+    generic: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Notification.objects, "bulk_create", full)
+
+    response = senders.post(generic, senders.updated())
+
+    assert response["Retry-After"] == "5"
+    refused(response, 503, "storage-unavailable")
