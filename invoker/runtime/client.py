@@ -53,7 +53,8 @@ ENGINE_ERRORS = frozenset(
     {"TypeError", "SyntaxError", "ReferenceError", "RangeError", "EvalError", "URIError",
      "NotCapable", "PermissionDenied"}
 )  # fmt: skip
-PLACE = re.compile(r"index\.js:(\d+):(\d+)")
+# In a stack's frames; what stands before them is the message.
+PLACE = re.compile(r"^    at (?:.*\()?index\.js:(\d+):(\d+)\)?$", re.MULTILINE)
 # A name, or all names below one. Anything else could be read as another option of Deno.
 HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]{0,62}\.)*[a-z0-9-]{0,62}", re.IGNORECASE)
 LONGEST_HOST = 253
