@@ -1,8 +1,13 @@
-"""The sandbox, with real Deno processes: what functions may count on and what they cannot reach."""
+"""The sandbox, with real Deno processes: what functions may count on, limits, warm ones, ends."""
 
+import contextlib
+import ctypes
 import hashlib
+import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -11,51 +16,37 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from django.apps import apps
 
 from invoker import runtime
-from invoker.runtime import confine
 from invoker.runtime.client import Pool
-from invoker.runtime.results import Config, Outcome, Program, Result
+from invoker.runtime.results import Config, Outcome, Program
+from tests.invoker.sandboxes import (
+    alive,
+    calls_back,
+    code_of,
+    open_files,
+    own_pool,
+    own_supervisor,
+    run,
+    sandboxes_of,
+)
 
 pytestmark = pytest.mark.runtime
 
 
 @pytest.fixture(scope="module", autouse=True)
 def own_sandboxes() -> Iterator[None]:
-    """A supervisor of this file's own, because some tests kill it."""
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
-        runtime.configure(Config(directory=Path(directory), wait_s=5))
+    with own_supervisor():
         yield
-        apps.get_app_config("invoker").ready()
 
 
 @pytest.fixture
 def small_pool() -> Iterator[Pool]:
     """Room for two sandboxes, one of them for each account."""
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
-        pool = Pool(
-            Config(
-                directory=Path(directory), max_instances=2, max_instances_per_account=1, wait_s=0.3
-            )
-        )
+    with own_pool(max_instances=2, max_instances_per_account=1, wait_s=0.3) as pool:
         yield pool
-        pool.close()
-
-
-def run(source: str, event: Any = None, *, timeout_s: float = 10.0, **program: Any) -> Result:
-    return runtime.run(Program(source, **program), event, timeout_s=timeout_s)
-
-
-def code_of(result: Result) -> str:
-    assert result.failure is not None
-    return result.failure.code
-
-
-def calls_back(expression: str) -> str:
-    """A function whose result is what an expression of `input` gives."""
-    return f"function lambda(input, callback) {{ callback(null, {expression}); }}"
 
 
 # --- The contract of functions --------------------------------------------------------------------
@@ -74,6 +65,23 @@ ANSWERS_21_TWICE = {
         callback(null, input.n * 2);
         callback(new Error("late"));
     }""",
+    "returned beside the callback": """function lambda(input, callback) {
+        setTimeout(() => callback(null, input.n * 2), 5);
+        return 5;
+    }""",
+    "rejected after the callback": """async function lambda(input, callback) {
+        callback(null, input.n * 2);
+        throw new Error("late");
+    }""",
+    "thrown after the callback": """function lambda(input, callback) {
+        callback(null, input.n * 2);
+        throw new Error("late");
+    }""",
+    "thenable": "function lambda(input) { return { then(done) { done(input.n * 2); } }; }",
+    "default parameter": "function lambda(input, callback = null) { return input.n * 2; }",
+    "reassigned": "let lambda = () => 1; lambda = (input) => input.n * 2;",
+    "strict": "'use strict';\nfunction lambda(input) { return this ? 1 : input.n * 2; }",
+    "this of a module": "this.lambda = (input) => input.n * 2;",
     "undefined error": "function lambda(input, cb) { cb(undefined, input.n * 2); }",
     "returned value": "function lambda(input) { return input.n * 2; }",
     "promise": "async function lambda(input) { await null; return input.n * 2; }",
@@ -118,6 +126,27 @@ function lambda() {
     "rejection": (
         'async function lambda(input, callback) {\n  throw new Error("no");\n}',
         ("custom-failure", "Error", "no", 2),
+    ),
+    "nothing but an object": (
+        "function lambda(input, callback) { callback({ code: 5 }); }",
+        ("custom-failure", "Error", '{"code":5}', None),
+    ),
+    "thenable that throws": (
+        'function lambda() {\n  return { get then() { throw new Error("no"); } };\n}',
+        ("custom-failure", "Error", "no", 2),
+    ),
+    "overflow": (
+        "const lambda = (input) => lambda(input) + 1;",
+        ("runtime-exception", "RangeError", "Maximum call stack size exceeded", 1),
+    ),
+    "class": (
+        "class lambda {}",
+        (
+            "runtime-exception",
+            "TypeError",
+            "Class constructor lambda cannot be invoked without 'new'",
+            None,
+        ),
     ),
     "type error": (
         "function lambda(input, callback) {\n  return input.a.b;\n}",
@@ -199,6 +228,63 @@ def test_column_when_the_failure_is_on_the_first_line() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("function lambda(i) { return i.a.b; }", (1, 31)),
+        ("/* one */ const f = () => null.x; function lambda() { f(); }", (1, 32)),
+        ("\n\nasync function lambda() {\n\tawait null;\n\tmissing();\n}", (5, 2)),
+        ("function lambda(i, cb) {\n  setTimeout(() => cb.a.b());\n}", (2, 25)),
+        ('function lambda() { JSON.parse("{"); }', (1, 26)),
+        ("const lambda = () => { throw new Error('index.js:7:7'); };", (1, 30)),
+    ],
+)
+def test_place_of_a_failure_is_exact(source: str, place: tuple[int, int]) -> None:
+    failure = run(source).failure
+
+    assert failure is not None
+    assert (failure.line, failure.column) == place
+
+
+THROWN = {
+    "null": "null",
+    "undefined": "undefined",
+    "10n": "10",
+    "Symbol('s')": "Symbol(s)",
+    "() => 1": "() => 1",
+    "{ a: [1] }": '{"a":[1]}',
+    "Object.create(null)": "{}",
+    "{ get message() { throw 1; } }": "The function threw a value that cannot be read",
+    "new Proxy({}, { get() { throw 1; } })": "The function threw a value that cannot be read",
+    "Object.assign(new Error('m'), { stack: 5 })": "m",
+    "Object.assign(new Error('m'), { message: { a: 1 } })": "[object Object]",
+}
+
+
+@pytest.mark.parametrize(("thrown", "message"), THROWN.items(), ids=THROWN)
+def test_anything_may_be_thrown(thrown: str, message: str) -> None:
+    result = run(f"function lambda() {{ throw {thrown}; }}")
+
+    assert (code_of(result), result.failure and result.failure.message) == (
+        "custom-failure",
+        message,
+    )
+
+
+def test_failure_of_any_size_is_cut() -> None:
+    failure = run("""Error.stackTraceLimit = Infinity;
+function deep(n) {
+  if (n === 0) throw Object.assign(new Error("\\0".repeat(1e6)), { name: "N".repeat(1e6) });
+  deep(n - 1);
+}
+function lambda() { deep(5000); }""").failure
+
+    assert failure is not None
+    assert (failure.name, failure.message) == ("N" * 200, "\0" * 4000)
+    assert (failure.line, failure.column) == (3, 36)
+    assert len(failure.stack) < 7000
+
+
+@pytest.mark.parametrize(
     "source",
     [
         "function lambda(input, callback) {}",
@@ -230,10 +316,52 @@ def test_result_that_is_not_json(body: str) -> None:
     assert code_of(result) == "result-not-json"
 
 
-def test_result_too_large() -> None:
-    result = run('function lambda() { return "x".repeat(50_000_000); }')
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"x".repeat(50_000_000)',
+        '"x".repeat(262_143)',
+        '"\\0".repeat(43_691)',
+        "deep(201)",
+        "deep(5000)",
+        "{ a: deep(200) }",
+        "[deep(1), '[\\\\\\\\', '\\\\\"]', deep(200)]",
+    ],
+)
+def test_result_too_large(value: str) -> None:
+    source = "const deep = (n) => { let a = []; while (--n) a = [a]; return a; };"
+
+    result = run(f"{source}\nfunction lambda() {{ return {value}; }}")
 
     assert code_of(result) == "result-too-large"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"x".repeat(262_142)', '"\\u20ac".repeat(262_142)', "deep(200)", '["[".repeat(9000)]'],
+)
+def test_result_just_small_enough(value: str) -> None:
+    source = "const deep = (n) => { let a = []; while (--n) a = [a]; return a; };"
+
+    result = run(f"{source}\nfunction lambda() {{ return {value}; }}")
+
+    assert result.outcome is Outcome.SUCCEEDED
+    assert json.dumps(result.value, ensure_ascii=False)
+
+
+def test_result_nested_too_deeply_keeps_the_sandbox() -> None:
+    source = """function lambda(input) {
+  let value = [];
+  for (let n = 0; n < input; n++) value = [value];
+  console.info(value, value);
+  return value;
+}"""
+
+    results = [run(source, depth, key="deep") for depth in (3000, 1)]
+
+    assert code_of(results[0]) == "result-too-large"
+    assert results[0].logs[0].extras == ["[a value that cannot be shown]"]
+    assert (results[1].value, results[1].cold) == ([[]], False)
 
 
 @pytest.mark.parametrize("value", ["undefined", "null", "() => 1", "NaN"])
@@ -262,6 +390,40 @@ def test_event_of_any_json_comes_back(event: Any) -> None:
 
 def test_event_of_bytes_is_taken_as_json() -> None:
     assert run(calls_back("input.a"), b'{"a": [1]}').value == [1]
+
+
+@pytest.mark.parametrize("event", [b"", b"{", b'1,"load":{}', b'1}\0\0\0\0{"event":1'])
+def test_event_of_bytes_that_are_no_json_is_an_error(event: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        run(calls_back("input"), event)
+
+
+def test_event_of_a_megabyte() -> None:
+    event = {"text": "\u20ac\0" * 500_000}
+
+    assert run(calls_back("input.text.length"), event).value == 1_000_000
+
+
+def test_half_a_character_in_the_event_reaches_the_function() -> None:
+    result = run(calls_back("[input.a.charCodeAt(0), input.a]"), {"a": "\ud800"})
+
+    assert result.value == [0xD800, "\ufffd"]
+
+
+def test_half_a_character_in_the_program_is_no_error() -> None:
+    source = calls_back("['\ud800'.charCodeAt(0), process.env.A.charCodeAt(0)]")
+
+    assert run(source, environment={"A": "\udfff"}).value == [0xD800, 0xDFFF]
+
+
+def test_nul_goes_through() -> None:
+    result = run("function lambda(i, callback) { console.info(i, i); callback(null, i); }", "a\0b")
+
+    assert (result.value, result.logs[0].message, result.logs[0].extras) == (
+        "a\0b",
+        "a\0b",
+        ["a\0b"],
+    )
 
 
 def test_half_a_character_in_the_result_is_replaced() -> None:
@@ -312,6 +474,59 @@ def test_process_exit_fails_the_run_only() -> None:
     assert after.value == "on"
 
 
+def test_process_has_what_functions_use() -> None:
+    source = """function lambda(input, callback) {
+  const began = process.hrtime();
+  const order = [];
+  process.nextTick((text) => order.push(text), "tick");
+  process.on("exit", () => {});
+  setTimeout(() => {
+    const [seconds, nanoseconds] = process.hrtime(began);
+    order.push(seconds === 0 && nanoseconds > 1e6, typeof process.hrtime.bigint());
+    order.push(process.cwd(), process.platform, process.argv.length, process.uptime() > 0);
+    order.push(process.memoryUsage().heapUsed > 0, require("process") === process);
+    callback(null, order);
+  }, 5);
+}"""
+
+    assert run(source).value == [
+        "tick",
+        True,
+        "bigint",
+        "/",
+        "linux",
+        2,
+        True,
+        True,
+        True,
+    ]
+
+
+def test_names_of_node_may_be_declared() -> None:
+    source = """const process = require("process");
+const console = require("node:console");
+const global = globalThis;
+let Deno = 1;
+function lambda(input, callback) {
+  console.info("said");
+  callback(null, [typeof process.env, typeof global.fetch, Deno]);
+}"""
+
+    result = run(source)
+
+    assert result.value == ["object", "function", 1]
+    assert [entry.message for entry in result.logs] == ["said"]
+
+
+@pytest.mark.parametrize(
+    "call", ["process.exit(2)", "setTimeout(() => process.exit(2))", "process.abort()"]
+)
+def test_process_exit_from_anywhere(call: str) -> None:
+    result = run(f"function lambda(input, callback) {{ {call}; }}")
+
+    assert code_of(result) == "process-exit"
+
+
 # --- Loading --------------------------------------------------------------------------------------
 
 
@@ -332,6 +547,35 @@ def test_load_fails(source: str, message: str) -> None:
     assert result.outcome is Outcome.CODING_FAILURE
     assert result.failure is not None
     assert message in result.failure.message
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("function lambda() {\n  let a = ;\n}", (2, 11)),
+        ("function lambda(", (1, 17)),
+        ("\n  null.x;\nfunction lambda() {}", (2, 8)),
+        ("null.x; function lambda() {}", (1, 6)),
+        ("process.exit(1); function lambda() {}", (1, 9)),
+    ],
+)
+def test_load_says_where_it_fails(source: str, place: tuple[int, int]) -> None:
+    result = run(source)
+
+    assert code_of(result) == "load-failed"
+    assert result.failure is not None
+    assert (result.failure.line, result.failure.column) == place
+
+
+def test_load_failure_keeps_what_was_said() -> None:
+    result = run('console.info("loading"); throw new Error("no");')
+
+    assert code_of(result) == "load-failed"
+    assert [entry.message for entry in result.logs] == ["loading"]
+
+
+def test_load_that_ends_the_process_has_crashed() -> None:
+    assert code_of(run("globalThis.Deno.exit(0);")) == "crashed"
 
 
 def test_prewarm_makes_the_first_run_warm() -> None:
@@ -399,6 +643,38 @@ def test_logs_say_how_many_entries_were_dropped() -> None:
     assert "99990 more calls of console were dropped" in result.logs[10].message
 
 
+def test_logs_after_the_callback_belong_to_the_run() -> None:
+    source = """console.info("loaded");
+function lambda(input, callback) {
+  callback(null, input);
+  console.info("done", input);
+  if (input === 1) setTimeout(() => console.info("late"), 1);
+  if (input === 2) return new Promise((done) => setTimeout(done, 50));
+}"""
+
+    results = [run(source, n, key="logs after") for n in (1, 2, 3)]
+
+    assert [[entry.message for entry in result.logs] for result in results] == [
+        ["loaded", "done"],
+        ["done"],
+        ["done"],
+    ]
+
+
+def test_logs_say_when_a_run_goes_over_both_limits() -> None:
+    result = run("""function lambda() {
+  console.info("a", ..."x".repeat(20_000));
+  console.info("x".repeat(1e8));
+  console.info({ a: "x".repeat(1e8) });
+  for (let n = 0; n < 3; n++) console.info("x".repeat(5_000));
+  console.info("end");
+}""")
+
+    assert [len(entry.message) for entry in result.logs[:-1]] == [5_000, 5_000, 5_000, 3]
+    assert result.dropped_logs == 3
+    assert "16384 characters" in result.logs[-1].message
+
+
 def test_logs_are_capped_by_characters() -> None:
     result = run('function lambda() { console.info("x".repeat(5e7)); console.info("y"); }')
 
@@ -424,6 +700,10 @@ def test_logs_survive_values_that_cannot_be_shown() -> None:
 # --- Limits ---------------------------------------------------------------------------------------
 
 LOOPS = {
+    "after the callback": "function lambda(input, callback) { callback(null, 1); for (;;) {} }",
+    "thrown": "function lambda() { throw { get stack() { for (;;) {} } }; }",
+    "listener": """addEventListener("beforeunload", () => { for (;;) {} });
+        function lambda(input, callback) { setTimeout(() => {}, 1); }""",
     "loop": "function lambda(input, callback) { for (;;) {} }",
     "async loop": "async function lambda() { for (;;) await null; }",
     "timer": "function lambda(input, callback) { setInterval(() => {}, 10); }",
@@ -477,161 +757,9 @@ def test_neighbours_go_on_after_a_bomb() -> None:
     assert bomb.result().value is None
 
 
-# --- Out of reach ---------------------------------------------------------------------------------
-
-FORBIDDEN = {
-    "file": ('require("fs").readFileSync("/etc/passwd", "utf8")', "NotCapable"),
-    "own environment": ('require("fs").readFileSync("/proc/self/environ", "utf8")', "NotCapable"),
-    "host script": ('require("fs").readFileSync("/host.js", "utf8")', "NotCapable"),
-    "write": ('require("fs").writeFileSync("/tmp/houston-test", "x")', "NotCapable"),
-    "import of a file": ('await import("file:///etc/passwd")', "TypeError"),
-    "import of a page": ('await import("https://example.org/x.js")', "TypeError"),
-    "import of npm": ('await import("npm:left-pad")', "TypeError"),
-    "network by name": ('await fetch("https://example.org/")', "NotCapable"),
-    "network by address": ('await fetch("http://127.0.0.1:8000/")', "NotCapable"),
-    "metadata": ('await fetch("http://169.254.169.254/latest/")', "NotCapable"),
-    "names": ('await require("dns").promises.resolve4("example.org")', "Error"),
-    "process": ('require("child_process").execSync("id")', "Error"),
-    "process by import": (
-        '(await import("node:child_process")).execFileSync("/bin/true")',
-        "NotCapable",
-    ),
-    "Deno": ("Deno.env.toObject()", "TypeError"),
-    "Deno by the real global": ("globalThis.Deno.env.toObject()", "NotCapable"),
-    "run by the real global": (
-        'new globalThis.Deno.Command("/bin/true").outputSync()',
-        "NotCapable",
-    ),
-    "worker": ('new Worker("data:text/javascript,")', "ReferenceError"),
-    "kill": ('require("os").hostname() + globalThis.Deno.kill(1)', "NotCapable"),
-}
-
-
-@pytest.mark.parametrize(("expression", "name"), FORBIDDEN.values(), ids=FORBIDDEN)
-def test_function_cannot_reach(expression: str, name: str) -> None:
-    result = run(f"async function lambda() {{ return {expression}; }}")
-
-    assert result.failure is not None, result.value
-    assert result.failure.name == name
-
-
-def test_hosts_on_the_list_cannot_lead_to_private_addresses() -> None:
-    source = """async function lambda(input) {
-  try {
-    await fetch(input);
-  } catch (error) {
-    return String(error) + String(error.cause);
-  }
-}"""
-
-    local = run(source, "http://localhost/", hosts=("localhost",))
-    other = run(source, "http://example.org/", hosts=("localhost",))
-
-    assert "Requires net access" in local.value
-    assert "Requires net access" in other.value
-
-
-@pytest.mark.parametrize("host", ["a.example,127.0.0.1", "a b", "", "*", "x\0y", "a:80", "-h"])
-def test_host_that_is_no_name_is_refused(host: str) -> None:
-    result = run(calls_back("1"), hosts=(host,))
-
-    assert (result.outcome, code_of(result)) == (Outcome.PLATFORM_FAILURE, "unavailable")
-
-
-def test_very_many_hosts_do_not_end_the_supervisor() -> None:
-    before = runtime.report().supervisor_pid
-
-    run(calls_back("1"), hosts=tuple(f"h{n}.example.org" for n in range(20_000)))
-
-    assert runtime.report().supervisor_pid == before
-
-
-def test_every_layer_takes_on_this_machine() -> None:
-    layers = runtime.report().layers
-
-    assert layers["permissions"]
-    assert layers["rlimits"]
-    assert layers["no_new_privs"]
-    assert set(layers) == {"permissions", "rlimits", "no_new_privs", "landlock", "seccomp"}
-
-
-def test_filters_of_both_machines_end_in_a_decision() -> None:
-    for machine in ("x86_64", "aarch64"):
-        program = confine._filter(machine)
-
-        for place, instruction in enumerate(program):
-            if instruction[0] & 7 == 5:  # a jump
-                assert place + 1 + max(instruction[2], instruction[3]) < len(program)
-        assert program[-1][0] == confine._RETURN
-
-
-FORGERIES = {
-    "garbage": "out.writeSync(new Uint8Array([255, 255, 255, 255, 1]))",
-    "other id": 'say(`{"id":999999,"ok":true,"value":1}`)',
-    "not an object": 'say("[]")',
-    "two answers": 'say(`{"id":${id},"ok":true}`, `{"id":${id + 1},"ok":true}`)',
-    "level": """say(`{"id":${id},"ok":true,"logs":[
-        {"level":"<b>","message":"","extras":[],"timestamp":1}]}`)""",
-    "time": """say(`{"id":${id},"ok":true,"logs":[
-        {"level":"Info","message":"","extras":[],"timestamp":1e300}]}`)""",
-    "count": 'say(`{"id":${id},"ok":true,"dropped":99999999999999999999}`)',
-    "negative": 'say(`{"id":${id},"ok":true,"ms":-5}`)',
-    "large result": 'say(`{"id":${id},"ok":true,"value":"${"x".repeat(3e6)}"}`)',
-    "large log": """say(`{"id":${id},"ok":true,"logs":[
-        {"level":"Info","message":"${"x".repeat(1e6)}","extras":[],"timestamp":1}]}`)""",
-    "deep": 'say(`{"id":${id},"ok":true,"value":${"[".repeat(1e5)}${"]".repeat(1e5)}}`)',
-}
-
-
-@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
-def test_forged_answer_ends_the_sandbox(forgery: str) -> None:
-    # The ids of runs count from 1 and are no secret: a function may only fool itself.
-    result = run(
-        """const out = globalThis.Deno.stdout;
-const id = __ID__;
-function say(...texts) {
-  const bytes = texts.flatMap((text) => {
-    const body = new TextEncoder().encode(text);
-    return [...new Uint8Array(Uint32Array.of(body.length).buffer), ...body];
-  });
-  const all = Uint8Array.from(bytes);
-  for (let sent = 0; sent < all.length;) sent += out.writeSync(all.subarray(sent));
-}
-function lambda() { __FORGERY__; for (;;); }""".replace("__FORGERY__", forgery).replace(
-            "__ID__", str(next(runtime._ready()._ids) + 1)
-        ),
-        timeout_s=5,
-    )
-
-    assert code_of(result) == "protocol"
-    assert result.outcome is Outcome.CODING_FAILURE
-
-
-def test_function_that_closes_its_channel_has_crashed() -> None:
-    source = "const d = globalThis.Deno; function lambda() { d.exit(0); }"
-
-    result = run(source, key="leaves")
-
-    assert code_of(result) == "crashed"
-
-
-def test_host_survives_broken_builtins() -> None:
-    result = run(
-        """function lambda(input, callback) {
-  Array.prototype.map = Array.prototype.join = String.prototype.slice = () => { throw 1; };
-  JSON.stringify = JSON.parse = () => { throw 1; };
-  globalThis.performance = Promise.prototype.then = null;
-  callback(null, 5);
-}""",
-        timeout_s=2,
-    )
-
-    # The function's own trouble, whatever it is, in time.
-    assert result.outcome in {Outcome.SUCCEEDED, Outcome.CODING_FAILURE, Outcome.TIMEOUT}
-
-
 # --- Warm sandboxes -------------------------------------------------------------------------------
 
+NEVER_ENDING = "async function lambda() { await new Promise((d) => setTimeout(d, 9e3)); }"
 COUNTER = "let n = 0; function lambda(input, callback) { callback(null, ++n); }"
 
 
@@ -687,6 +815,36 @@ function lambda(input, callback) {
     assert result.value <= 2
 
 
+def test_what_a_run_left_behind_does_not_fail_a_later_one() -> None:
+    source = """function lambda(input, callback) {
+  if (input === "leave") {
+    Promise.reject(new Error("left"));
+    setTimeout(() => process.nextTick(() => Promise.reject(new Error("left too"))), 1);
+    setTimeout(() => console.info("late"), 1);
+    callback(null, "left");
+  } else {
+    setTimeout(() => { console.info("mine"); callback(null, "right"); }, 30);
+  }
+}"""
+    run(source, "leave", key="leftovers")
+
+    result = run(source, "later", key="leftovers")
+
+    assert (result.value, result.failure, result.cold) == ("right", None, False)
+    assert [entry.message for entry in result.logs] == ["mine"]
+
+
+def test_async_context_ends_with_its_run() -> None:
+    source = """const { AsyncLocalStorage } = require("async_hooks");
+const storage = new AsyncLocalStorage();
+function lambda(input, callback) {
+  const before = storage.getStore() ?? null;
+  storage.run(input, () => setTimeout(() => callback(null, [before, storage.getStore()]), 1));
+}"""
+
+    assert [run(source, n, key="context").value for n in (1, 2)] == [[None, 1], [None, 2]]
+
+
 def test_eight_threads_get_their_own_answers() -> None:
     source = calls_back("input.map((n) => n * n)")
 
@@ -721,8 +879,7 @@ def test_full_account_waits_then_is_busy(small_pool: Pool) -> None:
 
 
 def test_waiting_for_a_place_is_not_running_time() -> None:
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
-        pool = Pool(Config(directory=Path(directory), max_instances=1, wait_s=5))
+    with own_pool(max_instances=1, wait_s=5) as pool:
         slow = Program("async function lambda() { await new Promise((d) => setTimeout(d, 800)); }")
         thread = threading.Thread(target=pool.run, args=(slow, b"1", 10))
         thread.start()
@@ -731,9 +888,59 @@ def test_waiting_for_a_place_is_not_running_time() -> None:
         result = pool.run(Program(calls_back("1")), b"1", 0.5)
 
         thread.join()
-        pool.close()
     assert result.value == 1
     assert result.duration_ms < 500
+
+
+def test_run_that_is_broken_off_gives_its_place_back() -> None:
+    """As when a time limit of the caller's own raises in the thread that waits."""
+
+    class BrokenOffError(BaseException):
+        pass
+
+    with own_pool(max_instances=1, wait_s=0.5) as pool:
+
+        def wait() -> None:
+            with contextlib.suppress(BrokenOffError):
+                pool.run(Program(NEVER_ENDING, key="a"), b"1", 0.6)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.3)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(BrokenOffError)
+        )
+        thread.join()
+
+        result = pool.run(Program(calls_back("1"), key="a"), b"1", 10)
+
+    assert result.value == 1
+
+
+def test_idle_sandboxes_are_ended_after_a_while() -> None:
+    with own_pool(idle_s=0.1) as pool:
+        for key in ("a", "b"):
+            pool.run(Program(calls_back("1"), key=key), b"1", 10)
+        warm = pool.report().instances
+        ends_at = time.monotonic() + 5
+        while pool.report().instances and time.monotonic() < ends_at:
+            time.sleep(0.05)
+        left = pool.report().instances
+
+        again = pool.run(Program(calls_back("1"), key="a"), b"1", 10)
+
+    assert (warm, left) == (2, 0)
+    assert (again.value, again.cold) == (1, True)
+
+
+def test_sandbox_that_was_idle_longest_makes_room() -> None:
+    with own_pool(max_instances=2, wait_s=0.5) as pool:
+        for key in ("old", "new", "old", "third"):
+            pool.run(Program(COUNTER, key=key), b"1", 10)
+
+        counts = [pool.run(Program(COUNTER, key=key), b"1", 10).value for key in ("old", "new")]
+
+    assert counts == [3, 1]
 
 
 def test_idle_sandbox_makes_room_for_a_program_that_waits(small_pool: Pool) -> None:
@@ -759,21 +966,6 @@ def test_idle_sandboxes_of_another_process_make_room() -> None:
 
 
 # --- When something dies --------------------------------------------------------------------------
-
-
-NEVER_ENDING = "async function lambda() { await new Promise((d) => setTimeout(d, 9e3)); }"
-
-
-def sandboxes_of(supervisor_pid: int) -> list[int]:
-    children = Path(f"/proc/{supervisor_pid}/task/{supervisor_pid}/children").read_text()
-    return [int(pid) for pid in children.split()]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_next_run_works_when_an_idle_sandbox_has_died() -> None:
@@ -821,7 +1013,7 @@ def test_everything_recovers_when_the_supervisor_is_killed() -> None:
     assert not any(alive(pid) for pid in sandboxes)
 
 
-def test_two_pools_share_one_supervisor_and_it_ends_after_them() -> None:
+def test_processes_that_come_at_once_share_one_supervisor() -> None:
     with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
         pools = [Pool(Config(directory=Path(directory))) for _ in range(4)]
         with ThreadPoolExecutor(4) as threads:
@@ -829,12 +1021,101 @@ def test_two_pools_share_one_supervisor_and_it_ends_after_them() -> None:
         for pool in pools:
             pool.close()
 
-        ends_at = time.monotonic() + 10
-        while alive(pids[0]) and time.monotonic() < ends_at:
-            time.sleep(0.1)
-
     assert len(set(pids)) == 1
-    assert not alive(pids[0])
+
+
+CLIENT = """
+import sys, threading
+from pathlib import Path
+from invoker import runtime
+from invoker.runtime.results import Config, Program
+
+runtime.configure(Config(directory=Path(sys.argv[1])))
+waits = "async function lambda() { await new Promise((done) => setTimeout(done, 60e3)); }"
+loops = "function lambda() { for (;;); }"
+runtime.run(Program("function lambda() { return 1; }", key=sys.argv[2]), None)
+for source in (waits, loops):
+    threading.Thread(target=runtime.run, args=(Program(source), None), daemon=True).start()
+while runtime.report().instances % 3:
+    pass
+print(runtime.report().supervisor_pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_sandboxes_end_with_their_process_and_the_supervisor_after_all() -> None:
+    def living(pids: list[int], at_most: int) -> int:
+        ends_at = time.monotonic() + 2
+        while sum(map(alive, pids)) > at_most and time.monotonic() < ends_at:
+            time.sleep(0.01)
+        return sum(map(alive, pids))
+
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="houston-sandbox-"))
+        clients, supervisors = [], set()
+        for key in ("web", "worker"):
+            client = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", CLIENT, directory, key],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    cwd=Path(runtime.__file__).parents[2],
+                )
+            )
+            stack.callback(client.kill)
+            assert client.stdout is not None
+            supervisors.add(int(client.stdout.readline()))
+            clients.append(client)
+        (supervisor,) = supervisors
+        sandboxes = sandboxes_of(supervisor)
+
+        clients[0].kill()
+        after_one = living(sandboxes, 3)
+        clients[1].kill()
+        after_both = living(sandboxes, 0)
+        ends_at = time.monotonic() + 8
+        while alive(supervisor) and time.monotonic() < ends_at:
+            time.sleep(0.05)
+
+    assert (len(sandboxes), after_one, after_both) == (6, 3, 0)
+    assert not alive(supervisor)
+
+
+def test_child_of_a_process_has_sandboxes_of_its_own() -> None:
+    run(COUNTER, key="forked")
+    child = os.fork()
+    if child == 0:
+        # Whatever happens here must not go on with the tests.
+        status = 1
+        try:
+            status = 0 if run(COUNTER, key="forked").cold else 2
+            runtime.close()
+        finally:
+            os._exit(status)
+
+    _, status = os.waitpid(child, 0)
+    again = run(COUNTER, key="forked")
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert (again.value, again.cold) == (2, False)
+
+
+def test_nothing_is_left_open_after_many_runs() -> None:
+    with own_pool() as pool:
+        program = Program("function lambda(input) { if (input) throw 1; return 0; }")
+        broken = Program("function lambda(")
+        pool.run(program, b"0", 10)
+        supervisor = pool.report().supervisor_pid
+        before = [open_files(pid) for pid in (os.getpid(), supervisor)]
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda n: pool.run(program, b"%d" % (n % 2), 10), range(90)))
+            list(threads.map(lambda _: pool.run(broken, b"1", 10), range(10)))
+
+        after = [open_files(pid) for pid in (os.getpid(), supervisor)]
+        report = pool.report()
+
+    assert after == before
+    assert report.instances == 0
 
 
 def test_other_settings_get_another_supervisor() -> None:
@@ -846,56 +1127,3 @@ def test_other_settings_get_another_supervisor() -> None:
         for pool in pools:
             pool.close()
     assert len(pids) == 2
-
-
-# --- check ----------------------------------------------------------------------------------------
-
-FINE = {
-    "plain": calls_back("1"),
-    "async": "async function lambda(input) { return 1; }",
-    "exports": "exports.lambda = (input) => 1;",
-    "module": 'const url = require("node:url"); function lambda(input, callback) { callback(); }',
-    "callback passed on": "function lambda(input, done) { help(done); }\nfunction help(c) { c(); }",
-    "new syntax": "function lambda(input, callback) { input?.a ?? 1; callback(null, 1_000n); }",
-}
-
-
-@pytest.mark.parametrize("source", FINE.values(), ids=FINE)
-def test_check_finds_nothing_in_good_code(source: str) -> None:
-    assert runtime.check(source) == []
-
-
-PROBLEMS = {
-    "syntax": ("function lambda(input {\n}", ("invalid-syntax", 1, 23, "error")),
-    "syntax later": ("function lambda() {\n  let a = ;\n}", ("invalid-syntax", 2, 11, "error")),
-    "escape": ("}); while (true) {} (function () {", ("invalid-syntax", 1, 1, "error")),
-    "empty": ("", ("no-lambda", None, None, "error")),
-    "other name": ("function other() {}", ("no-lambda", None, None, "error")),
-    "inner": ("function other() { function lambda() {} }", ("no-lambda", None, None, "error")),
-    "not a function": ("const lambda = 5;", ("no-lambda", None, None, "error")),
-    "eval": (
-        'function lambda(input, callback) {\n  callback(null, eval("1"));\n}',
-        ("forbidden-code", 2, 18, "error"),
-    ),
-    "Function": (
-        'function lambda(input, callback) {\n  callback(null, new Function("1"));\n}',
-        ("forbidden-code", 2, 18, "error"),
-    ),
-    "module": (
-        'const x = require("left-pad");\nfunction lambda(input, callback) { callback(); }',
-        ("unknown-dependency", 1, 11, "error"),
-    ),
-    "callback": ("function lambda(input, callback) {}", ("callback-unused", 1, 24, "warning")),
-    "length": ("//" + "x" * 100_000, ("too-long", None, None, "error")),
-}
-
-
-@pytest.mark.parametrize(("source", "expected"), PROBLEMS.values(), ids=PROBLEMS)
-def test_check_finds(source: str, expected: tuple[str, int | None, int | None, str]) -> None:
-    problems = runtime.check(source)
-
-    assert [(p.code, p.line, p.column, p.severity) for p in problems] == [expected]
-
-
-def test_check_does_not_run_the_code() -> None:
-    assert runtime.check("for (;;) {}\n" + calls_back("1")) == []
