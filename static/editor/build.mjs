@@ -7,6 +7,7 @@
 //                                        what editor.js starts, by the addresses the page gives
 //   runtime.d.ts                         what a function finds at run time, for `types="…"`
 //   LICENSE, ThirdPartyNotices.txt       Monaco's
+//   *.LEGAL.txt                          notices that its files carry, which minifying would lose
 //
 // The names carry no hash, because Django's manifest storage adds one. It rewrites the address of
 // the font in editor.css, which is therefore relative.
@@ -46,7 +47,7 @@ const shared = {
   bundle: true,
   minify: true,
   target: "es2022",
-  legalComments: "none",
+  legalComments: "external",
   logLevel: "warning",
 };
 
