@@ -49,6 +49,13 @@ def small_pool() -> Iterator[Pool]:
         yield pool
 
 
+@pytest.fixture(scope="module")
+def little_memory() -> Iterator[Pool]:
+    """Sandboxes that are full soon."""
+    with own_pool(memory_mb=64) as pool:
+        yield pool
+
+
 # --- The contract of functions --------------------------------------------------------------------
 
 ANSWERS_21_TWICE = {
@@ -730,8 +737,8 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS)
-def test_run_is_ended_when_it_fills_the_heap(body: str) -> None:
-    result = run(f"function lambda() {{ {body} }}", timeout_s=20)
+def test_run_is_ended_when_it_fills_the_heap(body: str, little_memory: Pool) -> None:
+    result = little_memory.run(Program(f"function lambda() {{ {body} }}"), b"1", 20)
 
     assert code_of(result) in {"memory-exceeded", "runtime-exception"}
     assert result.outcome is Outcome.CODING_FAILURE
@@ -748,10 +755,12 @@ def test_run_cannot_fill_memory_with_buffers() -> None:
     assert result.duration_ms < 10_000
 
 
-def test_neighbours_go_on_after_a_bomb() -> None:
+def test_neighbours_go_on_beside_a_bomb(little_memory: Pool) -> None:
+    bomber = Program(f"function lambda() {{ {BOMBS['heap']} }}")
+    neighbour = Program(calls_back("input"), key="neighbour")
     with ThreadPoolExecutor(2) as threads:
-        bomb = threads.submit(run, f"function lambda() {{ {BOMBS['heap']} }}", timeout_s=20)
-        values = [run(calls_back("input"), n, key="neighbour").value for n in range(50)]
+        bomb = threads.submit(little_memory.run, bomber, b"1", 20)
+        values = [little_memory.run(neighbour, b"%d" % n, 10).value for n in range(50)]
 
     assert values == list(range(50))
     assert bomb.result().value is None
