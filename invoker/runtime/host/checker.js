@@ -140,8 +140,7 @@ function contract(tree) {
     if (node.type === "Identifier" && node.name === callback.name) uses++;
   });
   if (uses > 0) return [];
-  const message =
-    `"${callback.name}" is never called, so the function never gives a result`;
+  const message = `"${callback.name}" is never called, so the function never gives a result`;
   return [problem("callback-unused", message, callback, "warning")];
 }
 

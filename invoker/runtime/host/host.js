@@ -56,8 +56,7 @@ function getter(prototype, name) {
 
 // What is Node's own in the outer function, so that `const process = require("process")` is as good
 // here as it is there.
-const PREFIX =
-  "(function(process,console,global,Deno){return function(module,exports,require){";
+const PREFIX = "(function(process,console,global,Deno){return function(module,exports,require){";
 const SUFFIX = "\n;return typeof lambda==='function'?lambda:" +
   "module.exports.lambda||module.exports.default||module.exports;}})\n//# sourceURL=index.js";
 const MODULES_KEPT_BACK = {
@@ -214,9 +213,7 @@ class Invocation {
   }
 
   settle(ok, value) {
-    this.answer(() =>
-      ok ? resultOf(value) : `"ok":false,"error":${describe(value)}`
-    );
+    this.answer(() => ok ? resultOf(value) : `"ok":false,"error":${describe(value)}`);
   }
 
   fail(code, message) {
@@ -421,9 +418,7 @@ for (
 const realProcess = getOwnPropertyDescriptor(globalThis, "process");
 let nodeProcess = null;
 function node() {
-  nodeProcess ??= realProcess.get
-    ? apply(realProcess.get, globalThis, [])
-    : realProcess.value;
+  nodeProcess ??= realProcess.get ? apply(realProcess.get, globalThis, []) : realProcess.value;
   return nodeProcess;
 }
 const startedAt = clock();
@@ -451,8 +446,7 @@ const members = {
   cwd: () => "/",
   uptime: () => (clock() - startedAt) / 1000,
   hrtime,
-  nextTick: (callback, ...values) =>
-    microtask(() => apply(callback, undefined, values)),
+  nextTick: (callback, ...values) => microtask(() => apply(callback, undefined, values)),
   emitWarning: (warning) => say("Warn", [asString(warning)]),
   exit: leave,
   abort: leave,
@@ -466,14 +460,11 @@ const members = {
   },
 };
 const process = new Proxy(members, {
-  get: (own, name) =>
-    name in own || typeof name === "symbol" ? own[name] : node()[name],
+  get: (own, name) => name in own || typeof name === "symbol" ? own[name] : node()[name],
 });
 
 function leave(code) {
-  const message = `The function called process.exit(${
-    code === undefined ? "" : asText(code)
-  })`;
+  const message = `The function called process.exit(${code === undefined ? "" : asText(code)})`;
   if (!isLeftover()) current?.fail("process-exit", message);
   throw new AnyError(message);
 }
@@ -600,9 +591,7 @@ async function check(source) {
   try {
     compile(source);
   } catch (error) {
-    refusal = error instanceof SyntaxFailure
-      ? error.message
-      : "The code is nested too deeply";
+    refusal = error instanceof SyntaxFailure ? error.message : "The code is nested too deeply";
   }
   const checker = await import(CHECKER);
   const problems = checker.check(source, refusal, (name) => {
