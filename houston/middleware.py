@@ -25,6 +25,7 @@ from invoker.models import ControllerBot
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+READ_TIMEOUT_S = 10
 REQUEST_ID = "X-Request-ID"
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9-]{8,64}")
 THEME_COOKIE = "theme"
@@ -39,6 +40,23 @@ class AccountRequest(ConsoleRequest):
     id: str
     user: User
     account: Account
+
+
+class ReadTimeoutMiddleware:
+    """Wait for the next bytes of a body only so long: a silent sender must not keep a thread.
+
+    gunicorn's threads have no such limit of their own. A sender that drips is a matter for the
+    proxy in front, which reads requests whole.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        channel = request.META.get("gunicorn.socket")
+        if channel is not None:
+            channel.settimeout(READ_TIMEOUT_S)
+        return self._get_response(request)
 
 
 class RequestIdMiddleware:

@@ -5,7 +5,7 @@ import uuid
 
 from celery.exceptions import OperationalError as BrokerError
 from django.db import InterfaceError, OperationalError, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
 
@@ -77,13 +77,21 @@ def _body(request: HttpRequest) -> bytes:
         "body-too-large",
         f"Cannot take the request: its body is larger than {MAX_BODY_BYTES} bytes",
     )
+    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        # Without a length the body would be taken for empty.
+        raise RejectedError(411, "length-required", "Cannot read the body: send a Content-Length")
     try:
         announced = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         announced = 0
     if announced > MAX_BODY_BYTES:
         raise too_large
-    body = request.read(MAX_BODY_BYTES + 1)
+    try:
+        body = request.read(MAX_BODY_BYTES + 1)
+    except UnreadablePostError as error:
+        raise RejectedError(
+            408, "body-too-slow", "Cannot read the body: it did not arrive in time"
+        ) from error
     if len(body) > MAX_BODY_BYTES:
         raise too_large
     return body
@@ -126,6 +134,10 @@ def store(connection: Connection, incoming: list[Incoming], *, request_id: str =
     """
     if not incoming:
         return 0
+    fingerprints: dict[str, str] = {}
+    for one in incoming:
+        if fingerprints.setdefault(one.dedupe_key, one.fingerprint) != one.fingerprint:
+            raise _used_twice(one)
     receipt = uuid.uuid4()
     with transaction.atomic():
         conversations = _conversations(connection, {one.conv_id for one in incoming})
@@ -180,12 +192,16 @@ def _check_repetitions(connection: Connection, incoming: list[Incoming], new: se
     earlier = Notification.objects.filter(connection=connection, dedupe_key__in=repeated)
     for key, fingerprint in earlier.values_list("dedupe_key", "sha256"):
         if repeated[key].fingerprint != fingerprint:
-            raise RejectedError(
-                409,
-                "id-used-twice",
-                f'Cannot take the notification for conversation "{repeated[key].conv_id}": its id '
-                "was given to another one before, use a new id for new content",
-            )
+            raise _used_twice(repeated[key])
+
+
+def _used_twice(one: Incoming) -> RejectedError:
+    return RejectedError(
+        409,
+        "id-used-twice",
+        f'Cannot take the notification for conversation "{one.conv_id}": its id was given to '
+        "another one before, use a new id for new content",
+    )
 
 
 def knock(conversation_pks: list[int]) -> None:

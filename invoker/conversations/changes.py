@@ -15,7 +15,8 @@ REMEMBERED: Final = 100
 """Most dialogs, or keys of one moment, kept per conversation: a flood must not grow its row."""
 
 # 2**53 - 1 is the largest number JavaScript keeps exact; -1 is the platform's "none".
-Millis = Annotated[int, Meta(ge=-1, le=2**53 - 1)]
+# The last second of year 9999: later ones no clock of ours can show.
+Millis = Annotated[int, Meta(ge=-1, le=253_402_300_799_000)]
 Seconds = Annotated[int, Meta(ge=-1, le=2**53 - 1)]
 Sequence = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]

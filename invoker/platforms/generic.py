@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from invoker.models import Command, Connection
 
 MAX_BATCH = 100
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+LATEST_MS = 253_402_300_799_000  # the last second of year 9999
 REQUIRED = ("id", "source", "specversion", "type")
 LIVEPERSON_PREFIX = "com.liveperson."
 CONVERSATION_UPDATED = "com.houston.messaging.conversation.updated"
@@ -99,6 +101,8 @@ def _events(headers: Mapping[str, str], body: bytes) -> list[tuple[BaseCloudEven
     if content_type.startswith("application/cloudevents"):
         return [(_structured(body), body)]
     if all(headers.get(f"ce-{name}") for name in REQUIRED):
+        # Read once before the library does: what it lets through must be text that can be sent.
+        decode(body)
         event = _parse(from_binary_event, HTTPMessage(dict(headers), body))
         return [(event, to_structured_event(event).body)]
     raise RejectedError(
@@ -291,8 +295,18 @@ def _derived(event: BaseCloudEvent) -> Derived:
         msgspec.convert(payload, events.Payload)
     except msgspec.ValidationError as error:
         raise RejectedError(400, "malformed-data", f'Cannot read "data": {error}') from error
-    at = event.get_time() or dt.datetime.now(dt.UTC)
-    return Derived(EVENT_WORDS[word], payload, int(at.timestamp() * 1000))
+    return Derived(EVENT_WORDS[word], payload, _occurred_ms(event.get_time()))
+
+
+def _occurred_ms(at: dt.datetime | None) -> int:
+    if at is None:
+        at = dt.datetime.now(dt.UTC)
+    occurred_ms = (at - EPOCH) // dt.timedelta(milliseconds=1)
+    if not 0 <= occurred_ms <= LATEST_MS:
+        raise RejectedError(
+            400, "malformed-event", f'Cannot read "time": {at} is no time of an event'
+        )
+    return occurred_ms
 
 
 def _hash(text: str) -> str:

@@ -469,3 +469,39 @@ def test_door_says_later_when_the_database_takes_nothing(
 
     assert response["Retry-After"] == "5"
     refused(response, 503, "storage-unavailable")
+
+
+def test_one_id_for_two_events_of_a_batch_is_a_conflict(generic: Connection) -> None:
+    first = senders.updated("c-1")
+    second = senders.updated("c-2") | {"id": first["id"]}
+
+    refused(senders.post(generic, [first, second]), 409, "id-used-twice")
+
+
+def test_body_without_a_length_is_refused_not_taken_for_empty(generic: Connection) -> None:
+    response = senders.post(generic, senders.updated(), **{"Transfer-Encoding": "chunked"})
+
+    refused(response, 411, "length-required")
+
+
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T23:59:59Z"]
+)
+def test_event_of_no_possible_time_is_refused(generic: Connection, at: str) -> None:
+    kind = "controllerbot_messaging_new_conversation"
+    event = senders.cloud_event(
+        "com.houston.messaging.event.new_conversation", events.sample(kind)["payload"]
+    )
+
+    refused(senders.post(generic, event | {"time": at}), 400, "malformed-event")
+
+
+def test_binary_event_with_half_a_character_is_refused(generic: Connection) -> None:
+    data = json.dumps(senders.updated()["data"]).replace('"42"', '"\\ud800"').encode()
+    headers = {"ce-id": "1", "ce-source": "//x", "ce-specversion": "1.0"}
+    headers["ce-type"] = "com.houston.messaging.conversation.updated"
+
+    response = senders.post(generic, data, content_type="application/json", **headers)
+
+    assert response.status_code in (202, 400)
+    assert response.json()
