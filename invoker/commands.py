@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 ORDER = (CommandType.MESSAGE, CommandType.TRANSFER, CommandType.CLOSE)
 # A message is worth most at once: 0.5 s, 1 s, 2 s, … up to a minute between attempts.
 FIRST_RETRY_S = 0.5
+MOST_READ = 20
 LONGEST_RETRY_S = 60.0
 
 
@@ -52,7 +53,11 @@ def parse(result: Any) -> list[Asked]:
     if result is None:
         return []
     items = result if isinstance(result, list) else [result]
-    return list(_first_of_each_type(items))
+    asked = list(_first_of_each_type(items[:MOST_READ]))
+    if len(items) > MOST_READ:
+        detail = f"{len(items) - MOST_READ} more: of a result, {MOST_READ} commands are read"
+        asked.append(Asked("", reason="too-many", detail=detail))
+    return asked
 
 
 def _first_of_each_type(items: list[Any]) -> Iterator[Asked]:
@@ -201,6 +206,11 @@ def _may_send(
         )
         return False
     stale = guards.check(command, state, now=timezone.now())
+    if stale and interrupted:
+        # It may have been carried out, which is why the conversation looks different now.
+        detail = f"The process ended between sending and recording. Not sent again: {stale.detail}"
+        _settle(lease, command, CommandState.UNCERTAIN, reason="interrupted", detail=detail)
+        return False
     if stale:
         _settle(lease, command, CommandState.STALE, reason=stale.reason, detail=stale.detail)
         return False
@@ -221,7 +231,12 @@ def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datet
             reason = error.reason if error.permanent else "gave-up"
             _settle(lease, command, CommandState.FAILED, reason=reason, detail=str(error))
             return None
+        # Coming back later than its age allows would only keep others waiting.
+        last = command.event.received_at + dt.timedelta(seconds=settings.EVENT_MAX_AGE_S)
         due_at = timezone.now() + dt.timedelta(seconds=_wait_s(command.attempts, error))
+        if due_at > last:
+            _settle(lease, command, CommandState.FAILED, reason="gave-up", detail=str(error))
+            return None
         with lease.transaction():
             Command.objects.filter(pk=command.pk).update(
                 state=CommandState.PENDING,

@@ -7,13 +7,16 @@ not repeat. A lost knock, a doubled one and a dead worker change nothing: rows d
 
 import datetime as dt
 import logging
+import threading
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.db.models import Q
 from django.utils import timezone
 
@@ -39,15 +42,17 @@ from invoker.platforms import NO_CALLBACK_URL, PLATFORMS, Derived, RejectedError
 
 logger = logging.getLogger(__name__)
 
-# Longer than the longest single step, a function's time limit or a callback, so that a lease ends
-# only with its worker. Every transaction renews it.
-LEASE_MARGIN_S = 30.0
+# Short, so that a dead worker's conversations go on while their events are worth an answer. A
+# living worker renews its leases, however long a step takes.
+LEASE = dt.timedelta(seconds=10)
+RENEW_EVERY_S = 3.0
 # A webhook is retried for three days at most (`controller-bot.md` §2.3). A time further away is
 # not lateness but a clock that cannot be compared with ours.
 COMPARABLE_MS = 3 * 24 * 3600 * 1000
 # Give the knock that came with an arrival time to be heard before the sweep repeats it.
 SWEEP_AFTER = dt.timedelta(seconds=1)
 SWEEP_LIMIT = 500
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 AFTER_ERROR = dt.timedelta(seconds=5)
 GIVE_UP_AFTER = 5
 # The database is away, locked or full: nothing is wrong with what is being handled.
@@ -95,14 +100,12 @@ def drain(conversation_pk: int) -> int:
         How many events were finished. 0 when another worker holds the conversation or nothing
         was due.
     """
-    duration = dt.timedelta(
-        seconds=max(settings.INVOCATION_TIMEOUT_S, settings.CALLBACK_TIMEOUT_S) + LEASE_MARGIN_S
-    )
-    lease = Lease.claim(conversation_pk, duration)
+    lease = Lease.claim(conversation_pk, LEASE)
     if lease is None:
         return 0
     try:
-        return _drain(lease)
+        with _renewer.keep(lease):
+            return _drain(lease)
     except LeaseLostError:
         logger.warning("lease lost", extra={"conversation_pk": conversation_pk})
         return 0
@@ -110,6 +113,45 @@ def drain(conversation_pk: int) -> int:
         # Not at once again: what failed here would most likely fail again.
         lease.postpone(AFTER_ERROR)
         raise
+
+
+class _Renewer:
+    """Renews the leases of this process while they are worked under, from a thread of its own."""
+
+    def __init__(self) -> None:
+        self._leases: set[Lease] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def keep(self, lease: Lease) -> Iterator[None]:
+        with self._lock:
+            self._leases.add(lease)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._leases.discard(lease)
+
+    def _renew(self) -> None:
+        while True:
+            time.sleep(RENEW_EVERY_S)
+            with self._lock:
+                kept = list(self._leases)
+            try:
+                for lease in kept:
+                    lease.renew()
+            except DatabaseError:
+                # The lease ends by itself, and whoever takes over resumes.
+                logger.warning("cannot renew leases", extra={"leases": len(kept)})
+            finally:
+                connections.close_all()
+
+
+_renewer = _Renewer()
 
 
 def _drain(lease: Lease) -> int:
@@ -243,7 +285,7 @@ def _add_events(
                 subtype=one.subtype,
                 payload=one.payload,
                 position=position,
-                occurred_at=dt.datetime.fromtimestamp(one.occurred_ms / 1000, dt.UTC),
+                occurred_at=EPOCH + dt.timedelta(milliseconds=one.occurred_ms),
                 received_at=notification.received_at,
             )
             for position, one in enumerate(derived, start=(last or 0) + 1)

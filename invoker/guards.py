@@ -131,7 +131,7 @@ def _agent_still_silent(scene: Scene) -> Stale | None:
 def _same_response_time(scene: Scene) -> Stale | None:
     then, ttr = scene.payload["ttr"]["newTtr"], scene.now.ttr
     manual_then = str(scene.payload["general"]["manualETTR"] or "0")
-    same = (then["ttrType"], then["value"], manual_then) == (
+    same = (then.get("ttrType"), then.get("value"), manual_then) == (
         ttr.ttr_type,
         ttr.value,
         str(scene.now.manual_ettr),

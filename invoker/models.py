@@ -16,6 +16,7 @@ from django.db import models, transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
+from invoker import events
 from invoker.fields import EncryptedTextField, JsonTextField
 
 ACCOUNT_ID_LENGTH = 32
@@ -147,7 +148,7 @@ class Conversation(models.Model):
 
 
 class Lease:
-    """Exclusive right to work on one conversation, until a moment that `transaction` moves on.
+    """Exclusive right to work on one conversation, until a moment that is moved on.
 
     The fence counter goes up with every claim. A worker that was thought dead and comes back
     finds another number there, so it can write nothing: see `transaction`.
@@ -184,6 +185,11 @@ class Lease:
             if not held.update(lease_until=timezone.now() + self.duration):
                 raise LeaseLostError
             yield
+
+    def renew(self) -> None:
+        """Move the end of the lease on, if it is still ours."""
+        held = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
+        held.filter(lease_until__isnull=False).update(lease_until=timezone.now() + self.duration)
 
     def arrived(self) -> int:
         """How often something arrived, to be read before looking for work: see `release`."""
@@ -281,7 +287,12 @@ class Deployment(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["function_id"], condition=Q(active=True), name="deployment_active_once"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["account_id", "event_type"],
+                condition=Q(active=True, event_type__in=sorted(events.SINGLE_EVENT_TYPES)),
+                name="deployment_event_once",
+            ),
         ]
         indexes = [
             models.Index(

@@ -199,7 +199,7 @@ class InvocationFactory(DjangoModelFactory):
 
     event = factory.SubFactory(EventFactory)
     deployment = factory.SubFactory(
-        DeploymentFactory, account_id=factory.SelfAttribute("..account_id")
+        DeploymentFactory, active=False, account_id=factory.SelfAttribute("..account_id")
     )
     account_id = factory.SelfAttribute("event.account_id")
     function_id = factory.SelfAttribute("deployment.function_id")

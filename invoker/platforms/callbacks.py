@@ -5,6 +5,7 @@ can tell a repetition. Source: the Standard Webhooks specification, and CloudEve
 """
 
 import datetime as dt
+import time
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from invoker.platforms.contract import NO_CALLBACK_URL, DeliveryError
 if TYPE_CHECKING:
     from invoker.models import Command, Connection
 
+WORDS_BYTES = 200
 COMMAND_TYPES = {
     "systemMessage": "com.houston.messaging.command.system_message",
     "transfer": "com.houston.messaging.command.transfer",
@@ -39,7 +41,7 @@ def _client() -> httpx.Client:
     return httpx.Client(
         timeout=httpx.Timeout(settings.CALLBACK_TIMEOUT_S, connect=5.0),
         follow_redirects=False,
-        headers={"user-agent": "Houston"},
+        headers={"user-agent": "Houston", "accept-encoding": "identity"},
         trust_env=False,
     )
 
@@ -92,31 +94,48 @@ def post(connection: "Connection", command: "Command") -> str:
         "webhook-signature": signature,
     }
     try:
-        response = _client().post(connection.callback_url, content=message.body, headers=headers)
+        status, said, retry_after = _post(connection.callback_url, message.body, headers)
     except httpx.TimeoutException as error:
         raise DeliveryError(
             f"No answer within {settings.CALLBACK_TIMEOUT_S:g} s ({type(error).__name__})"
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DeliveryError(f"Cannot reach the callback URL: {error}") from error
-    return _judge(response)
-
-
-def _judge(response: httpx.Response) -> str:
-    said = f"{response.status_code} {response.reason_phrase}".strip()
-    if response.is_success:
+    if httpx.codes.is_success(status):
         return said
-    text = response.text[:200].replace("\0", "")
-    temporary = response.is_server_error or response.status_code in _RETRIED_CLIENT_ERRORS
+    temporary = httpx.codes.is_server_error(status) or status in _RETRIED_CLIENT_ERRORS
     raise DeliveryError(
-        f"The callback URL answered {said}" + (f": {text}" if text else ""),
+        f"The callback URL answered {said}",
         permanent=not temporary,
-        retry_after_s=_retry_after_s(response),
+        retry_after_s=_seconds(retry_after),
     )
 
 
-def _retry_after_s(response: httpx.Response) -> float | None:
+def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, str]:
+    """The status, what to show of the answer, and its Retry-After.
+
+    Success is settled by the status line. Of a refusal the first words are read, and no longer
+    than a callback may take: a body that drips must not hold a worker.
+    """
+    ends_at = time.monotonic() + settings.CALLBACK_TIMEOUT_S
+    with _client().stream("POST", url, content=body, headers=headers) as response:
+        said = f"{response.status_code} {response.reason_phrase}".strip()
+        words = b""
+        if not response.is_success:
+            for part in response.iter_raw():
+                words += part
+                if len(words) >= WORDS_BYTES or time.monotonic() > ends_at:
+                    break
+    text = words[:WORDS_BYTES].decode("utf-8", "replace").replace("\0", "").strip()
+    return (
+        response.status_code,
+        f"{said}: {text}" if text else said,
+        response.headers.get("retry-after", ""),
+    )
+
+
+def _seconds(retry_after: str) -> float | None:
     try:
-        return min(3600.0, max(0.0, float(response.headers.get("retry-after", ""))))
+        return min(3600.0, max(0.0, float(retry_after)))
     except ValueError:
         return None

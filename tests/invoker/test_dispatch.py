@@ -507,3 +507,72 @@ def test_notification_that_cannot_be_digested_is_kept_and_those_behind_it_go_on(
     first, second = Notification.objects.order_by("pk")
     assert (first.state, second.state) == ("failed", "done")
     assert first.error
+
+
+def test_callback_that_wishes_to_be_left_alone_for_an_hour_does_not_hold_up_the_conversation(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    callback_server.will_answer(Answer(status=503, headers={"retry-after": "3600"}))
+    deploy(returns(message("hi")))
+
+    senders.post(connection, senders.updated())
+    drain()
+
+    assert Command.objects.get().reason == "gave-up"
+    assert Conversation.objects.get().due_at is None
+
+
+def test_result_of_thousands_of_commands_leaves_a_few_rows(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    deploy(
+        "function lambda(input, callback) {"
+        " callback(null, Array.from({length: 10000}, () => ({type: 'fly'}))); }"
+    )
+
+    senders.post(connection, senders.updated())
+    drain()
+
+    dropped = Command.objects.filter(state=CommandState.DROPPED).order_by("position")
+    assert dropped.count() == 21
+    assert dropped.filter(reason="too-many").get().detail.startswith("9980 more")
+
+
+def test_interrupted_transfer_that_seems_done_is_uncertain_not_too_late(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    senders.post(connection, senders.updated())
+    drain()
+    conversation = Conversation.objects.get()
+    late = timezone.now() - dt.timedelta(minutes=1)
+    event = factories.EventFactory(
+        conversation=conversation, state=EventState.DELIVERING, received_at=late
+    )
+    factories.CommandFactory(
+        event=event, type=CommandType.TRANSFER, fields={"skillId": "7"},
+        state=CommandState.SENDING, attempts=1,
+    )  # fmt: skip
+    Conversation.objects.update(due_at=timezone.now())
+    before = len(callback_server.requests)
+
+    dispatch.drain(conversation.pk)
+
+    command = Command.objects.get(event=event)
+    assert (command.state, command.reason) == (CommandState.UNCERTAIN, "interrupted")
+    assert len(callback_server.requests) == before
+
+
+def test_lease_is_kept_while_a_function_runs_longer_than_it_lasts(
+    connection: Connection, callback_server: CallbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "LEASE", dt.timedelta(seconds=5))
+    deploy(
+        "function lambda(input, callback) { setTimeout(() => callback(null,"
+        " {type: 'systemMessage', text: 'hi'}), 6500); }"
+    )
+    senders.post(connection, senders.updated())
+
+    assert drain() == 1
+
+    assert said(callback_server.requests) == [message("hi")]
+    assert Conversation.objects.get().fence == 1
