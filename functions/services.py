@@ -296,14 +296,8 @@ def deploy(function: Function, *, version: int, by: str, note: str = "") -> Depl
         first = problems[0]
         where = f" in line {first.line}" if first.line else ""
         raise BuildError(f'Cannot deploy "{function.name}": {first.message}{where}', problems)
-    with transaction.atomic():
-        _retire(function)
-        deployment.active = True
-        deployment.save()
-        Function.objects.filter(pk=function.pk).update(
-            deployment=deployment, stage=Stage.NONE, problems=[]
-        )
-    function.refresh_from_db()
+    deployment.active = True
+    _serve(function, deployment)
     logger.info(
         "function deployed",
         extra={"account_id": function.account_id, "function_id": function.pk, "version": version},
@@ -345,33 +339,35 @@ def roll_back(function: Function, deployment: Deployment, *, by: str) -> Deploym
         raise InvalidError("deployment", f'Cannot roll back "{function.name}": not its deployment')
     if deployment.pk == function.deployment_id:
         raise NotAllowedError(f'Cannot roll back "{function.name}": this one serves already')
-    with transaction.atomic():
-        _retire(function)
-        again = Deployment.objects.create(
-            account_id=function.account_id,
-            function_id=function.pk,
-            function_name=function.name,
-            event_type=function.event_type,
-            version=deployment.version,
-            code=deployment.code,
-            environment=deployment.environment,
-            created_by=by,
-            note=f"Rolled back to version {deployment.version}",
-            active=True,
-        )
-        Function.objects.filter(pk=function.pk).update(
-            deployment=again, stage=Stage.NONE, problems=[]
-        )
-    function.refresh_from_db()
+    again = Deployment(
+        account_id=function.account_id,
+        function_id=function.pk,
+        function_name=function.name,
+        event_type=function.event_type,
+        version=deployment.version,
+        code=deployment.code,
+        environment=deployment.environment,
+        created_by=by,
+        note=f"Rolled back to version {deployment.version}",
+        active=True,
+    )
+    _serve(function, again)
     runtime.prewarm(dispatch.program(again))
     return again
 
 
 def delete(function: Function) -> None:
     """Remove a function with its versions. What it did stays in Activity."""
-    if function.deployment is not None:
-        raise NotAllowedError(f'Cannot delete "{function.name}": it is deployed, undeploy it first')
-    function.delete()
+    with transaction.atomic():
+        # Written first, so that a deployment that ends now waits and finds the function gone.
+        idle = Function.objects.filter(pk=function.pk, deployment=None).exclude(
+            stage=Stage.DEPLOYING, stage_at__gt=timezone.now() - LONGEST_BUILD
+        )
+        if not idle.update(stage=Stage.UNDEPLOYING):
+            raise NotAllowedError(
+                f'Cannot delete "{function.name}": it is deployed, undeploy it first'
+            )
+        function.delete()
 
 
 def _begin(function: Function, version: int, stage: Stage) -> None:
@@ -392,6 +388,22 @@ def _begin(function: Function, version: int, stage: Stage) -> None:
             newest,
         )
     raise NotAllowedError(f'Cannot deploy "{function.name}": it is being deployed already')
+
+
+def _serve(function: Function, deployment: Deployment) -> None:
+    """Put a deployment in front of events, all or nothing.
+
+    Raises:
+        NotAllowedError: the function was deleted meanwhile.
+    """
+    with transaction.atomic():
+        # The function's row first: whoever deletes it waits for this, or this finds it gone.
+        if not Function.objects.filter(pk=function.pk).update(stage=Stage.NONE, problems=[]):
+            raise NotAllowedError(f'Cannot deploy "{function.name}": it was deleted meanwhile')
+        _retire(function)
+        deployment.save()
+        Function.objects.filter(pk=function.pk).update(deployment=deployment)
+    function.refresh_from_db()
 
 
 def _end(function: Function, stage: Stage, problems: list[runtime.Problem] | None = None) -> None:

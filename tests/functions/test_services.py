@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import IntegrityError
+from django.utils import timezone
 
 from functions import gallery, services
 from functions.models import Function, Stage, State
@@ -241,3 +242,35 @@ def test_test_run_uses_the_code_as_it_stands_and_records_nothing() -> None:
     assert result.value == "12"
     function.refresh_from_db()
     assert function.code == GOOD
+
+
+def test_function_that_is_being_deployed_cannot_be_deleted() -> None:
+    function = make()
+    Function.objects.update(stage=Stage.DEPLOYING, stage_at=timezone.now())
+
+    with pytest.raises(services.NotAllowedError):
+        services.delete(function)
+
+    assert Function.objects.exists()
+
+
+def test_deployment_of_a_function_that_was_deleted_meanwhile_serves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    function = make()
+
+    def delete_meanwhile(_: object) -> None:
+        Function.objects.all().delete()
+
+    monkeypatch.setattr(runtime, "prewarm", delete_meanwhile)
+    with pytest.raises(services.NotAllowedError, match="deleted meanwhile"):
+        services.deploy(function, version=1, by="kim")
+
+    assert not Deployment.objects.exists()
+
+
+def test_database_itself_holds_one_serving_deployment_per_event() -> None:
+    factories.DeploymentFactory()
+
+    with pytest.raises(IntegrityError):
+        factories.DeploymentFactory()
