@@ -4,6 +4,7 @@ A value that cannot be used stops the start with its name. A secret may come fro
 `HOUSTON_SECRET_KEY_FILE=/run/secrets/key` the file's content is the value.
 """
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -25,13 +26,19 @@ LONGEST_SOCKET_DIR = 70
 
 def _keep(path: Path, make: Any) -> str:
     """Read a secret that this installation made for itself, making it on the first start."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        value: str = make()
-        file.write(value + "\n")
+    if not path.exists():
+        # Whole or not at all, also when two processes start at once or one of them dies.
+        handle, name = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w") as file:
+            file.write(make() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(name, path)
+        Path(name).unlink()
+    value = path.read_text().strip()
+    if not value:
+        raise ImproperlyConfigured(f'Cannot start with an empty key: restore "{path}"')
     return value
 
 
@@ -45,6 +52,8 @@ def _socket_dir(data_dir: Path) -> Path:
 
 # Identity and hosts -------------------------------------------------------------------------------
 
+# What is written is nobody else's business on this machine: keys, database, broker's log.
+os.umask(0o077)
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("HOUSTON_DATA_DIR", str(BASE_DIR / "data"))).resolve()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,6 +98,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "houston.middleware.ReadTimeoutMiddleware",
     "houston.middleware.RequestIdMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -211,8 +221,9 @@ CELERY_BROKER_URL = BROKER_URL or f"redis+socket://{BROKER_SOCKET}?virtual_host=
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "live"
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# A knock is worth nothing once it was heard: the rows say what is left to do. Late
+# acknowledgements only gave kombu something to restore on a connection that was gone.
+CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = WORKER_THREADS

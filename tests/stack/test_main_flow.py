@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import time
@@ -206,6 +207,18 @@ def rows(houston: Houston) -> int:
     with sqlite3.connect(houston.data_dir / "houston.sqlite3") as database:
         count: int = database.execute("SELECT count(*) FROM invoker_notification").fetchone()[0]
     return count
+
+
+def test_sender_that_falls_silent_is_answered_and_keeps_no_thread(houston: Houston) -> None:
+    address = houston.url.removeprefix("http://").split(":")
+    door = f"POST /events/{uuid.uuid4()} HTTP/1.1\r\nhost: localhost\r\n"
+    with socket.create_connection((address[0], int(address[1])), timeout=30) as silent:
+        silent.sendall(f"{door}content-length: 100\r\n\r\n{{".encode())
+
+        answer = silent.recv(65_536)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"body-too-slow" in answer
 
 
 def test_ready_names_every_part(houston: Houston) -> None:

@@ -1,5 +1,6 @@
 """`manage.py run`: everything Houston needs, in one terminal, until Ctrl-C."""
 
+import fcntl
 import json
 import os
 import shlex
@@ -32,10 +33,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         _check_port_is_free()
-        call_command("migrate", verbosity=0)
-        _collect_static()
         demo = StringIO()
-        call_command("demo", "--json", stdout=demo)
+        with (settings.DATA_DIR / "prepare.lock").open("w") as lock:
+            # Two that start at once would both create the tables.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            call_command("migrate", verbosity=0)
+            _collect_static()
+            call_command("demo", "--json", stdout=demo)
         manager = Manager(Printer(sys.stdout))
         for name, command in processes().items():
             manager.add_process(name, command)
@@ -61,7 +65,7 @@ def processes() -> dict[str, str]:
         "web": (
             f"exec {python} -m gunicorn houston.wsgi --bind {settings.HOUSTON_HOST}:"
             f"{settings.HOUSTON_PORT} --workers {settings.WEB_WORKERS} --worker-class gthread "
-            "--threads 4 --timeout 60 --log-level warning"
+            "--threads 4 --timeout 60 --graceful-timeout 3 --log-level warning"
         ),
         "worker": f"{celery} worker --without-gossip --without-mingle --loglevel INFO",
         "beat": f"{celery} beat --pidfile= --loglevel WARNING",
