@@ -1,9 +1,9 @@
 """The doors: who is let in, what is kept, what is said to the rest."""
 
-import base64
 import datetime as dt
 import json
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from tests.invoker import senders
 
 pytestmark = pytest.mark.django_db
 
+PAYLOADS = Path(__file__).parents[1] / "payloads"
 ACCEPTED = {"accepted": 1, "duplicates": 0}
 REPEATED = {"accepted": 0, "duplicates": 1}
 
@@ -406,15 +407,33 @@ def test_read_receipts_between_lines_are_left_out(liveperson: Connection) -> Non
     ]
 
 
-def test_vendors_own_signature_is_accepted(liveperson: Connection) -> None:
-    """As a sender in another language makes it, from the bytes on the wire."""
-    body = json.dumps(notification(), separators=(",", ":")).encode()
-    signature = sign("topsecret", body, "sha1")
-
-    assert base64.b64decode(signature.removeprefix("sha1="))
-    assert send_liveperson(liveperson, body, **{"X-Liveperson-Signature": signature}).json() == (
-        ACCEPTED
+@pytest.mark.parametrize(
+    ("captured", "signature", "answer"),
+    [
+        ("closed", "sha1=CKiT6u4nb4Mpi0tdbCbgBXKAF1E=", ACCEPTED),
+        # Somebody is typing: a notification with nothing in it that changes a conversation.
+        ("typing", "sha1=e/TfS0wv1HbvEsMqcBMmFLcMslI=", {"accepted": 0, "duplicates": 0}),
+    ],
+)
+def test_vendors_own_requests_are_accepted_with_their_own_signatures(
+    account: Account, captured: str, signature: str, answer: dict[str, int]
+) -> None:
+    # Source: LivePersonInc/lp-demo-app-connector-api, test/notifications.test.js at 1f2273f.
+    factories.ControllerBotFactory(account_id="42257269")
+    connection = factories.ConnectionFactory(
+        account_id="42257269",
+        platform=Platform.LIVEPERSON,
+        client_id="81fad476-88af-4d08-bc0e-20bc69439ed4",
+        signing_secret="rl9hacst6kqilbofup64n11ga3",
     )
+    payload = json.loads((PAYLOADS / f"liveperson_webhook_{captured}.json").read_text())
+    body = json.dumps(payload["notification"], separators=(",", ":")).encode()
+
+    response = send_liveperson(connection, body, **{"X-Liveperson-Signature": signature})
+    forged = send_liveperson(connection, body + b" ", **{"X-Liveperson-Signature": signature})
+
+    assert (response.status_code, response.json()) == (200, answer)
+    assert forged.status_code == 401
 
 
 # Every door ---------------------------------------------------------------------------------------
