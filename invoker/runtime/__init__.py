@@ -10,10 +10,13 @@ from typing import Any
 
 from invoker.runtime.client import Pool, UnavailableError, encoded_event
 from invoker.runtime.results import (
+    LAYERS,
+    CallError,
     Config,
     Failure,
     LogEntry,
     Outcome,
+    Platform,
     Problem,
     Program,
     Report,
@@ -21,11 +24,14 @@ from invoker.runtime.results import (
 )
 
 __all__ = [
+    "LAYERS",
     "PLATFORM_PROBLEMS",
+    "CallError",
     "Config",
     "Failure",
     "LogEntry",
     "Outcome",
+    "Platform",
     "Problem",
     "Program",
     "Report",

@@ -26,12 +26,15 @@ from typing import Annotated, Any
 
 import msgspec
 
-from invoker.runtime import confine, supervisor
+from invoker.runtime import confine, results, supervisor
+from invoker.runtime.calls import MOST_CALLS, REFUSED_AFTER, Calls
 from invoker.runtime.results import (
     Config,
     Failure,
     LogEntry,
+    NoPlatform,
     Outcome,
+    Platform,
     Problem,
     Program,
     Report,
@@ -47,7 +50,10 @@ ANSWER_BYTES = 65_536
 BYTES_PER_CHARACTER = 3
 READ_BYTES = 65_536
 RECYCLE_AFTER = 100_000
-REAP_EVERY_S = 1.0
+# What was idle for this long is lent to the whole host.
+PARK_AFTER_S = 1.0
+ASK_AGAIN_S = 0.05
+LIMIT_SLACK_S = 0.005
 LENGTH = struct.Struct("<I")
 ENGINE_ERRORS = frozenset(
     {"TypeError", "SyntaxError", "ReferenceError", "RangeError", "EvalError", "URIError",
@@ -96,6 +102,9 @@ class Answer(msgspec.Struct):
     ms: Annotated[float, msgspec.Meta(ge=0, le=1e9)] = 0.0
     ready: bool | None = None
     problems: list[Problem] | None = None
+    call: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+    op: str = ""
+    arguments: Any = None
 
 
 _decode = msgspec.json.Decoder(Answer).decode
@@ -119,42 +128,63 @@ def encoded_event(event: Any) -> bytes:
     return bytes(_validate(event)) if isinstance(event, bytes) else encode(event)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Instance:
     """One sandbox. Whoever holds it is the only one who talks to it."""
 
     id: int
     pid: int
     key: str | None
-    account: str
     channel: socket.socket
     max_answer_bytes: int
-    loaded: bool = False
-    runs: int = 0
+    loaded: bool
+    runs: int
     idle_since: float = field(default_factory=time.monotonic)
+    _handle: int = -1
+    _limit_s: float = 0.0
+    _rest: bytes = b""
 
-    def ask(self, frame: bytes, ends_at: float) -> Answer:
-        """Send one frame and read the one that answers it.
+    def __post_init__(self) -> None:
+        self._handle = self.channel.fileno()
+
+    def ask(self, frame: bytes, ends_at: float, platform: Platform) -> Answer:
+        """Send one frame, answer what the function asks meanwhile, read what answers the frame.
 
         Raises:
             SandboxError: `execution-time-exceeded`, `crashed` or `protocol`.
         """
+        calls: Calls | None = None
         try:
             self._limit(ends_at)
-            self.channel.sendall(LENGTH.pack(len(frame)) + frame)
-            return _decode(self._read(ends_at))
-        except TimeoutError as error:
+            self._write(frame)
+            answer = _decode(self._read(ends_at))
+            while answer.call is not None:
+                if calls is None:
+                    calls = Calls(platform, lambda found: self._write(encode(found)))
+                calls.take(answer.call, answer.op, answer.arguments)
+                if calls.count > MOST_CALLS:
+                    raise SandboxError("protocol", "There are too many calls of the platform")
+                self._limit(ends_at)
+                answer = _decode(self._read(ends_at))
+            if self._rest:
+                raise SandboxError("protocol", "There is more than one answer")
+            if calls is not None:
+                calls.end()
+        except (BlockingIOError, TimeoutError) as error:
             raise SandboxError("execution-time-exceeded", "No answer in time") from error
         except OSError as error:
             raise SandboxError("crashed", "The function's process has ended") from error
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise SandboxError("protocol", f"The answer cannot be read: {error}") from error
+        finally:
+            if calls is not None:
+                calls.abandon()
+        return answer
 
     def is_silent(self) -> bool:
         """Whether it lives and has said nothing since its last answer."""
-        self.channel.setblocking(False)
         try:
-            self.channel.recv(1, socket.MSG_PEEK)
+            self.channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return True
         except OSError:
@@ -173,31 +203,48 @@ class Instance:
                 os.close(handle)
 
     def _limit(self, ends_at: float) -> None:
+        """Let the kernel end a read or write that takes too long.
+
+        A timeout of Python's own would cost four system calls an event more.
+        """
         left = ends_at - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self.channel.settimeout(left)
+        if not 0 <= self._limit_s - left < LIMIT_SLACK_S:
+            limit = struct.pack("ll", int(left), max(1, int(left % 1 * 1e6)))
+            self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+            self._limit_s = left
+
+    def _write(self, frame: bytes) -> None:
+        data = memoryview(LENGTH.pack(len(frame)) + frame)
+        while data:
+            data = data[os.write(self._handle, data) :]
 
     def _read(self, ends_at: float) -> memoryview:
         """One whole frame, in a single read when it is short."""
-        buffer = self.channel.recv(READ_BYTES)
-        parts, have, size = [buffer], len(buffer), None
-        while size is None or have < size:
-            if not buffer:
-                raise SandboxError("crashed", "The function's process has ended")
-            if size is None and have >= LENGTH.size:
-                parts = [b"".join(parts)]
-                size = LENGTH.size + LENGTH.unpack_from(parts[0])[0]
-                if size > self.max_answer_bytes:
-                    raise SandboxError("protocol", f"An answer of {size} bytes was announced")
-                continue
+        have = self._rest or self._receive()
+        while len(have) < LENGTH.size:
             self._limit(ends_at)
-            buffer = self.channel.recv(READ_BYTES)
-            parts.append(buffer)
-            have += len(buffer)
-        if have > size:
-            raise SandboxError("protocol", "There is more than one answer")
-        return memoryview(b"".join(parts))[LENGTH.size :]
+            have += self._receive()
+        size = LENGTH.size + LENGTH.unpack_from(have)[0]
+        if size > self.max_answer_bytes:
+            raise SandboxError("protocol", f"An answer of {size} bytes was announced")
+        if len(have) < size:
+            parts, left = [have], size - len(have)
+            while left > 0:
+                self._limit(ends_at)
+                parts.append(self._receive())
+                left -= len(parts[-1])
+            have = b"".join(parts)
+        self._rest = have[size:]
+        return memoryview(have)[LENGTH.size : size]
+
+    def _receive(self) -> bytes:
+        data = os.read(self._handle, READ_BYTES)
+        if not data:
+            raise SandboxError("crashed", "The function's process has ended")
+        return data
 
 
 class Pool:
@@ -209,13 +256,16 @@ class Pool:
             memory_mb=config.memory_mb,
             max_instances=config.max_instances,
             max_instances_per_account=config.max_instances_per_account,
+            idle_s=config.idle_s,
+            stems=config.stems,
+            layers=sorted(config.layers),
         )
         self._control: socket.socket | None = None
         self._control_lock = threading.Lock()
         self._changed = threading.Condition()
         self._idle: defaultdict[str, list[Instance]] = defaultdict(list)
         self._ids = itertools.count(1)
-        self._reaper: threading.Thread | None = None
+        self._lender: threading.Thread | None = None
         self._closed = threading.Event()
 
     # --- what callers want -------------------------------------------------------------------
@@ -235,7 +285,8 @@ class Pool:
                 if failed:
                     self._discard(instance)
                     return failed
-            answer = instance.ask(b'{"id":%d,"event":%b}' % (number, event), ends_at)
+            frame = b'{"id":%d,"event":%b}' % (number, event)
+            answer = instance.ask(frame, ends_at, program.platform)
             _expect(answer.id == number and answer.ok is not None)
         except SandboxError as error:
             took_ms = (time.monotonic() - started_at) * 1000
@@ -254,7 +305,7 @@ class Pool:
         except UnavailableError as error:
             return _failed(Outcome.PLATFORM_FAILURE, error.code, str(error))
         if instance.loaded:
-            self._give_back(instance)
+            self._park(instance)
             return None
         started_at = time.monotonic()
         try:
@@ -269,7 +320,7 @@ class Pool:
         if failed:
             self._discard(instance)
             return failed
-        self._give_back(instance)
+        self._park(instance)
         return None
 
     def check(self, source: str) -> list[Problem]:
@@ -279,7 +330,7 @@ class Pool:
             return [Problem(error.code, str(error))]
         try:
             ends_at = time.monotonic() + CHECK_TIMEOUT_S
-            answer = instance.ask(encode({"check": source}), ends_at)
+            answer = instance.ask(encode({"check": source}), ends_at, NoPlatform())
             _expect(answer.problems is not None)
         except SandboxError as error:
             return [Problem("cannot-check", f"The code cannot be checked: {error}")]
@@ -289,12 +340,7 @@ class Pool:
 
     def report(self) -> Report:
         answer, _ = self._request({"op": "report"})
-        return Report(
-            deno=answer["deno"],
-            layers=answer["layers"],
-            instances=answer["instances"],
-            supervisor_pid=answer["pid"],
-        )
+        return Report(**answer)
 
     def await_end(self, timeout_s: float) -> bool:
         """Wait until the host's supervisor has ended, which it does a while after its clients."""
@@ -343,18 +389,21 @@ class Pool:
                 if instance.is_silent():
                     return instance
                 self._discard(instance)
-            instance, busy = self._start(program)
-            if instance:
+            instance, busy = self._take_from_host(program)
+            if instance and (not instance.loaded or instance.is_silent()):
                 return instance
-            if self._evict_one(program.account_id if busy == "account" else None):
+            if instance:
+                self._discard(instance)
                 continue
+            if self._lend(idle_for_s=0.0):
+                continue  # the places of our own idle ones are free now
             left = ends_at - time.monotonic()
             if left <= 0:
                 where = "account" if busy == "account" else "host"
                 message = f"Every sandbox of this {where} is in use, and none became free in time"
                 raise UnavailableError("busy", message)
             with self._changed:
-                self._changed.wait(min(left, 0.1))
+                self._changed.wait(min(left, ASK_AGAIN_S))
 
     def _pop_idle(self, key: str | None) -> Instance | None:
         if key is None:
@@ -368,11 +417,16 @@ class Pool:
                 del self._idle[key]
             return instance
 
-    def _start(self, program: Program) -> tuple[Instance | None, str]:
+    def _take_from_host(self, program: Program) -> tuple[Instance | None, str]:
         for host in program.hosts:
             if len(host) > LONGEST_HOST or not HOST.fullmatch(host):
                 raise UnavailableError("unavailable", f'Cannot allow "{host}": it is no host name')
-        request = {"op": "start", "account": program.account_id, "hosts": list(program.hosts)}
+        request = {
+            "op": "take",
+            "key": program.key,
+            "account": program.account_id,
+            "hosts": list(program.hosts),
+        }
         answer, handles = self._request(request)
         if "busy" in answer:
             return None, answer["busy"]
@@ -384,9 +438,10 @@ class Pool:
             id=answer["id"],
             pid=answer["pid"],
             key=program.key,
-            account=program.account_id,
             channel=socket.socket(fileno=handles[0]),
             max_answer_bytes=ANSWER_BYTES + BYTES_PER_CHARACTER * texts,
+            loaded=answer["loaded"],
+            runs=answer["runs"],
         )
         return instance, ""
 
@@ -396,14 +451,16 @@ class Pool:
             "load": {
                 "source": program.source,
                 "environment": dict(program.environment),
+                "facts": dict(program.facts),
                 "limits": {
                     "entries": self.config.log_entries,
                     "characters": self.config.log_characters,
                     "result": self.config.result_characters,
+                    "calls": REFUSED_AFTER,
                 },
             }
         }
-        answer = instance.ask(encode(frame), ends_at)
+        answer = instance.ask(encode(frame), ends_at, program.platform)
         _expect(answer.ready is not None)
         if not answer.ready:
             return self._result(answer, cold=True, code="load-failed")
@@ -419,11 +476,25 @@ class Pool:
         with self._changed:
             self._idle[instance.key].append(instance)
             self._changed.notify()
-            if self._reaper is None:
-                self._reaper = threading.Thread(
-                    target=self._reap, name="sandbox-reaper", daemon=True
+            if self._lender is None:
+                self._lender = threading.Thread(
+                    target=self._lend_idle, name="sandbox-lender", daemon=True
                 )
-                self._reaper.start()
+                self._lender.start()
+
+    def _park(self, instance: Instance) -> None:
+        """Give an idle sandbox to the host, which keeps it for whoever next asks for its key."""
+        request = {
+            "op": "park",
+            "id": instance.id,
+            "key": instance.key,
+            "runs": instance.runs,
+        }
+        with contextlib.suppress(UnavailableError):
+            self._request(request, reconnect=False)
+        instance.channel.close()
+        with self._changed:
+            self._changed.notify()
 
     def _discard(self, instance: Instance, error: SandboxError | None = None) -> str:
         """End a sandbox and say what it died of."""
@@ -439,51 +510,23 @@ class Pool:
         why: str = answer["why"]
         return why
 
-    def _evict_one(self, account: str | None) -> bool:
-        """End the sandbox that has been idle longest, of one account or of any."""
+    def _lend(self, idle_for_s: float) -> bool:
+        """Park what has been idle for so long. Whether there was any."""
+        before = time.monotonic() - idle_for_s
         with self._changed:
-            idle = [
-                instance
-                for instances in self._idle.values()
-                for instance in instances
-                if account is None or instance.account == account
-            ]
-            if not idle:
-                return False
-            oldest = min(idle, key=lambda instance: instance.idle_since)
-            self._drop_idle(oldest)
-        self._discard(oldest)
-        return True
+            found = []
+            for key, instances in list(self._idle.items()):
+                found += [one for one in instances if one.idle_since <= before]
+                self._idle[key] = [one for one in instances if one.idle_since > before]
+                if not self._idle[key]:
+                    del self._idle[key]
+        for instance in found:
+            self._park(instance)
+        return bool(found)
 
-    def _drop_idle(self, instance: Instance) -> None:
-        assert instance.key is not None
-        instances = self._idle[instance.key]
-        instances.remove(instance)
-        if not instances:
-            del self._idle[instance.key]
-
-    def _reap(self) -> None:
-        while not self._closed.wait(REAP_EVERY_S):
-            before = time.monotonic() - self.config.idle_s
-            with self._changed:
-                old = [
-                    instance
-                    for instances in self._idle.values()
-                    for instance in instances
-                    if instance.idle_since < before
-                ]
-                for instance in old:
-                    self._drop_idle(instance)
-            for instance in old:
-                self._discard(instance)
-            self._make_room_for_others()
-
-    def _make_room_for_others(self) -> None:
-        """End idle sandboxes whose places other processes of this host wait for."""
-        with contextlib.suppress(UnavailableError):
-            answer, _ = self._request({"op": "wanted"}, reconnect=False)
-            for account in answer["accounts"]:
-                self._evict_one(account or None)
+    def _lend_idle(self) -> None:
+        while not self._closed.wait(PARK_AFTER_S):
+            self._lend(PARK_AFTER_S)
 
     # --- the supervisor ----------------------------------------------------------------------
 
@@ -569,7 +612,7 @@ class Pool:
         if directory.stat().st_uid != os.getuid():
             raise UnavailableError("unavailable", f'"{directory}" belongs to another user')
         digest = hashlib.sha256(json.dumps(asdict(self._settings)).encode())
-        for module in (supervisor, confine):
+        for module in (supervisor, confine, results):
             digest.update(Path(str(module.__file__)).read_bytes())
         digest.update((supervisor.HOST / "host.js").read_bytes())
         return directory / f"{digest.hexdigest()[:12]}.sock"

@@ -13,9 +13,11 @@ import resource
 import signal
 import stat
 import struct
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from invoker.runtime.results import LAYERS
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -40,26 +42,43 @@ class Rules:
     executable: tuple[str, ...]
     readable: tuple[str, ...]
     writable: tuple[str, ...] = ("/dev/null",)
+    sockets_in: tuple[str, ...] = ()  # directories to make sockets in
+
+    def with_sockets_in(self, directory: str) -> "Rules":
+        return replace(self, sockets_in=(directory,))
 
 
-def apply(rules: Rules) -> dict[str, bool]:
-    """Confine this process for good and say which layers took.
+def apply(rules: Rules, layers: Collection[str] = LAYERS) -> dict[str, bool]:
+    """Confine this process for good, with those layers, and say which took.
 
     The caller must be single-threaded: the signal of the parent's death is bound to the thread
     that forked.
     """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    layers = {
-        "no_new_privs": _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0,
-        "rlimits": _limit(rules.memory_mb),
-    }
-    layers["landlock"] = _landlock(rules)
-    layers["seccomp"] = _seccomp()
-    return layers
+    # In this order: seccomp would refuse what the others do.
+    return {name: name in layers and _APPLY[name](rules) for name in LAYERS}
 
 
-def _limit(memory_mb: int) -> bool:
-    data_bytes = (BASE_DATA_MB + memory_mb + EXTRA_DATA_MB) << 20
+def set_share(pid: int, nice: int) -> bool:
+    """Give a session of processes its share of the CPU, as nice values from -20 to 19.
+
+    Between sessions only the nice value of the group counts, not those of the processes.
+    False when the kernel has no groups for sessions. Source: sched(7), the autogroup feature.
+    """
+    try:
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+    except OSError:
+        return False
+    return True
+
+
+def _no_new_privs(_rules: Rules) -> bool:
+    took: bool = _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+    return took
+
+
+def _limit(rules: Rules) -> bool:
+    data_bytes = (BASE_DATA_MB + rules.memory_mb + EXTRA_DATA_MB) << 20
     try:
         for what, most in (
             (resource.RLIMIT_DATA, data_bytes),
@@ -82,6 +101,7 @@ _VERSION_FLAG = 1
 _PATH_BENEATH = 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _FIRST_RIGHTS = (1 << 13) - 1
+_MAKE_SOCKET = 1 << 9
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
@@ -105,6 +125,7 @@ def _landlock(rules: Rules) -> bool:
         _allow(ruleset, rules.executable, (_EXECUTE | _READ_FILE | _READ_DIR) & handled)
         _allow(ruleset, rules.readable, (_READ_FILE | _READ_DIR) & handled)
         _allow(ruleset, rules.writable, (_READ_FILE | _WRITE_FILE | _TRUNCATE) & handled)
+        _allow(ruleset, rules.sockets_in, _MAKE_SOCKET)
         restricted: bool = _libc.syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint32(0)) == 0
     finally:
         os.close(ruleset)
@@ -170,7 +191,7 @@ _X32_CALLS = 0x40000000
 _AF_UNIX, _AF_INET = 1, 2
 
 
-def _seccomp() -> bool:
+def _seccomp(_rules: Rules) -> bool:
     machine = platform.machine()
     if machine not in _CALLS:
         return False
@@ -224,3 +245,11 @@ def _do(code: int, value: int) -> bytes:
 def _if(code: int, value: int, then: int, otherwise: int) -> bytes:
     """Compare with `value` and skip that many instructions when it holds, or when not."""
     return struct.pack("HBBI", code, then, otherwise, value & 0xFFFFFFFF)
+
+
+_APPLY: dict[str, Callable[[Rules], bool]] = {
+    "no_new_privs": _no_new_privs,
+    "rlimits": _limit,
+    "landlock": _landlock,
+    "seccomp": _seccomp,
+}

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta
 
+# Of the confinement, beside Deno's own permissions. The first two need nothing of the kernel.
+LAYERS = ("no_new_privs", "rlimits", "landlock", "seccomp")
 LAST_TIMESTAMP = 253_402_300_799_999  # the end of the year 9999
 
 
@@ -21,9 +23,44 @@ class Outcome(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class CallError(Exception):
+    """A call of the platform that was refused; the function gets it as an Error with the code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Platform(Protocol):
+    """What a function may ask for beside its event: secrets, other functions, stored context."""
+
+    def answer(self, op: str, arguments: Any) -> Any:
+        """A JSON value, or a callable that gives one and runs beside the function.
+
+        Whose function asks is known from the object, never from the arguments, which are a
+        stranger's and may be anything.
+
+        Raises:
+            CallError: refused.
+        """
+
+
+class NoPlatform:
+    """Nothing is there to be asked for, and requests are not counted."""
+
+    def answer(self, op: str, arguments: Any) -> Any:  # noqa: ARG002
+        if op == "http.permit":
+            return True
+        raise CallError("unavailable", f'Cannot answer "{op}": this run has no platform')
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
-    """How sandboxes are kept. The same for every process that shares a pool of them."""
+    """How sandboxes are kept. The same for every process that shares a pool of them.
+
+    `stems` is how many booted processes wait at most for a function, `layers` which parts of the
+    confinement are applied (see `runtime.LAYERS`); fewer than all is for tests and development.
+    """
 
     directory: Path
     memory_mb: int = 256
@@ -34,15 +71,18 @@ class Config:
     log_entries: int = 10
     log_characters: int = 16_384
     result_characters: int = 262_144
+    stems: int = 4
+    layers: frozenset[str] = frozenset(LAYERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """What to run.
 
-    `key` names a group of warm sandboxes: the same key always means the same source, environment
-    and hosts. Without a key the run gets a sandbox of its own that is thrown away afterwards.
-    `hosts` are the names that the code may connect to, on ports 80 and 443; none by default.
+    `key` names a group of warm sandboxes: the same key always means the same source, environment,
+    hosts and facts. Without a key the run gets a sandbox of its own that is thrown away
+    afterwards. `hosts` are the names that the code may connect to, on ports 80 and 443; none by
+    default. `facts` are for the toolbelt, `platform` answers what it asks.
     """
 
     source: str
@@ -50,6 +90,8 @@ class Program:
     account_id: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    platform: Platform = field(default_factory=NoPlatform)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +148,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The sandbox of this host: which layers of confinement took, and what is running."""
+    """The sandboxes of this host: which layers of confinement took, and how many there are.
+
+    `instances` counts running and idle ones, `idle` those that wait for anybody's next event,
+    `most` is the limit, `stems` are booted processes that belong to no function yet.
+    """
 
     deno: str
     layers: Mapping[str, bool]
     instances: int
+    idle: int
+    most: int
+    stems: int
     supervisor_pid: int

@@ -5,10 +5,14 @@
 // sockets, promises) can go on. User code shares this process; it can forge its own answers and
 // nobody else's. What must hold against it is the process's confinement, not this file.
 //
-//   to the host     {"load":{source,environment,limits}}  {"id","event"}  {"check":source}
+//   to the host     {"load":{source,environment,facts,limits}}  {"id","event"}  {"check":source}
+//                   {"answer","value"}  {"answer","error":{code,message}}
 //   from the host   {"ready":true} or {"ready":false,"error","logs","dropped"}
 //                   {"id","ok":true,"value","logs","dropped","ms"}  {"id","ok":false,"error",…}
-//                   {"problems":[…]}
+//                   {"call","op","arguments"}  {"problems":[…]}
+//
+// While the function waits for the answer to a call, the channel is read beside it. Every call is
+// answered before the next event, also those whose function did not wait for them.
 
 const deno = globalThis.Deno;
 // User code may replace any global and any method of any prototype, and an event that finds the
@@ -30,6 +34,8 @@ const reasonOf = getter(PromiseRejectionEvent.prototype, "reason");
 const errorOf = getter(ErrorEvent.prototype, "error");
 const { AsyncVariable, setAsyncContext } = deno[deno.internal].core;
 const readSync = stdin.readSync.bind(stdin);
+const readBeside = stdin.read.bind(stdin);
+const readText = deno.readTextFileSync;
 const writeSync = stdout.writeSync.bind(stdout);
 const clock = performance.now.bind(performance);
 const now = Date.now;
@@ -48,6 +54,7 @@ const toInteger = Number.parseInt;
 const Bytes = Uint8Array;
 const Compiled = Function;
 const AnyError = Error;
+const Later = Promise;
 const SyntaxFailure = SyntaxError;
 
 function getter(prototype, name) {
@@ -81,6 +88,13 @@ const MOST_NAME = 200;
 const MOST_MESSAGE = 4000;
 const MOST_HEADER = 2000;
 const MOST_FRAMES = 4000;
+const BUNDLES = new URL("./bundles/", import.meta.url).pathname;
+const CHECKER = `${BUNDLES}checker.js`;
+const TOOLBELTS = {
+  __proto__: null,
+  "lp-faas-toolbelt": true,
+  "core-functions-toolbelt": true,
+};
 const CANNOT_BE_SHOWN = "[a value that cannot be shown]";
 
 // --- frames ------------------------------------------------------------------
@@ -91,26 +105,33 @@ let filled = 0;
 
 function readFrame() {
   for (;;) {
-    if (filled >= 4) {
-      const size = 4 +
-        ((inbox[0] | inbox[1] << 8 | inbox[2] << 16 | inbox[3] << 24) >>> 0);
-      if (room < size) {
-        const larger = new Bytes(size);
-        copyInto(larger, inbox);
-        inbox = larger;
-        room = size;
-      }
-      if (filled >= size) {
-        const text = decode(new Bytes(inbox.buffer, 4, size - 4));
-        moveWithin(inbox, 0, size, filled);
-        filled -= size;
-        return parse(text);
-      }
-    }
-    const count = readSync(new Bytes(inbox.buffer, filled));
-    if (!count) exit(0); // the client is gone
-    filled += count;
+    const frame = takeFrame();
+    if (frame !== null) return frame;
+    arrived(readSync(new Bytes(inbox.buffer, filled)));
   }
+}
+
+// A frame that has come in whole, or null.
+function takeFrame() {
+  if (filled < 4) return null;
+  const size = 4 +
+    ((inbox[0] | inbox[1] << 8 | inbox[2] << 16 | inbox[3] << 24) >>> 0);
+  if (room < size) {
+    const larger = new Bytes(size);
+    copyInto(larger, inbox);
+    inbox = larger;
+    room = size;
+  }
+  if (filled < size) return null;
+  const text = decode(new Bytes(inbox.buffer, 4, size - 4));
+  moveWithin(inbox, 0, size, filled);
+  filled -= size;
+  return parse(text);
+}
+
+function arrived(count) {
+  if (!count) exit(0); // the client is gone
+  filled += count;
 }
 
 // Half of a character cannot be said in UTF-8, but cutting a text makes some. JSON.stringify
@@ -162,7 +183,7 @@ function endOfText(json, start) {
 
 // --- the running invocation --------------------------------------------------
 
-let limits = { entries: 10, characters: 16384, result: 262144 };
+let limits = { entries: 10, characters: 16384, result: 262144, calls: 1000 };
 
 // What console was called with since the last answer. What is said while the code loads goes out
 // with the first one.
@@ -237,7 +258,8 @@ class Invocation {
       }
       journal = new Journal();
       current = null;
-      serve();
+      if (unanswered === 0) serve();
+      else whenAnswered = serve;
     });
   }
 }
@@ -397,6 +419,55 @@ addEventListener("beforeunload", (event) => {
   current?.fail("no-result", "The function ended without calling its callback");
 });
 
+// --- calls of the platform ---------------------------------------------------
+
+const calls = { __proto__: null };
+let callsMade = 0; // of the current event
+let lastCall = 0;
+let unanswered = 0;
+let whenAnswered = null;
+
+// Resolves to what the platform answers, rejects with an Error and its code.
+function call(op, values) {
+  return new Later((resolve, reject) => {
+    if (isLeftover() || current === null && !isLoading || current?.isSettled) {
+      reject(new AnyError("The event that asks is over"));
+    } else if (++callsMade > limits.calls) {
+      const message = `At most ${limits.calls} calls of the platform are answered for one event`;
+      reject(coded("too-many-calls", message));
+    } else {
+      const number = ++lastCall;
+      calls[number] = { resolve, reject };
+      writeFrame(`{"call":${number},"op":${stringify(op)},"arguments":${stringify(values)}}`);
+      if (++unanswered === 1) listen().catch(() => exit(1));
+    }
+  });
+}
+
+async function listen() {
+  while (unanswered > 0) {
+    const frame = takeFrame();
+    if (frame === null) {
+      arrived(await readBeside(new Bytes(inbox.buffer, filled)));
+      continue;
+    }
+    const { resolve, reject } = calls[frame.answer];
+    delete calls[frame.answer];
+    unanswered--;
+    if (hasOwn(frame, "error")) reject(coded(frame.error.code, frame.error.message));
+    else resolve(frame.value);
+  }
+  const next = whenAnswered;
+  whenAnswered = null;
+  next?.();
+}
+
+function coded(code, message) {
+  const error = new AnyError(message);
+  defineProperty(error, "code", { value: code, enumerable: true, writable: true });
+  return error;
+}
+
 // --- what user code sees -----------------------------------------------------
 
 const console = {};
@@ -469,25 +540,97 @@ function leave(code) {
   throw new AnyError(message);
 }
 
+const bundles = { __proto__: null };
+
 function require(name) {
   const text = asString(name);
   const bare = slice(text, 0, 5) === "node:" ? slice(text, 5) : text;
   if (bare === "process") return process;
   if (bare === "console") return console;
+  if (bundles[text]) return bundles[text].exports;
+  const source = bundled(text);
+  if (source !== null) return evaluateBundle(text, source);
   const found = MODULES_KEPT_BACK[bare] ? null : node().getBuiltinModule(bare);
   if (!found) {
-    const error = new AnyError(
+    throw coded(
+      "MODULE_NOT_FOUND",
       `Cannot find module '${text}': it is not available to functions`,
     );
-    error.code = "MODULE_NOT_FOUND";
-    throw error;
   }
   return found;
 }
 
+// What was made of a package when Houston was set up, or null. Which files there are is no secret,
+// and no other can be read.
+function bundled(name) {
+  try {
+    return readText(`${BUNDLES}${name}.cjs`);
+  } catch {
+    return null;
+  }
+}
+
+// The toolbelt is the only one that talks to the platform.
+function evaluateBundle(name, source) {
+  const evaluate = globalEval(
+    `(function(module,exports,require,process,console,global,Deno,platform){${source}\n})` +
+      `\n//# sourceURL=${name}.js`,
+  );
+  const module = bundles[name] = { exports: {} };
+  const values = [module, module.exports, require, process, console, globalThis, undefined];
+  try {
+    apply(evaluate, module.exports, [...values, TOOLBELTS[name] && platform]);
+  } catch (error) {
+    delete bundles[name];
+    throw error;
+  }
+  return module.exports;
+}
+
+const realFetch = getOwnPropertyDescriptor(globalThis, "fetch");
+
+async function connect(...values) {
+  const fetch = realFetch.get ? apply(realFetch.get, globalThis, []) : realFetch.value;
+  try {
+    return await apply(fetch, globalThis, values);
+  } catch (error) {
+    throw notAllowed(error) ?? error;
+  }
+}
+
+// A request is counted by the platform first, because a function may have many sandboxes.
+async function fetch(...values) {
+  if (!await call("http.permit", {})) {
+    return new Response("Too many requests: 20 a second and function", { status: 429 });
+  }
+  return await connect(...values);
+}
+
+// Deno says: Requires net access to "host:443", run again with …; of the address that a name leads
+// to it says so in the cause.
+function notAllowed(error) {
+  for (const said of [messageOf(error), messageOf(error?.cause)]) {
+    const at = indexOf(said, REFUSAL);
+    if (at < 0) continue;
+    const from = at + REFUSAL.length;
+    const host = slice(said, from, indexOf(said, '"', from));
+    const refusal = new AnyError(
+      `Cannot connect to "${host}": it is not in the account's allow-list, not on port 80 or 443, ` +
+        "or has a private address",
+    );
+    refusal.name = "NotCapable";
+    return refusal;
+  }
+  return null;
+}
+const REFUSAL = 'Requires net access to "';
+
+let platform;
+
 // --- load, run, check --------------------------------------------------------
 
 let lambda = null;
+let isLoading = false;
 
 // Gives the wrapper around a source without running the source. The engine looks at it alone
 // first: a source that closes the wrapper's brace would otherwise run outside of it.
@@ -504,9 +647,11 @@ function compile(source) {
 function load(program, wrapper) {
   limits = program.limits;
   members.env = Object.assign(Object.create(null), program.environment);
+  platform = Object.freeze({ call, fetch: connect, facts: Object.freeze(program.facts) });
   const fixed = { writable: true, configurable: true, enumerable: false };
   defineProperty(globalThis, "process", { value: process, ...fixed });
   defineProperty(globalThis, "console", { value: console, ...fixed });
+  defineProperty(globalThis, "fetch", { value: fetch, ...fixed });
   for (
     const name of [
       "Worker",
@@ -521,7 +666,9 @@ function load(program, wrapper) {
   }
   const module = { exports: {} };
   const evaluate = wrapper(process, console, globalThis, undefined);
+  isLoading = true;
   lambda = apply(evaluate, module.exports, [module, module.exports, require]);
+  isLoading = false;
   if (typeof lambda !== "function") {
     throw new AnyError("There is no function named lambda");
   }
@@ -584,8 +731,6 @@ function whenSettled(value, resolved, rejected) {
   return true;
 }
 
-const CHECKER = new URL("./bundles/checker.js", import.meta.url).href;
-
 async function check(source) {
   let refusal = null;
   try {
@@ -613,6 +758,7 @@ function serve() {
       const frame = readFrame();
       if (hasOwn(frame, "event")) {
         current = new Invocation(frame.id);
+        callsMade = 0;
         setAsyncContext(undefined);
         begin(current);
         run(current, frame.event);
