@@ -1,16 +1,36 @@
 """The Celery app and what beat knocks for."""
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "houston.settings")
 
 app = Celery("houston")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def check_layers(**_: Any) -> None:
+    """Serve several accounts only where the sandbox holds them apart."""
+    from houston import layers  # noqa: PLC0415 -- apps are loaded only now
+
+    try:
+        layers.check_start()
+    except layers.LayersMissingError as error:
+        sys.exit(f"Cannot start the worker: {error}")
+
+
+@worker_init.connect
+def hide(**_: Any) -> None:
+    """The worker holds every key, and sandboxes run as the same user."""
+    from invoker import runtime  # noqa: PLC0415 -- apps are loaded only now
+
+    runtime.hide()
 
 
 @worker_ready.connect

@@ -3,6 +3,7 @@
 AccountError                     has a stable `code`; the message says what to do
 ├── InvalidError                 a value breaks a rule; `field` says which
 ├── AccountTakenError            another account has this id
+├── NotApartError                the sandbox cannot hold several accounts apart
 ├── ConnectionTakenError         another connection of the account has this name
 ├── AlreadyMemberError           the person is a member
 ├── LastAdminError               an account keeps at least one admin
@@ -22,8 +23,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from houston import layers
 from houston.models import Account, ApiClient, Membership, Role, User
-from invoker import automatic_messages
+from invoker import automatic_messages, runtime
 from invoker.models import (
     Connection,
     ControllerBot,
@@ -63,6 +65,10 @@ class InvalidError(AccountError):
 class AccountTakenError(AccountError):
     code = "account-taken"
     field = "account_id"
+
+
+class NotApartError(AccountError):
+    code = layers.LayersMissingError.code
 
 
 class ConnectionTakenError(AccountError):
@@ -119,7 +125,7 @@ def create_account(account_id: str, *, name: str) -> Account:
     """Make an account with nobody in it and neither step done.
 
     Raises:
-        InvalidError, AccountTakenError: nothing was made.
+        InvalidError, AccountTakenError, NotApartError: nothing was made.
     """
     if not ACCOUNT_ID_PATTERN.fullmatch(account_id) or len(account_id) > MAX_ACCOUNT_ID:
         raise InvalidError(
@@ -128,6 +134,7 @@ def create_account(account_id: str, *, name: str) -> Account:
             "digits",
         )
     _check_name("name", name, MAX_ACCOUNT_NAME)
+    _check_apart(account_id)
     try:
         with transaction.atomic():
             account = Account.objects.create(id=account_id, name=name)
@@ -137,6 +144,21 @@ def create_account(account_id: str, *, name: str) -> Account:
         ) from error
     logger.info("account created", extra={"account_id": account_id})
     return account
+
+
+def _check_apart(account_id: str) -> None:
+    """One account may do with little between its functions and the machine, a second may not."""
+    if not Account.objects.exclude(pk=account_id).exists():
+        return
+    try:
+        why_not = layers.why_not_several(runtime.report())
+    except runtime.UnavailableError as error:
+        raise NotApartError(
+            f'Cannot create the account "{account_id}": the sandbox does not answer, so nothing '
+            "says that it holds several accounts apart, see Health"
+        ) from error
+    if why_not:
+        raise NotApartError(f'Cannot create the account "{account_id}": {why_not}')
 
 
 def set_up_controller_bot(account: Account, way: "NewConnection", *, by: str) -> Connection:

