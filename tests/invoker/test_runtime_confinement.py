@@ -571,6 +571,9 @@ def test_filter_decides_as_it_should(machine: str) -> None:
     assert decide(machine, clone, thread_of_glibc) == ALLOWED
     assert decide(machine, clone, child) == NOT_PERMITTED
     assert [family for family in range(45) if decide(machine, socket, family) == ALLOWED] == [1, 2]
+    prlimit64 = {"x86_64": 302, "aarch64": 261}[machine]
+    assert decide(machine, prlimit64, 0) == ALLOWED
+    assert decide(machine, prlimit64, 4711) == NOT_PERMITTED
     assert decide(machine, read, audit=0x40000003) == KILLED
     for name, call in confine._REFUSED[machine].items():
         assert decide(machine, call) == NOT_PERMITTED, name
@@ -584,6 +587,6 @@ def test_filters_have_the_length_that_their_tables_give() -> None:
     lengths = {machine: len(confine._filter(machine)) for machine in NUMBERS}
 
     assert lengths == {
-        "x86_64": 4 + 2 + 2 * len(confine._REFUSED["x86_64"]) + 2 + 5 + 8,
-        "aarch64": 4 + 2 * len(confine._REFUSED["aarch64"]) + 2 + 5 + 8,
+        "x86_64": 4 + 2 + 2 * len(confine._REFUSED["x86_64"]) + 2 + 5 + 5 + 8,
+        "aarch64": 4 + 2 * len(confine._REFUSED["aarch64"]) + 2 + 5 + 5 + 8,
     }
