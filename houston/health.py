@@ -8,14 +8,18 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict, dataclass
 from functools import cache
 from http import HTTPStatus
+from typing import NamedTuple
 
 from celery import current_app
 from django.contrib.auth.decorators import login_not_required
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_GET, require_safe
 
+from houston import layers
+from houston.views import for_team
 from invoker import runtime
 from invoker.models import Heartbeat
 from invoker.tasks import WORKER
@@ -24,10 +28,28 @@ CHECK_TIMEOUT_S = 2
 # Beat asks for a sign of life every 5 s.
 LONGEST_SILENCE_S = 20.0
 SANDBOX_FRESH_S = 10.0
+CHECK_TITLES = {
+    "database": "Database",
+    "broker": "Broker",
+    "worker": "Worker",
+    "sandbox": "Sandbox",
+    "layers": "Layers of the sandbox",
+}
 SAMPLE = runtime.Program(source="function lambda(input, callback) { callback(null, input + 1); }")
 
-# Says whether all is well, and in a few words what was found.
-Probe = Callable[[], tuple[bool, str]]
+
+class Finding(NamedTuple):
+    """Whether all is well, and in a few words what was found.
+
+    `warning`: events are handled, but somebody should look into it.
+    """
+
+    ok: bool
+    detail: str
+    warning: bool = False
+
+
+Probe = Callable[[], Finding]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +59,19 @@ class Check:
     ok: bool
     detail: str
     ms: float
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    title: str
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    layer: layers.Layer
+    holds: bool
 
 
 @login_not_required
@@ -63,12 +98,48 @@ def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     )
 
 
+@for_team
+@never_cache
+@require_GET
+def page(request: HttpRequest) -> HttpResponse:
+    """What `readyz` finds, and what the sandbox of this host consists of, for the account team."""
+    checks = check_all()
+    report = _report()
+    context = {
+        "checks": [CheckRow(CHECK_TITLES[name], check) for name, check in checks.items()],
+        "ready": all(check.ok for check in checks.values()),
+        "warning": any(check.warning for check in checks.values()),
+        "report": report,
+        "layers": [
+            LayerRow(layer, holds=report.layers.get(layer.name, False)) for layer in layers.LAYERS
+        ]
+        if report
+        else [],
+        "worker_seen_at": Heartbeat.objects.filter(name=WORKER)
+        .values_list("seen_at", flat=True)
+        .first(),
+    }
+    template = "accounts/health.html"
+    if request.htmx:  # type: ignore[attr-defined]
+        template = f"{template}#found"
+    return render(request, template, context)
+
+
+def _report() -> runtime.Report | None:
+    """None when the sandbox does not answer in the time of a check."""
+    try:
+        return _threads().submit(runtime.report).result(timeout=CHECK_TIMEOUT_S)
+    except (runtime.UnavailableError, FutureTimeoutError):
+        return None
+
+
 def check_all() -> dict[str, Check]:
     probes = {
         "database": _database,
         "broker": _broker,
         "worker": _worker,
         "sandbox": _sandbox.check,
+        "layers": _layers,
     }
     return run(probes, timeout_s=CHECK_TIMEOUT_S)
 
@@ -96,39 +167,58 @@ def _threads() -> ThreadPoolExecutor:
 def _measured(probe: Probe) -> Check:
     begun = time.perf_counter()
     try:
-        ok, detail = probe()
+        found = probe()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         # Not its text: drivers put addresses and user names into that.
-        ok, detail = False, f"Failed with {type(error).__name__}"
-    return Check(ok, detail, round((time.perf_counter() - begun) * 1000, 1))
+        found = Finding(False, f"Failed with {type(error).__name__}")
+    ms = round((time.perf_counter() - begun) * 1000, 1)
+    return Check(found.ok, found.detail, ms, found.warning)
 
 
-def _database() -> tuple[bool, str]:
+def _database() -> Finding:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             cursor.fetchone()
-        return True, f"{connection.display_name} answers"
+        return Finding(True, f"{connection.display_name} answers")
     finally:
         connection.close()
 
 
-def _broker() -> tuple[bool, str]:
+def _broker() -> Finding:
     with current_app.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1, interval_start=0, timeout=CHECK_TIMEOUT_S)
-        return True, f"{broker.transport.driver_name} answers"
+        return Finding(True, f"{broker.transport.driver_name} answers")
 
 
-def _worker() -> tuple[bool, str]:
+def _worker() -> Finding:
     try:
         age_s = Heartbeat.age_s(WORKER)
     finally:
         connection.close()
     if age_s is None:
-        return False, "No worker has given a sign of life yet: start worker and beat"
+        return Finding(False, "No worker has given a sign of life yet: start worker and beat")
     if age_s >= LONGEST_SILENCE_S:
-        return False, f"The last sign of life is {age_s:.0f} s old: start worker and beat"
-    return True, f"Gave a sign of life {age_s:.0f} s ago"
+        return Finding(False, f"The last sign of life is {age_s:.0f} s old: start worker and beat")
+    return Finding(True, f"Gave a sign of life {age_s:.0f} s ago")
+
+
+def _layers() -> Finding:
+    try:
+        report = runtime.report()
+    except runtime.UnavailableError:
+        return Finding(False, "Not known: the sandbox does not answer")
+    why_not = layers.why_not_several(report)
+    try:
+        if why_not and layers.has_several_accounts():
+            return Finding(False, f"Functions of several accounts do not run: {why_not}")
+    finally:
+        connection.close()
+    lacks = layers.missing(report)
+    if not lacks:
+        return Finding(True, f"All {len(layers.LAYERS)} hold")
+    weaker = "; ".join(f"{layer.title} is missing: {layer.way_out}" for layer in lacks)
+    return Finding(True, weaker, warning=True)
 
 
 class _SandboxCheck:
@@ -137,21 +227,21 @@ class _SandboxCheck:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._checked_at = float("-inf")
-        self._found = (False, "")
+        self._found = Finding(False, "")
 
-    def check(self) -> tuple[bool, str]:
+    def check(self) -> Finding:
         with self._lock:
             if time.monotonic() - self._checked_at > SANDBOX_FRESH_S:
                 self._found = self._run()
                 self._checked_at = time.monotonic()
             return self._found
 
-    def _run(self) -> tuple[bool, str]:
+    def _run(self) -> Finding:
         result = runtime.run(SAMPLE, 1, timeout_s=CHECK_TIMEOUT_S)
         if result.outcome is runtime.Outcome.SUCCEEDED and result.value == 2:  # noqa: PLR2004
-            return True, f"Ran a function in {result.duration_ms:.0f} ms"
+            return Finding(True, f"Ran a function in {result.duration_ms:.1f} ms")
         code = result.failure.code if result.failure else result.outcome
-        return False, f"Cannot run a function: {code}"
+        return Finding(False, f"Cannot run a function: {code}")
 
 
 _sandbox = _SandboxCheck()

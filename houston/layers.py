@@ -78,7 +78,7 @@ def missing(report: runtime.Report) -> list[Layer]:
 
 
 def why_not_several(report: runtime.Report) -> str:
-    """Why functions of more than one account must not run here, with the way out; "" if they may."""
+    """Why functions of several accounts must not run here, with the way out; "" if they may."""
     lacks = [layer for layer in missing(report) if layer.needed_for_several]
     if not lacks:
         return ""

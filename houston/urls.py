@@ -55,6 +55,7 @@ urlpatterns = [
     path("theme/", views.theme, name="theme"),
     path("accounts/", views.account_list, name="accounts"),
     path("accounts/new/", views.account_new, name="account-new"),
+    path("accounts/health/", health.page, name="health"),
     path("a/<str:account_id>/", include(account_urls)),
     # Messaging platforms, signed by each in its own way.
     path("events/", include(event_urls)),

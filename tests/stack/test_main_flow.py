@@ -233,6 +233,7 @@ def test_ready_names_every_part(houston: Houston) -> None:
         "broker": True,
         "worker": True,
         "sandbox": True,
+        "layers": True,
     }
 
 

@@ -120,9 +120,6 @@ def _check_layers() -> None:
         layers.check_start()
     except layers.LayersMissingError as error:
         raise CommandError(f"Cannot run: {error}") from error
-    finally:
-        # The connection to the supervisor must not be inherited by what is started next.
-        runtime.close()
 
 
 def _collect_static() -> None:
