@@ -50,6 +50,8 @@ ANSWER_BYTES = 65_536
 BYTES_PER_CHARACTER = 3
 READ_BYTES = 65_536
 RECYCLE_AFTER = 100_000
+# The host, when it takes one back, ends it if its memory has grown too far.
+LOOKED_AT_AFTER = 1000
 # What was idle for this long is lent to the whole host.
 PARK_AFTER_S = 1.0
 ASK_AGAIN_S = 0.05
@@ -471,6 +473,9 @@ class Pool:
         instance.runs += 1
         if instance.key is None or instance.runs >= RECYCLE_AFTER or self._closed.is_set():
             self._discard(instance)
+            return
+        if instance.runs % LOOKED_AT_AFTER == 0:
+            self._park(instance)
             return
         instance.idle_since = time.monotonic()
         with self._changed:

@@ -830,6 +830,7 @@ def test_what_a_run_left_behind_does_not_fail_a_later_one() -> None:
     Promise.reject(new Error("left"));
     setTimeout(() => process.nextTick(() => Promise.reject(new Error("left too"))), 1);
     setTimeout(() => console.info("late"), 1);
+    setTimeout(() => { throw new Error("thrown late"); }, 1);
     callback(null, "left");
   } else {
     setTimeout(() => { console.info("mine"); callback(null, "right"); }, 30);

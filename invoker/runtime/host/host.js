@@ -410,7 +410,7 @@ addEventListener("unhandledrejection", (event) => {
 });
 addEventListener("error", (event) => {
   preventDefault(event);
-  current?.settle(false, errorOf(event));
+  if (!isLeftover()) current?.settle(false, errorOf(event));
 });
 // The event loop is empty, so nothing is left that could answer.
 addEventListener("beforeunload", (event) => {
