@@ -221,7 +221,7 @@ def _layers() -> Finding:
     return Finding(True, weaker, warning=True)
 
 
-class _SandboxCheck:
+class SandboxCheck:
     """Starts a sandbox and runs a function; what was found holds for a while."""
 
     def __init__(self) -> None:
@@ -244,4 +244,4 @@ class _SandboxCheck:
         return Finding(False, f"Cannot run a function: {code}")
 
 
-_sandbox = _SandboxCheck()
+_sandbox = SandboxCheck()
