@@ -39,7 +39,8 @@ LAYERS = (
     Layer(
         "no_new_privs",
         "No new privileges",
-        "Becoming another user with the help of a program that is allowed to",
+        "Becoming another user with the help of a program that may, and what root may do beyond "
+        "others where Houston runs as root",
         "run Houston on Linux",
         needed_for_several=True,
     ),
