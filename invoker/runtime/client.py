@@ -142,9 +142,9 @@ class Instance:
     loaded: bool
     runs: int
     idle_since: float = field(default_factory=time.monotonic)
-    _handle: int = -1
     _limit_s: float = 0.0
     _rest: bytes = b""
+    _handle: int = field(init=False)
 
     def __post_init__(self) -> None:
         self._handle = self.channel.fileno()
@@ -153,12 +153,16 @@ class Instance:
         """Send one frame, answer what the function asks meanwhile, read what answers the frame.
 
         Raises:
-            SandboxError: `execution-time-exceeded`, `crashed` or `protocol`.
+            SandboxError: `execution-time-exceeded`, `crashed`, `protocol`, or `gone`: it had ended
+                before it had the whole frame, so it did nothing with it.
         """
         calls: Calls | None = None
         try:
             self._limit(ends_at)
-            self._write(frame)
+            try:
+                self._write(frame)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                raise SandboxError("gone", "The function's process has ended") from error
             answer = _decode(self._read(ends_at))
             while answer.call is not None:
                 if calls is None:
@@ -182,16 +186,6 @@ class Instance:
             if calls is not None:
                 calls.abandon()
         return answer
-
-    def is_silent(self) -> bool:
-        """Whether it lives and has said nothing since its last answer."""
-        try:
-            self.channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
 
     def await_end(self) -> None:
         """Let a process whose channel has closed come to its end, so that it can be told why."""
@@ -219,13 +213,17 @@ class Instance:
             self._limit_s = left
 
     def _write(self, frame: bytes) -> None:
-        data = memoryview(LENGTH.pack(len(frame)) + frame)
-        while data:
-            data = data[os.write(self._handle, data) :]
+        data = LENGTH.pack(len(frame)) + frame
+        sent = os.write(self._handle, data)
+        while sent < len(data):
+            sent += os.write(self._handle, memoryview(data)[sent:])
 
-    def _read(self, ends_at: float) -> memoryview:
+    def _read(self, ends_at: float) -> bytes:
         """One whole frame, in a single read when it is short."""
-        have = self._rest or self._receive()
+        if self._rest:
+            have, self._rest = self._rest, b""
+        else:
+            have = os.read(self._handle, READ_BYTES)
         while len(have) < LENGTH.size:
             self._limit(ends_at)
             have += self._receive()
@@ -239,8 +237,9 @@ class Instance:
                 parts.append(self._receive())
                 left -= len(parts[-1])
             have = b"".join(parts)
-        self._rest = have[size:]
-        return memoryview(have)[LENGTH.size : size]
+        if len(have) > size:
+            self._rest = have[size:]
+        return have[LENGTH.size : size]
 
     def _receive(self) -> bytes:
         data = os.read(self._handle, READ_BYTES)
@@ -264,17 +263,20 @@ class Pool:
         )
         self._control: socket.socket | None = None
         self._control_lock = threading.Lock()
-        self._changed = threading.Condition()
-        self._idle: defaultdict[str, list[Instance]] = defaultdict(list)
+        self._lock = threading.Lock()
+        self._freed = threading.Condition(self._lock)
+        self._waiting = 0
+        self._idle: defaultdict[str | None, list[Instance]] = defaultdict(list)
         self._ids = itertools.count(1)
         self._lender: threading.Thread | None = None
         self._closed = threading.Event()
+        self._is_closed = False  # the same, without a call
 
     # --- what callers want -------------------------------------------------------------------
 
     def run(self, program: Program, event: bytes, timeout_s: float) -> Result:
         try:
-            instance = self._take(program)
+            instance = self._pop_idle(program.key) or self._take(program)
         except UnavailableError as error:
             return _failed(Outcome.PLATFORM_FAILURE, error.code, str(error))
         cold = not instance.loaded
@@ -293,6 +295,8 @@ class Pool:
         except SandboxError as error:
             took_ms = (time.monotonic() - started_at) * 1000
             why = self._discard(instance, error)
+            if error.code == "gone" and not cold:
+                return self.run(program, event, timeout_s)  # it died idle and saw nothing
             return _died(error, why, took_ms, timeout_s=timeout_s, cold=cold)
         except BaseException:
             # Whatever ends this thread must not keep the place of the sandbox.
@@ -370,9 +374,10 @@ class Pool:
     def close(self) -> None:
         """End every sandbox of this process."""
         self._closed.set()
+        self._is_closed = True
         with self._control_lock:
             self._disconnect()
-        with self._changed:
+        with self._lock:
             for instances in self._idle.values():
                 for instance in instances:
                     instance.channel.close()
@@ -387,16 +392,9 @@ class Pool:
         """
         ends_at = time.monotonic() + self.config.wait_s
         while True:
-            while instance := self._pop_idle(program.key):
-                if instance.is_silent():
-                    return instance
-                self._discard(instance)
             instance, busy = self._take_from_host(program)
-            if instance and (not instance.loaded or instance.is_silent()):
+            if instance or (instance := self._pop_idle(program.key)):
                 return instance
-            if instance:
-                self._discard(instance)
-                continue
             if self._lend(idle_for_s=0.0):
                 continue  # the places of our own idle ones are free now
             left = ends_at - time.monotonic()
@@ -404,20 +402,15 @@ class Pool:
                 where = "account" if busy == "account" else "host"
                 message = f"Every sandbox of this {where} is in use, and none became free in time"
                 raise UnavailableError("busy", message)
-            with self._changed:
-                self._changed.wait(min(left, ASK_AGAIN_S))
+            with self._lock:
+                self._waiting += 1
+                self._freed.wait(min(left, ASK_AGAIN_S))
+                self._waiting -= 1
 
     def _pop_idle(self, key: str | None) -> Instance | None:
-        if key is None:
-            return None
-        with self._changed:
-            if key not in self._idle:
-                return None
-            instances = self._idle[key]
-            instance = instances.pop()
-            if not instances:
-                del self._idle[key]
-            return instance
+        with self._lock:
+            instances = self._idle.get(key)
+            return instances.pop() if instances else None
 
     def _take_from_host(self, program: Program) -> tuple[Instance | None, str]:
         for host in program.hosts:
@@ -471,16 +464,17 @@ class Pool:
 
     def _give_back(self, instance: Instance) -> None:
         instance.runs += 1
-        if instance.key is None or instance.runs >= RECYCLE_AFTER or self._closed.is_set():
+        if instance.key is None or instance.runs >= RECYCLE_AFTER or self._is_closed:
             self._discard(instance)
             return
         if instance.runs % LOOKED_AT_AFTER == 0:
             self._park(instance)
             return
         instance.idle_since = time.monotonic()
-        with self._changed:
+        with self._lock:
             self._idle[instance.key].append(instance)
-            self._changed.notify()
+            if self._waiting:
+                self._freed.notify()
             if self._lender is None:
                 self._lender = threading.Thread(
                     target=self._lend_idle, name="sandbox-lender", daemon=True
@@ -494,31 +488,32 @@ class Pool:
             "id": instance.id,
             "key": instance.key,
             "runs": instance.runs,
+            "idle_s": time.monotonic() - instance.idle_since,
         }
         with contextlib.suppress(UnavailableError):
             self._request(request, reconnect=False)
         instance.channel.close()
-        with self._changed:
-            self._changed.notify()
+        with self._lock:
+            self._freed.notify()
 
     def _discard(self, instance: Instance, error: SandboxError | None = None) -> str:
         """End a sandbox and say what it died of."""
-        if error is not None and error.code == "crashed":
+        if error is not None and error.code in ("crashed", "gone"):
             instance.await_end()
         try:
             answer, _ = self._request({"op": "end", "id": instance.id}, reconnect=False)
         except UnavailableError:
             answer = {"why": "lost"}
         instance.channel.close()
-        with self._changed:
-            self._changed.notify()
+        with self._lock:
+            self._freed.notify()
         why: str = answer["why"]
         return why
 
     def _lend(self, idle_for_s: float) -> bool:
         """Park what has been idle for so long. Whether there was any."""
         before = time.monotonic() - idle_for_s
-        with self._changed:
+        with self._lock:
             found = []
             for key, instances in list(self._idle.items()):
                 found += [one for one in instances if one.idle_since <= before]
@@ -628,7 +623,7 @@ class Pool:
             self._control = None
 
     def _forget_all(self) -> None:
-        with self._changed:
+        with self._lock:
             for instances in self._idle.values():
                 for instance in instances:
                     instance.channel.close()
@@ -640,7 +635,7 @@ class Pool:
         failure = None
         if not answer.ok:
             failure = _failure(answer.error or Thrown(), code)
-        logs = tuple(answer.logs[: self.config.log_entries])
+        logs = tuple(answer.logs[: self.config.log_entries]) if answer.logs else ()
         if answer.dropped:
             message = (
                 f"{answer.dropped} more calls of console were dropped: "
@@ -689,6 +684,8 @@ def _failed(outcome: Outcome, code: str, message: str) -> Result:
 def _died(error: SandboxError, why: str, took_ms: float, *, timeout_s: float, cold: bool) -> Result:
     """The result of a run whose sandbox had to be ended or ended by itself."""
     code, message, outcome = error.code, str(error), Outcome.CODING_FAILURE
+    if code == "gone":
+        code = "crashed"
     if code == "execution-time-exceeded":
         outcome = Outcome.TIMEOUT
         message = f"The function did not end within {timeout_s:g} s and was stopped"

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 # Of the confinement, beside Deno's own permissions. The first two need nothing of the kernel.
 LAYERS = ("no_new_privs", "rlimits", "landlock", "seccomp")
@@ -122,8 +122,7 @@ class Failure:
     column: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What came of a run. `duration_ms` is the time the function itself had."""
 
     outcome: Outcome

@@ -9,7 +9,7 @@ Clients connect to a SEQPACKET socket, one JSON object a packet:
 
     {"op": "take", "key", "account", "hosts"}  ->  {"id", "pid", "runs", "loaded"} and the
                                                    sandbox's socket, or {"busy"} or {"failed"}
-    {"op": "park", "id", "key", "runs"}        ->  {"kept"}
+    {"op": "park", "id", "key", "runs", "idle_s"}  ->  {"kept"}
     {"op": "end", "id"}                        ->  {"why": "memory" | "exit" | "killed" | "lost"}
     {"op": "report"}                           ->  the fields of `Report`
 
@@ -31,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -153,7 +153,7 @@ class Supervisor:
         self.clients: set[Client] = set()
         self.accounts: Counter[str] = Counter()
         self.only_account = ""  # when layers are missing
-        self.parked: OrderedDict[int, Sandbox] = OrderedDict()  # the longest idle first
+        self.parked: dict[int, Sandbox] = {}
         self.stems: deque[Stem] = deque()
         self.stems_work = settings.stems > 0
         self.starts: deque[float] = deque()
@@ -216,8 +216,7 @@ class Supervisor:
                 return self._take(client, request["key"], request["account"], request["hosts"])
             case "park":
                 sandbox = client.sandboxes.pop(request["id"], None)
-                kept = sandbox is not None and self._park(sandbox, request["key"], request["runs"])
-                return {"kept": kept}, None
+                return {"kept": sandbox is not None and self._park(sandbox, request)}, None
             case "end":
                 sandbox = client.sandboxes.pop(request["id"], None)
                 return {"why": self._end(sandbox) if sandbox else "lost"}, None
@@ -267,29 +266,30 @@ class Supervisor:
 
     def _evict(self, account: str | None) -> bool:
         """End the sandbox that has been idle longest, of one account or of any."""
-        for sandbox in self.parked.values():
-            if account is None or sandbox.account == account:
-                del self.parked[sandbox.id]
-                self._end(sandbox)
-                return True
-        return False
+        idle = [one for one in self.parked.values() if account in (None, one.account)]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda sandbox: sandbox.idle_since)
+        del self.parked[oldest.id]
+        self._end(oldest)
+        return True
 
     def _unpark(self, key: str) -> Sandbox | None:
-        """The sandbox of a key that has been idle for the shortest time."""
-        for sandbox in reversed(self.parked.values()):
+        """The sandbox of a key that was parked last."""
+        for sandbox in reversed(list(self.parked.values())):
             if sandbox.key == key:
                 del self.parked[sandbox.id]
                 if sandbox.process.popen.poll() is None:
                     return sandbox
                 self._end(sandbox)
-                return self._unpark(key)
         return None
 
-    def _park(self, sandbox: Sandbox, key: str, runs: int) -> bool:
+    def _park(self, sandbox: Sandbox, request: dict[str, Any]) -> bool:
         if _resident_bytes(sandbox.process.pid) > FULL_AT * (self.settings.memory_mb << 20):
             self._end(sandbox)
             return False
-        sandbox.key, sandbox.runs, sandbox.idle_since = key, runs, time.monotonic()
+        sandbox.key, sandbox.runs = request["key"], request["runs"]
+        sandbox.idle_since = time.monotonic() - request["idle_s"]
         self._set_share(sandbox, LEAST_NICE)
         self.parked[sandbox.id] = sandbox
         return True

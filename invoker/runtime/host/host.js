@@ -28,7 +28,6 @@ const indexOf = uncurry(String.prototype.indexOf);
 const slice = uncurry(String.prototype.slice);
 const copyInto = uncurry(Uint8Array.prototype.set);
 const moveWithin = uncurry(Uint8Array.prototype.copyWithin);
-const lengthOf = getter(Object.getPrototypeOf(Uint8Array.prototype), "length");
 const preventDefault = uncurry(Event.prototype.preventDefault);
 const reasonOf = getter(PromiseRejectionEvent.prototype, "reason");
 const errorOf = getter(ErrorEvent.prototype, "error");
@@ -42,7 +41,7 @@ const now = Date.now;
 const globalEval = globalThis.eval;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const encode = encoder.encode.bind(encoder);
+const encodeInto = encoder.encodeInto.bind(encoder);
 const decode = decoder.decode.bind(decoder);
 const microtask = queueMicrotask;
 // Deno's own queueMicrotask looks at globals when it is first called; this asks nobody.
@@ -99,15 +98,19 @@ const CANNOT_BE_SHOWN = "[a value that cannot be shown]";
 
 // --- frames ------------------------------------------------------------------
 
+// Buffers are kept, because a new one for each frame would take as long as all the rest of it.
 let room = 65536;
 let inbox = new Bytes(room);
 let filled = 0;
+let outroom = 65536;
+let outbox = new Bytes(outroom);
+let outbody = new Bytes(outbox.buffer, 4);
 
 function readFrame() {
   for (;;) {
     const frame = takeFrame();
     if (frame !== null) return frame;
-    arrived(readSync(new Bytes(inbox.buffer, filled)));
+    arrived(readSync(filled === 0 ? inbox : new Bytes(inbox.buffer, filled)));
   }
 }
 
@@ -124,7 +127,7 @@ function takeFrame() {
   }
   if (filled < size) return null;
   const text = decode(new Bytes(inbox.buffer, 4, size - 4));
-  moveWithin(inbox, 0, size, filled);
+  if (filled > size) moveWithin(inbox, 0, size, filled);
   filled -= size;
   return parse(text);
 }
@@ -149,13 +152,21 @@ function whole(json) {
 }
 
 function writeFrame(text) {
-  const body = encode(whole(text));
-  const size = lengthOf(body) + 4;
-  const frame = new Bytes(size);
-  for (let n = 0; n < 4; n++) frame[n] = (size - 4) >>> (8 * n);
-  copyInto(frame, body, 4);
+  const body = whole(text);
+  const most = 4 + 3 * body.length;
+  if (outroom < most) {
+    outroom = most;
+    outbox = new Bytes(most);
+    outbody = new Bytes(outbox.buffer, 4);
+  }
+  const { written } = encodeInto(body, outbody);
+  outbox[0] = written;
+  outbox[1] = written >>> 8;
+  outbox[2] = written >>> 16;
+  outbox[3] = written >>> 24;
+  const size = written + 4;
   for (let sent = 0; sent < size;) {
-    sent += writeSync(new Bytes(frame.buffer, sent));
+    sent += writeSync(new Bytes(outbox.buffer, sent, size - sent));
   }
 }
 
@@ -256,7 +267,7 @@ class Invocation {
       } catch {
         exit(1); // user code has closed the channel
       }
-      journal = new Journal();
+      if (journal.count || journal.dropped) journal = new Journal();
       current = null;
       if (unanswered === 0) serve();
       else whenAnswered = serve;
