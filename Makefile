@@ -71,7 +71,7 @@ static/editor/dist/editor.js: static/editor/package-lock.json static/editor/buil
 	@cd static/editor && npm ci --silent --no-audit --no-fund && node build.mjs
 	@touch $@
 
-$(HOST)/bundles/checker.js: $(HOST)/package-lock.json $(HOST)/build.mjs $(HOST)/checker.js | .venv/.node
+$(HOST)/bundles/checker.js: $(HOST)/package-lock.json $(HOST)/build.mjs $(HOST)/checker.js $(HOST)/modules.js | .venv/.node
 	@echo 'Building what the sandbox bundles'
 	@cd $(HOST) && npm ci --silent --no-audit --no-fund && node build.mjs
 	@touch $@

@@ -996,6 +996,7 @@ def test_run_in_flight_is_our_failure_when_its_sandbox_is_killed() -> None:
         time.sleep(0.5)
         for pid in sandboxes_of(supervisor):
             os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)  # a process that still ends must not be taken for the next test
 
     assert (running.result().outcome, code_of(running.result())) == (
         Outcome.PLATFORM_FAILURE,

@@ -42,7 +42,6 @@ PROBLEMS = {
     "syntax": ("function lambda(input {\n}", ("invalid-syntax", 1, 23, "error")),
     "syntax later": ("function lambda() {\n  let a = ;\n}", ("invalid-syntax", 2, 11, "error")),
     "escape": ("}); while (true) {} (function () {", ("invalid-syntax", 1, 1, "error")),
-    "module syntax": ("export function lambda() {}", ("invalid-syntax", 1, 1, "error")),
     "empty": ("", ("no-lambda", None, None, "error")),
     "other name": ("function other() {}", ("no-lambda", None, None, "error")),
     "inner": ("function other() { function lambda() {} }", ("no-lambda", None, None, "error")),

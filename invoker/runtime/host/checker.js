@@ -1,6 +1,9 @@
 // Reads a function's source without running it. V8 has the last word on syntax; acorn says where.
 import { parse } from "acorn";
 import { full, simple } from "acorn-walk";
+import { asScript, parseModule } from "./modules.js";
+
+export { asScript };
 
 const MOST_PROBLEMS = 100;
 const NO_FUNCTIONS = new Set([
@@ -11,6 +14,9 @@ const NO_FUNCTIONS = new Set([
   "ClassExpression",
   "NewExpression",
 ]);
+
+const GLOBALS = new Set(["globalThis", "global", "window", "self"]);
+const TIMERS = new Set(["setTimeout", "setInterval", "setImmediate"]);
 
 const SYNTAX = {
   ecmaVersion: "latest",
@@ -32,7 +38,7 @@ export function check(source, refusal, isKnown) {
     }];
   }
   try {
-    const tree = parse(source, SYNTAX);
+    const tree = parseModule(source)?.tree ?? parse(source, SYNTAX);
     return [
       ...forbidden(tree),
       ...unknownModules(tree, isKnown),
@@ -54,6 +60,8 @@ export function check(source, refusal, isKnown) {
 
 // Where a source is broken, or null: V8 does not say, and acorn may not mind.
 export function locate(source) {
+  const module = asScript(source);
+  if (module) return module.error;
   try {
     parse(source, SYNTAX);
   } catch (error) {
@@ -69,53 +77,65 @@ function problem(code, message, node, severity = "error") {
   return { code, message, line, column: column + 1, severity };
 }
 
+// Found are the ways in which people write it, not those in which it is hidden: what holds strangers
+// is the sandbox.
 function forbidden(tree) {
   const found = [];
+  const refuse = (name, node) => {
+    found.push(problem("forbidden-code", `${name} is not available to functions`, node));
+  };
   simple(tree, {
     CallExpression(node) {
-      if (node.callee.type === "Identifier" && node.callee.name === "eval") {
-        found.push(
-          problem("forbidden-code", "eval is not available to functions", node),
-        );
-      }
+      const name = calledName(node.callee);
+      if (name === "eval" || name === "Function") refuse(name, node);
+      if (TIMERS.has(name) && isText(node.arguments[0])) refuse(`${name} with a text`, node);
     },
     NewExpression(node) {
-      if (
-        node.callee.type === "Identifier" && node.callee.name === "Function"
-      ) {
-        found.push(
-          problem(
-            "forbidden-code",
-            "new Function is not available to functions",
-            node,
-          ),
-        );
-      }
+      if (calledName(node.callee) === "Function") refuse("new Function", node);
     },
   });
   return found;
 }
 
+// name, globalThis.name, and (0, name)
+function calledName(callee) {
+  if (callee.type === "Identifier") return callee.name;
+  if (callee.type === "SequenceExpression") return calledName(callee.expressions.at(-1));
+  if (callee.type === "ParenthesizedExpression") return calledName(callee.expression);
+  if (
+    callee.type === "MemberExpression" && !callee.computed &&
+    callee.object.type === "Identifier" && GLOBALS.has(callee.object.name)
+  ) return callee.property.name;
+  return null;
+}
+
+function isText(node) {
+  return node?.type === "TemplateLiteral" ||
+    node?.type === "Literal" && typeof node.value === "string";
+}
+
 function unknownModules(tree, isKnown) {
   const found = [];
+  const look = (name, node) => {
+    if (name?.type !== "Literal" || typeof name.value !== "string" || isKnown(name.value)) return;
+    const message = `There is no module "${name.value}" for functions`;
+    found.push(problem("unknown-dependency", message, node));
+  };
   simple(tree, {
     CallExpression(node) {
-      const [name] = node.arguments;
-      if (node.callee.type !== "Identifier" || node.callee.name !== "require") {
-        return;
-      }
-      if (
-        name?.type === "Literal" && typeof name.value === "string" &&
-        !isKnown(name.value)
-      ) {
-        found.push(
-          problem(
-            "unknown-dependency",
-            `There is no module "${name.value}" for functions`,
-            node,
-          ),
-        );
-      }
+      if (calledName(node.callee) === "require") look(node.arguments[0], node);
+    },
+    ImportExpression(node) {
+      look(node.source, node);
+    },
+    ImportDeclaration(node) {
+      look(node.source, node);
+    },
+    ExportNamedDeclaration(node) {
+      look(node.source, node);
+    },
+    ExportAllDeclaration(node) {
+      look(node.source, node);
     },
   });
   return found;
@@ -145,7 +165,8 @@ function contract(tree) {
 }
 
 function findLambda(tree) {
-  for (const statement of tree.body) {
+  for (const outer of tree.body) {
+    const statement = outer.type === "ExportNamedDeclaration" && outer.declaration || outer;
     if (
       statement.type === "FunctionDeclaration" && statement.id.name === "lambda"
     ) {
@@ -165,6 +186,8 @@ function findLambda(tree) {
 function exportsSomething(tree) {
   let found = false;
   full(tree, (node) => {
+    found ||= node.type === "ExportDefaultDeclaration" ||
+      node.type === "ExportNamedDeclaration" && node.specifiers.some(exportsLambda);
     if (
       node.type !== "AssignmentExpression" ||
       node.left.type !== "MemberExpression"
@@ -175,4 +198,9 @@ function exportsSomething(tree) {
       object.object?.name === "module" && object.property?.name === "exports";
   });
   return found;
+}
+
+function exportsLambda({ exported }) {
+  const name = exported.type === "Literal" ? exported.value : exported.name;
+  return name === "lambda" || name === "default";
 }

@@ -357,6 +357,7 @@ function describe(thrown) {
 
 // Frames of the host and of Deno tell the author nothing. The wrapper stands before the first line,
 // and Deno writes the place of evaluated code as "index.js, <anonymous>:2:8".
+let firstLineShift = PREFIX.length;
 const FRAME = "    at ";
 const PLACE = "index.js, <anonymous>:";
 function ownFrames(stack) {
@@ -382,7 +383,7 @@ function ownFrame(line) {
   const colon = indexOf(place, ":");
   const row = slice(place, 0, colon);
   const column = slice(place, colon + 1);
-  const shift = row === "1" ? PREFIX.length : 0;
+  const shift = row === "1" ? firstLineShift : 0;
   const bracket = indexOf(column, ")") < 0 ? "" : ")";
   return "\n" + slice(line, 0, at) +
     `index.js:${row}:${toInteger(column, 10) - shift}${bracket}`;
@@ -425,6 +426,7 @@ addEventListener("error", (event) => {
 });
 // The event loop is empty, so nothing is left that could answer.
 addEventListener("beforeunload", (event) => {
+  if (isLoading) refuseLoad(ownError("no-result", "The code waits for ever at its top level"));
   if (current === null) return; // the host itself has come to its end
   preventDefault(event);
   current?.fail("no-result", "The function ended without calling its callback");
@@ -643,8 +645,9 @@ let platform;
 let lambda = null;
 let isLoading = false;
 
-// Gives the wrapper around a source without running the source. The engine looks at it alone
-// first: a source that closes the wrapper's brace would otherwise run outside of it.
+// {wrapper, shift}: the function around a source, and how many characters it puts before the first
+// line. The source does not run yet. The engine looks at it alone first: a source that closes the
+// wrapper's brace would otherwise run outside of it.
 function compile(source) {
   try {
     new Compiled(source + "\n");
@@ -652,11 +655,57 @@ function compile(source) {
     if (indexOf(error.message, "Single function literal") !== 0) throw error;
     throw new SyntaxFailure("Unexpected token '}'");
   }
-  return globalEval(PREFIX + source + SUFFIX);
+  return { wrapper: globalEval(PREFIX + source + SUFFIX), shift: PREFIX.length };
 }
 
-function load(program, wrapper) {
+// The same of an ES module, which the checker makes a script of.
+function compileModule(made) {
+  const kind = made.isAsync ? "async function" : "function";
+  const prefix = `(function(process,console,global,Deno,${made.name}){return ${kind}` +
+    `(module,exports,require){"use strict";${made.prelude}`;
+  const suffix = `\n;return ${made.lambda};}})\n//# sourceURL=index.js`;
+  return { wrapper: globalEval(prefix + made.source + suffix), shift: prefix.length };
+}
+
+// What a module's imports call, and its import() with a name alone: what require gives, with the
+// names that Node gives it.
+function imported(name, wanted, line, column) {
+  let found;
+  try {
+    found = require(name);
+  } catch (error) {
+    throw line === undefined ? error : placed(error, line, column);
+  }
+  const isModule = found !== null && typeof found === "object" && found.__esModule;
+  const names = Object.assign({ __proto__: null }, found);
+  names.default = isModule && hasOwn(found, "default") ? found.default : found;
+  for (const member in wanted) {
+    if (member in names || found?.[member] !== undefined) continue;
+    const [itsLine, itsColumn] = wanted[member];
+    const message = `The module "${name}" has no export named "${member}"`;
+    throw placed(new SyntaxFailure(message), itsLine, itsColumn);
+  }
+  for (const member in wanted) names[member] ??= found[member];
+  return names;
+}
+
+function importLater(name, ...rest) {
+  if (rest.length > 0) return imported(name, ...rest);
+  return new Later((resolve) => resolve(imported(asString(name), {})));
+}
+
+// An error whose place in the author's source is known, although no code of theirs has run.
+function placed(error, line, column) {
+  const at = line === 1 ? column + firstLineShift : column;
+  const stack = `${error.name}: ${error.message}\n${FRAME}${PLACE}${line}:${at}`;
+  defineProperty(error, "stack", { value: stack });
+  return error;
+}
+
+// Gives nothing, or a promise when the source waits at its top level.
+function load(program, compiled) {
   limits = program.limits;
+  firstLineShift = compiled.shift;
   members.env = Object.assign(Object.create(null), program.environment);
   platform = Object.freeze({ call, fetch: connect, facts: Object.freeze(program.facts) });
   const fixed = { writable: true, configurable: true, enumerable: false };
@@ -676,13 +725,16 @@ function load(program, wrapper) {
     delete globalThis[name];
   }
   const module = { exports: {} };
-  const evaluate = wrapper(process, console, globalThis, undefined);
+  const evaluate = compiled.wrapper(process, console, globalThis, undefined, importLater);
   isLoading = true;
-  lambda = apply(evaluate, module.exports, [module, module.exports, require]);
-  isLoading = false;
-  if (typeof lambda !== "function") {
-    throw new AnyError("There is no function named lambda");
-  }
+  const loaded = apply(evaluate, module.exports, [module, module.exports, require]);
+  const use = (found) => {
+    isLoading = false;
+    lambda = found;
+    if (typeof lambda !== "function") throw new AnyError("There is no function named lambda");
+  };
+  if (compiled.isAsync) return loaded.then(use);
+  use(loaded);
 }
 
 function refuseLoad(error) {
@@ -690,18 +742,50 @@ function refuseLoad(error) {
   exit(0);
 }
 
-// The engine does not say where a source is broken, the checker does.
-async function refuseSource(error, source) {
-  const { name, message } = error;
-  let stack = `${name}: ${message}`;
+// What V8 refuses as a script may be a module. If not, the checker knows where it is broken, which
+// V8 does not say.
+async function compileOrRefuse(error, source) {
+  let { name, message } = error;
+  let place = null;
   if (error instanceof SyntaxFailure) {
-    const { locate } = await import(CHECKER);
-    const place = locate(source);
-    if (place !== null) {
-      stack += `\n${FRAME}index.js:${place.line}:${place.column}`;
+    const { asScript, locate } = await import(CHECKER);
+    const made = asScript(source);
+    if (made !== null && made.error === null) {
+      try {
+        return { ...compileModule(made), isAsync: made.isAsync };
+      } catch (failure) {
+        ({ name, message } = failure);
+      }
     }
+    if (made?.error) ({ message } = made.error);
+    place = made?.error ?? locate(source);
   }
+  let stack = `${name}: ${message}`;
+  if (place !== null) stack += `\n${FRAME}index.js:${place.line}:${place.column}`;
   refuseLoad(stringify({ name, message, stack, isError: true }));
+}
+
+async function loadLater(program, error) {
+  const compiled = await compileOrRefuse(error, program.source);
+  try {
+    await load(program, compiled);
+  } catch (failure) {
+    refuseLoad(describe(failure));
+  }
+  writeFrame('{"ready":true}');
+  if (unanswered === 0) serve();
+  else whenAnswered = serve;
+}
+
+const WRONG_ERROR =
+  "callback was called with something else than an Error: use callback(new Error(…))";
+
+function isError(value) {
+  try {
+    return value instanceof AnyError;
+  } catch {
+    return false;
+  }
 }
 
 function run(invocation, event) {
@@ -709,6 +793,7 @@ function run(invocation, event) {
     if (lambda.length >= 2) {
       const returned = lambda(event, (error, value) => {
         const ok = error === null || error === undefined;
+        if (!ok && !isError(error)) say("Warn", [WRONG_ERROR]);
         invocation.settle(ok, ok ? value : error);
       });
       // The callback decides; only a rejection is an answer too.
@@ -743,13 +828,22 @@ function whenSettled(value, resolved, rejected) {
 }
 
 async function check(source) {
+  const checker = await import(CHECKER);
   let refusal = null;
   try {
     compile(source);
   } catch (error) {
     refusal = error instanceof SyntaxFailure ? error.message : "The code is nested too deeply";
+    const made = error instanceof SyntaxFailure ? checker.asScript(source) : null;
+    if (made !== null) {
+      refusal = made.error?.message ?? null;
+      try {
+        if (made.error === null) compileModule(made);
+      } catch (failure) {
+        refusal = failure.message;
+      }
+    }
   }
-  const checker = await import(CHECKER);
   const problems = checker.check(source, refusal, (name) => {
     try {
       require(name);
@@ -779,15 +873,15 @@ function serve() {
         check(frame.check).catch(() => exit(1));
         return;
       }
-      let wrapper;
+      let compiled;
       try {
-        wrapper = compile(frame.load.source);
+        compiled = compile(frame.load.source);
       } catch (error) {
-        refuseSource(error, frame.load.source).catch(() => exit(1));
+        loadLater(frame.load, error).catch(() => exit(1));
         return;
       }
       try {
-        load(frame.load, wrapper);
+        load(frame.load, compiled);
       } catch (error) {
         refuseLoad(describe(error));
       }
