@@ -71,7 +71,7 @@ static/editor/dist/editor.js: static/editor/package-lock.json static/editor/buil
 	@cd static/editor && npm ci --silent --no-audit --no-fund && node build.mjs
 	@touch $@
 
-$(HOST)/bundles/checker.js: $(HOST)/package-lock.json $(HOST)/build.mjs $(HOST)/checker.js $(HOST)/modules.js | .venv/.node
+$(HOST)/bundles/checker.js: $(HOST)/package-lock.json $(HOST)/build.mjs $(wildcard $(HOST)/*.js $(HOST)/toolbelt/*.js) | .venv/.node
 	@echo 'Building what the sandbox bundles'
 	@cd $(HOST) && npm ci --silent --no-audit --no-fund && node build.mjs
 	@touch $@
@@ -100,4 +100,4 @@ LOCK = --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-he
        --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 clean: ## remove everything that was installed or built, but no data
-	@rm -rf .venv static/editor/dist static/editor/node_modules $(HOST)/bundles $(HOST)/node_modules
+	@rm -rf .venv static/editor/dist static/editor/node_modules $(HOST)/built $(HOST)/bundles $(HOST)/node_modules

@@ -19,7 +19,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,8 +48,7 @@ DEATH_TAKES_S = 0.5
 ANSWER_BYTES = 65_536
 BYTES_PER_CHARACTER = 3
 READ_BYTES = 65_536
-RECYCLE_AFTER = 100_000
-# The host, when it takes one back, ends it if its memory has grown too far.
+# The host, when it takes a sandbox back, ends it if it has grown or run for too long.
 LOOKED_AT_AFTER = 1000
 # What was idle for this long is lent to the whole host.
 PARK_AFTER_S = 1.0
@@ -266,11 +264,10 @@ class Pool:
         self._lock = threading.Lock()
         self._freed = threading.Condition(self._lock)
         self._waiting = 0
-        self._idle: defaultdict[str | None, list[Instance]] = defaultdict(list)
+        self._idle: dict[str | None, list[Instance]] = {}
         self._ids = itertools.count(1)
         self._lender: threading.Thread | None = None
         self._closed = threading.Event()
-        self._is_closed = False  # the same, without a call
 
     # --- what callers want -------------------------------------------------------------------
 
@@ -374,7 +371,6 @@ class Pool:
     def close(self) -> None:
         """End every sandbox of this process."""
         self._closed.set()
-        self._is_closed = True
         with self._control_lock:
             self._disconnect()
         with self._lock:
@@ -408,9 +404,11 @@ class Pool:
                 self._waiting -= 1
 
     def _pop_idle(self, key: str | None) -> Instance | None:
-        with self._lock:
-            instances = self._idle.get(key)
-            return instances.pop() if instances else None
+        # Without the lock, which takes as long as the rest: a list gives each item away once.
+        try:
+            return self._idle[key].pop()
+        except (KeyError, IndexError):
+            return None
 
     def _take_from_host(self, program: Program) -> tuple[Instance | None, str]:
         for host in program.hosts:
@@ -460,11 +458,17 @@ class Pool:
         if not answer.ready:
             return self._result(answer, cold=True, code="load-failed")
         instance.loaded = True
+        with self._lock:
+            if self._lender is None:
+                self._lender = threading.Thread(
+                    target=self._lend_idle, name="sandbox-lender", daemon=True
+                )
+                self._lender.start()
         return None
 
     def _give_back(self, instance: Instance) -> None:
         instance.runs += 1
-        if instance.key is None or instance.runs >= RECYCLE_AFTER or self._is_closed:
+        if instance.key is None:
             self._discard(instance)
             return
         if instance.runs % LOOKED_AT_AFTER == 0:
@@ -472,14 +476,9 @@ class Pool:
             return
         instance.idle_since = time.monotonic()
         with self._lock:
-            self._idle[instance.key].append(instance)
+            self._idle.setdefault(instance.key, []).append(instance)
             if self._waiting:
                 self._freed.notify()
-            if self._lender is None:
-                self._lender = threading.Thread(
-                    target=self._lend_idle, name="sandbox-lender", daemon=True
-                )
-                self._lender.start()
 
     def _park(self, instance: Instance) -> None:
         """Give an idle sandbox to the host, which keeps it for whoever next asks for its key."""
@@ -513,13 +512,16 @@ class Pool:
     def _lend(self, idle_for_s: float) -> bool:
         """Park what has been idle for so long. Whether there was any."""
         before = time.monotonic() - idle_for_s
+        found = []
         with self._lock:
-            found = []
             for key, instances in list(self._idle.items()):
-                found += [one for one in instances if one.idle_since <= before]
-                self._idle[key] = [one for one in instances if one.idle_since > before]
-                if not self._idle[key]:
+                for instance in [one for one in instances if one.idle_since <= before]:
+                    with contextlib.suppress(ValueError):  # somebody has just taken it
+                        instances.remove(instance)
+                        found.append(instance)
+                if not instances:
                     del self._idle[key]
+        found.sort(key=lambda instance: instance.idle_since)
         for instance in found:
             self._park(instance)
         return bool(found)
@@ -614,7 +616,7 @@ class Pool:
         digest = hashlib.sha256(json.dumps(asdict(self._settings)).encode())
         for module in (supervisor, confine, results):
             digest.update(Path(str(module.__file__)).read_bytes())
-        digest.update((supervisor.HOST / "host.js").read_bytes())
+        digest.update(supervisor.HOST.read_bytes())
         return directory / f"{digest.hexdigest()[:12]}.sock"
 
     def _disconnect(self) -> None:

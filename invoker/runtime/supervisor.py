@@ -43,8 +43,8 @@ from deno import find_deno_bin
 from invoker.runtime import confine
 from invoker.runtime.results import LAYERS
 
-HOST = Path(__file__).parent / "host"
-BUNDLES = HOST / "bundles"
+HOST = Path(__file__).parent / "host" / "built" / "host.js"
+BUNDLES = HOST.parents[1] / "bundles"
 LINGER_S = 3.0
 PACKET_BYTES = 65_536
 STDERR_BYTES = 65_536
@@ -63,6 +63,7 @@ STEM_BOOTS_WITHIN_S = 10.0
 SWEEP_EVERY_S = 1.0
 # A heap that has grown this far would soon be at its end, in the middle of an event.
 FULL_AT = 0.75
+RECYCLE_AFTER = 100_000
 # Who computes for longer than this has the CPU only when nobody else wants it, until it is done.
 LOOK_EVERY_S = 0.1
 BUSY_SHARE = 0.8
@@ -285,7 +286,8 @@ class Supervisor:
         return None
 
     def _park(self, sandbox: Sandbox, request: dict[str, Any]) -> bool:
-        if _resident_bytes(sandbox.process.pid) > FULL_AT * (self.settings.memory_mb << 20):
+        full = _resident_bytes(sandbox.process.pid) > FULL_AT * (self.settings.memory_mb << 20)
+        if full or request["runs"] >= RECYCLE_AFTER:
             self._end(sandbox)
             return False
         sandbox.key, sandbox.runs = request["key"], request["runs"]
@@ -384,7 +386,7 @@ class Supervisor:
             "--quiet",
             f"--allow-read={BUNDLES}",
             *network,
-            str(HOST / "host.js"),
+            str(HOST),
         ]
 
     def _environment(self) -> dict[str, str]:
@@ -407,7 +409,8 @@ class Supervisor:
             memory_mb=self.settings.memory_mb,
             executable=(self.deno, "/lib", "/lib64", "/usr/lib"),
             readable=(
-                str(HOST),
+                str(HOST.parent),
+                str(BUNDLES),
                 "/etc/resolv.conf",
                 "/etc/hosts",
                 "/etc/nsswitch.conf",

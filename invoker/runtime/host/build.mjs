@@ -1,4 +1,6 @@
-// Bundles what runs inside the sandbox from npm: `npm ci && node build.mjs` writes bundles/.
+// Makes what runs inside the sandbox: `npm ci && node build.mjs` writes built/host.js, which every
+// sandbox starts with and which is made small because Deno reads it each time, and into bundles/,
+// the only folder that functions may read:
 //
 //   checker.js           what reads sources
 //   <name>.cjs           what functions may require, one file each, so that it is read on its own
@@ -83,6 +85,7 @@ await Promise.all([
     format: "esm",
     target: "es2022",
   }),
+  build({ ...shared, entryPoints: ["host.js"], outdir: "built", format: "esm" }),
   ...names.map(bundleDependency),
 ]);
 await writeFile(
@@ -98,7 +101,12 @@ await writeFile(
 
 // The folder stays the same one, because sandboxes that run are let into it and no other. What a
 // build before this one left there could still be required.
-const built = new Set(["checker.js", "dependencies.json", ...names.map((name) => `${name}.cjs`)]);
+const built = new Set([
+  "host.js",
+  "checker.js",
+  "dependencies.json",
+  ...names.map((name) => `${name}.cjs`),
+]);
 for (const name of await readdir(OUT, { recursive: true })) {
   if (/\.c?js$/.test(name) && !built.has(name)) await rm(`${OUT}/${name}`);
 }

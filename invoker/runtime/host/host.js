@@ -31,7 +31,7 @@ const moveWithin = uncurry(Uint8Array.prototype.copyWithin);
 const preventDefault = uncurry(Event.prototype.preventDefault);
 const reasonOf = getter(PromiseRejectionEvent.prototype, "reason");
 const errorOf = getter(ErrorEvent.prototype, "error");
-const { AsyncVariable, setAsyncContext } = deno[deno.internal].core;
+const { getAsyncContext, setAsyncContext } = deno[deno.internal].core;
 const readSync = stdin.readSync.bind(stdin);
 const readBeside = stdin.read.bind(stdin);
 const readText = deno.readTextFileSync;
@@ -87,7 +87,7 @@ const MOST_NAME = 200;
 const MOST_MESSAGE = 4000;
 const MOST_HEADER = 2000;
 const MOST_FRAMES = 4000;
-const BUNDLES = new URL("./bundles/", import.meta.url).pathname;
+const BUNDLES = new URL("../bundles/", import.meta.url).pathname;
 const CHECKER = `${BUNDLES}checker.js`;
 const TOOLBELTS = {
   __proto__: null,
@@ -279,12 +279,14 @@ let journal = new Journal();
 let current = null;
 
 // Which invocation the running code goes back to, over timers and promises: what an earlier event
-// left behind goes on during a later one, and must neither fail it nor speak in its name.
-const origin = new AsyncVariable();
-const originOf = origin.get.bind(origin);
-const begin = origin.enter.bind(origin);
+// left behind goes on during a later one, and must neither fail it nor speak in its name. Deno keeps
+// AsyncLocalStorage in the same object, by number, and copies what else is there.
+function begin(invocation) {
+  setAsyncContext({ __proto__: null, invocation });
+}
+
 function isLeftover() {
-  const invocation = originOf();
+  const invocation = getAsyncContext()?.invocation;
   return invocation !== undefined && invocation !== current;
 }
 
@@ -864,7 +866,6 @@ function serve() {
       if (hasOwn(frame, "event")) {
         current = new Invocation(frame.id);
         callsMade = 0;
-        setAsyncContext(undefined);
         begin(current);
         run(current, frame.event);
         return;
