@@ -11,7 +11,7 @@ BUILT   = static/editor/dist/editor.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock setup setup-dev browser servers clean
+.PHONY: help run test lint format lock setup setup-dev browser servers compared bench-runtime soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,24 @@ browser: ## install Chromium for the browser tests, when there is none
 servers: ## install the servers of the production choices, for their tests, when they are missing
 	@{ ls /usr/lib/postgresql/*/bin/postgres && command -v redis-server && ls /usr/lib/rabbitmq/bin/rabbitmq-server; } >/dev/null 2>&1 || { \
 	  echo 'Installing PostgreSQL, Redis and RabbitMQ for the tests'; $(APT) postgresql redis-server rabbitmq-server >/dev/null; }
+
+# What the bench is compared with: a C compiler for the floor, Node 24, a functions framework.
+COMPARED = tests/bench/programs
+compared: setup-dev .venv/node24/.done $(COMPARED)/node_modules/.package-lock.json
+	@command -v cc >/dev/null || { echo 'Installing a C compiler for the bench'; $(APT) gcc libc6-dev >/dev/null; }
+
+.venv/node24/.done: requirements-node.lock | .venv/.python
+	@$(PIP) --target .venv/node24 --upgrade -r requirements-node.lock
+	@touch $@
+
+$(COMPARED)/node_modules/.package-lock.json: $(COMPARED)/package-lock.json | .venv/.node
+	@cd $(COMPARED) && npm ci --silent --no-audit --no-fund
+
+bench-runtime: compared ## how fast the sandbox is, side by side with its peers
+	@$(BIN)/python -m tests.bench.runtime $(ARGS)
+
+soak: setup-dev ## 200,000 invocations of well and badly behaved functions, and what is left of them
+	@$(BIN)/python -m tests.bench.soak $(ARGS)
 
 lock: setup-dev ## renew the lock files from pyproject.toml
 	@$(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml
