@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from functions import gallery
 from functions.models import Function, Stage, Version
-from invoker import dispatch, events, runtime
+from invoker import calls, events, runtime
 from invoker.models import Deployment
 
 logger = logging.getLogger(__name__)
@@ -251,13 +251,8 @@ def test(
     """
     _check_code(code)
     _check_environment(environment)
-    program = runtime.Program(
-        source=code,
-        account_id=function.account_id,
-        environment={
-            **environment,
-            **dispatch.reserved_variables(function.account_id, function.pk),
-        },
+    program = calls.draft(
+        function.account_id, function.pk, function.name, code=code, environment=environment
     )
     return runtime.run(program, event)
 
@@ -310,7 +305,7 @@ def _build(deployment: Deployment) -> list[runtime.Problem]:
     errors = [one for one in runtime.check(deployment.code) if one.severity == "error"]
     unavailable = [one.message for one in errors if one.code in runtime.PLATFORM_PROBLEMS]
     if not errors:
-        failed = runtime.prewarm(dispatch.program(deployment))
+        failed = runtime.prewarm(calls.program(deployment))
         if failed is None or failed.failure is None:
             return []
         errors = [_problem(failed.failure)]
@@ -352,7 +347,7 @@ def roll_back(function: Function, deployment: Deployment, *, by: str) -> Deploym
         active=True,
     )
     _serve(function, again)
-    runtime.prewarm(dispatch.program(again))
+    runtime.prewarm(calls.program(again))
     return again
 
 

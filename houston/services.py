@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from houston import layers
 from houston.models import Account, ApiClient, Membership, Role, User
-from invoker import automatic_messages, runtime
+from invoker import allow_list, automatic_messages, runtime
 from invoker.models import (
     Connection,
     ControllerBot,
@@ -200,6 +200,7 @@ def enable_functions(account: Account, *, by: str) -> ControllerBot:
                 "do the first step first"
             )
         automatic_messages.create_defaults(account.id)
+        allow_list.create_defaults(account.id)
     if new:
         logger.info("functions enabled", extra={"account_id": account.id})
     return bot

@@ -281,6 +281,15 @@ EVENT_MAX_AGE_S = env.float("HOUSTON_EVENT_MAX_AGE_S", 30.0, validate=validate.R
 
 CALLBACK_TIMEOUT_S = env.float("HOUSTON_CALLBACK_TIMEOUT_S", 10.0, validate=validate.Range(0.1, 60))
 CALLBACK_ATTEMPTS = env.int("HOUSTON_CALLBACK_ATTEMPTS", 8, validate=validate.Range(1, 50))
+# Where functions find LivePerson's services: scheme and host of its service discovery. The hosts
+# that it names are asked over the same scheme, so a test server can stand in for all of them.
+LIVEPERSON_CSDS = env.str(
+    "HOUSTON_LIVEPERSON_CSDS",
+    "https://api.liveperson.net",
+    validate=validate.Regexp(
+        r"https?://[A-Za-z0-9.-]+(:[0-9]+)?\Z", error="must look like https://host"
+    ),
+)
 
 # Logging ------------------------------------------------------------------------------------------
 

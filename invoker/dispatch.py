@@ -9,7 +9,6 @@ import datetime as dt
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import Q
 from django.utils import timezone
 
-from invoker import commands, conversations, events, runtime
+from invoker import calls, commands, conversations, events, invocations, runtime
 from invoker.fields import storable
 from invoker.models import (
     CommandState,
@@ -33,7 +32,6 @@ from invoker.models import (
     InvocationState,
     Lease,
     LeaseLostError,
-    LogLine,
     Notification,
     NotificationState,
     Verdict,
@@ -57,32 +55,6 @@ AFTER_ERROR = dt.timedelta(seconds=5)
 GIVE_UP_AFTER = 5
 # The database is away, locked or full: nothing is wrong with what is being handled.
 PASSING_FAULTS = (OperationalError, InterfaceError)
-
-
-def reserved_variables(account_id: str, function_id: uuid.UUID) -> dict[str, str]:
-    """What `process.env` holds beside the author's own, as existing functions read it.
-
-    Source: `liveperson-contract.md` §4.4.
-    """
-    return {
-        "BRAND_ID": account_id,
-        "LAMBDA_UUID": str(function_id),
-        "X_LIVEPERSON_BRAND_ID": account_id,
-        "X_LIVEPERSON_FUNCTION_UUID": str(function_id),
-    }
-
-
-def program(deployment: Deployment) -> runtime.Program:
-    """What the sandbox runs for a deployment: one warm group of its own, shared with nobody."""
-    return runtime.Program(
-        source=deployment.code,
-        key=str(deployment.pk),
-        account_id=deployment.account_id,
-        environment={
-            **deployment.environment,
-            **reserved_variables(deployment.account_id, deployment.function_id),
-        },
-    )
 
 
 def due_conversations() -> list[int]:
@@ -309,7 +281,7 @@ def _handle(lease: Lease, conversation: Conversation, event: Event) -> dt.dateti
         _digest(lease, conversation)
         with lease.transaction():
             if invocation and result:
-                _record_result(invocation, result)
+                invocations.record(invocation, result)
             commands.record(event, _asked(event, result), invocation)
             Event.objects.filter(pk=event.pk).update(state=EventState.DELIVERING)
         event.state = EventState.DELIVERING
@@ -347,7 +319,7 @@ def _begin_invocation(lease: Lease, event: Event) -> Invocation | None:
 
 def _run(event: Event, invocation: Invocation) -> runtime.Result:
     result = runtime.run(
-        program(invocation.deployment),
+        calls.program(invocation.deployment),
         {
             "timestamp": int(event.occurred_at.timestamp() * 1000),
             "headers": [],
@@ -374,32 +346,6 @@ def _asked(event: Event, result: runtime.Result | None) -> list[commands.Asked]:
     if not events.EVENT_TYPES[event.type].runs_commands:
         return []
     return commands.parse(result.value)
-
-
-def _record_result(invocation: Invocation, result: runtime.Result) -> None:
-    Invocation.objects.filter(pk=invocation.pk).update(
-        outcome=result.outcome.value,
-        result=result.value,
-        failure=msgspec.to_builtins(result.failure) if result.failure else None,
-        cold=result.cold,
-        dropped_logs=result.dropped_logs,
-        duration_ms=result.duration_ms,
-        finished_at=timezone.now(),
-    )
-    LogLine.objects.bulk_create(
-        [
-            LogLine(
-                account_id=invocation.account_id,
-                invocation=invocation,
-                number=number,
-                level=entry.level,
-                message=storable(entry.message),
-                extras=entry.extras,
-                logged_at=dt.datetime.fromtimestamp(entry.timestamp / 1000, dt.UTC),
-            )
-            for number, entry in enumerate(result.logs, start=1)
-        ]
-    )
 
 
 def _verdict(event: Event) -> Verdict:

@@ -15,6 +15,7 @@ from functions.models import Function, Version
 from houston.models import Account, ApiClient, Membership, Role, User
 from invoker import events
 from invoker.models import (
+    AllowedDomain,
     AutomaticMessage,
     Command,
     CommandType,
@@ -30,6 +31,7 @@ from invoker.models import (
     LogLine,
     Notification,
     Platform,
+    Secret,
     make_webhook_secret,
 )
 
@@ -104,6 +106,28 @@ class AutomaticMessageFactory(DjangoModelFactory):
     account_id = ACCOUNT_ID
     subtype = "CONSUMER_OPEN_NEW_CONVERSATION"
     text = "Welcome"
+
+
+class SecretFactory(DjangoModelFactory):
+    """Holds the text "sesame"."""
+
+    class Meta:
+        model = Secret
+
+    account_id = ACCOUNT_ID
+    key = factory.Sequence(lambda n: f"secret-{n}")
+    value = '"sesame"'
+    created_by = "kim"
+    updated_by = "kim"
+
+
+class AllowedDomainFactory(DjangoModelFactory):
+    class Meta:
+        model = AllowedDomain
+
+    account_id = ACCOUNT_ID
+    domain = factory.Sequence(lambda n: f"host{n}.example.com")
+    created_by = "kim"
 
 
 class ConversationFactory(DjangoModelFactory):

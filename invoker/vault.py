@@ -1,0 +1,200 @@
+"""Secrets of an account: encrypted at rest, read by its functions, shown to nobody.
+
+SecretError                      has a stable `code`; the message says what to do
+├── InvalidError                 a value breaks a rule; `field` says which
+├── KeyTakenError                the account has a secret of this key
+├── NotFoundError                the account has none of this key
+└── ForbiddenError               functions may not change this one
+"""
+
+import logging
+import re
+from typing import Any
+
+import msgspec
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from invoker.models import Secret, SecretType
+
+logger = logging.getLogger(__name__)
+
+# Source: `liveperson-contract.md` §4.4.
+MAX_KEY = 100
+MAX_VALUE = 16_384
+KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,100}")
+# What LivePerson makes for an account and keeps up itself. Source: §7.1.
+SYSTEM_PREFIXES = ("LIVEPERSON_DEFAULT_", "lp-faas-")
+
+
+class SecretError(Exception):
+    """Nothing was read or changed."""
+
+    code = "secret-error"
+    field = ""
+
+
+class InvalidError(SecretError):
+    code = "invalid"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class KeyTakenError(SecretError):
+    code = "key-taken"
+    field = "key"
+
+
+class NotFoundError(SecretError):
+    code = "not-found"
+    field = "key"
+
+
+class ForbiddenError(SecretError):
+    code = "forbidden"
+    field = "key"
+
+
+# What admins do -----------------------------------------------------------------------------------
+
+
+def add(account_id: str, *, key: str, kind: str, text: str, by: str) -> Secret:
+    """Keep a new secret. `text` is what somebody typed, see `parse`.
+
+    Raises:
+        InvalidError, KeyTakenError: nothing was kept.
+    """
+    if not KEY_PATTERN.fullmatch(key):
+        raise InvalidError(
+            "key",
+            f'Cannot use the key "{key[:60]}": use 1 to {MAX_KEY} letters, digits, underscores and '
+            "hyphens",
+        )
+    value = parse(kind, text)
+    try:
+        with transaction.atomic():
+            secret = Secret.objects.create(
+                account_id=account_id,
+                key=key,
+                type=kind,
+                value=_encoded(key, value),
+                created_by=by,
+                updated_by=by,
+            )
+    except IntegrityError as error:
+        raise KeyTakenError(
+            f'Cannot add "{key}": the account has a secret of this key, replace its value instead'
+        ) from error
+    logger.info("secret added", extra={"account_id": account_id, "secret_id": secret.pk})
+    return secret
+
+
+def replace(secret: Secret, *, kind: str, text: str, by: str) -> None:
+    """Put another value under a key. Functions read it from their next call on.
+
+    Raises:
+        InvalidError: the old value stays.
+    """
+    _write(secret, kind, _encoded(secret.key, parse(kind, text)), by)
+
+
+def delete(secret: Secret) -> None:
+    """Forget a secret. Functions that ask for it fail from now on."""
+    secret.delete()
+    logger.info("secret deleted", extra={"account_id": secret.account_id})
+
+
+def parse(kind: str, text: str) -> Any:
+    """Read what somebody typed as a value of a `SecretType`.
+
+    Raises:
+        InvalidError: it is no such value. The message does not repeat it.
+    """
+    if kind not in SecretType.values:
+        raise InvalidError("type", "Cannot keep the secret: choose text, number or JSON")
+    if not text:
+        raise InvalidError("value", "Cannot keep the secret: enter a value")
+    if kind == SecretType.STRING:
+        return text
+    wanted = "a number, such as 42 or 1.5" if kind == SecretType.NUMBER else "valid JSON"
+    not_wanted = InvalidError("value", f"Cannot keep the secret: its value is not {wanted}")
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise not_wanted from error
+    if kind == SecretType.NUMBER and _type_of(value) != SecretType.NUMBER:
+        raise not_wanted
+    return value
+
+
+# What functions do --------------------------------------------------------------------------------
+
+
+def read(account_id: str, key: str) -> Any:
+    """The value that an account keeps under a key.
+
+    Raises:
+        NotFoundError: it keeps none.
+    """
+    return msgspec.json.decode(_found(account_id, key).value)
+
+
+def update(account_id: str, key: str, value: Any, *, by: str) -> None:
+    """Put another value under a key that exists; its type follows the value.
+
+    Raises:
+        NotFoundError, ForbiddenError, InvalidError: the old value stays.
+    """
+    if key.startswith(SYSTEM_PREFIXES):
+        raise ForbiddenError(
+            f'Cannot update the secret "{key[:MAX_KEY]}": it belongs to the system, an admin can '
+            "replace it in Settings"
+        )
+    secret = _found(account_id, key)
+    _write(secret, _type_of(value), _encoded(key, value), by)
+
+
+def _found(account_id: str, key: str) -> Secret:
+    fits = KEY_PATTERN.fullmatch(key)
+    secret = fits and Secret.objects.filter(account_id=account_id, key=key).first()
+    if not secret:
+        raise NotFoundError(
+            f'Cannot find the secret "{key[:MAX_KEY]}": an admin can add it in Settings'
+        )
+    return secret
+
+
+def _write(secret: Secret, kind: str, value: str, by: str) -> None:
+    Secret.objects.filter(pk=secret.pk).update(
+        type=kind, value=value, updated_at=timezone.now(), updated_by=by
+    )
+    logger.info(
+        "secret changed", extra={"account_id": secret.account_id, "secret_id": secret.pk, "by": by}
+    )
+
+
+def _type_of(value: Any) -> SecretType:
+    if isinstance(value, str):
+        return SecretType.STRING
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return SecretType.NUMBER if number else SecretType.JSON
+
+
+def _encoded(key: str, value: Any) -> str:
+    try:
+        text = msgspec.json.encode(value).decode()
+    except (UnicodeEncodeError, OverflowError, RecursionError, TypeError) as error:
+        raise InvalidError("value", f'Cannot keep the secret "{key}": its value is no JSON') from (
+            error
+        )
+    # Of a text its own length counts, without what JSON puts around and into it.
+    length = len(value) if isinstance(value, str) else len(text)
+    if length > MAX_VALUE:
+        raise InvalidError(
+            "value",
+            f'Cannot keep the secret "{key}": its value has {length} characters, at most '
+            f"{MAX_VALUE} fit",
+        )
+    return text
