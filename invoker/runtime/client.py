@@ -644,7 +644,8 @@ class Pool:
                 f"{self.config.log_entries} entries and {self.config.log_characters} characters "
                 "are kept of a run"
             )
-            logs += (LogEntry("Warn", message, [], int(time.time() * 1000)),)
+            extras = [{"code": "log-limit-reached", "dropped": answer.dropped}]
+            logs += (LogEntry("Warn", message, extras, int(time.time() * 1000)),)
         return Result(
             outcome=Outcome.SUCCEEDED if answer.ok else Outcome.CODING_FAILURE,
             value=answer.value if answer.ok else None,

@@ -689,6 +689,16 @@ def test_logs_are_capped_by_characters() -> None:
     assert result.logs[0].message == "y"
 
 
+def test_callback_with_something_else_than_an_error_is_warned_of() -> None:
+    result = run("function lambda(input, callback) { callback('no agent'); }")
+
+    assert result.failure
+    assert (result.failure.code, result.failure.message) == ("custom-failure", "no agent")
+    [warning] = result.logs
+    assert warning.level == "Warn"
+    assert "use callback(new Error(…))" in warning.message
+
+
 def test_logs_survive_values_that_cannot_be_shown() -> None:
     result = run("""function lambda() {
   const circular = {}; circular.self = circular;

@@ -83,6 +83,7 @@ const MODULES_KEPT_BACK = {
 };
 // Readers in Python, ours and others behind it, end at a thousand levels less those they are in.
 const MOST_LEVELS = 200;
+const MOST_UNANSWERED = 64;
 const MOST_NAME = 200;
 const MOST_MESSAGE = 4000;
 const MOST_HEADER = 2000;
@@ -257,6 +258,7 @@ class Invocation {
   answer(describeOutcome) {
     if (this.isSettled) return;
     this.isSettled = true;
+    forgetWaiting();
     const outcome = describeOutcome();
     const ms = round((clock() - this.startedAt) * 1000) / 1000;
     afterwards(() => {
@@ -437,29 +439,54 @@ addEventListener("beforeunload", (event) => {
 // --- calls of the platform ---------------------------------------------------
 
 const calls = { __proto__: null };
+const waiting = { __proto__: null }; // until fewer are unanswered
 let callsMade = 0; // of the current event
-let lastCall = 0;
+let lastCall = 0; // of all that were made
+let lastSent = 0;
 let unanswered = 0;
+let isListening = false;
 let whenAnswered = null;
 
 // Resolves to what the platform answers, rejects with an Error and its code.
 function call(op, values) {
   return new Later((resolve, reject) => {
     if (isLeftover() || current === null && !isLoading || current?.isSettled) {
-      reject(new AnyError("The event that asks is over"));
+      reject(new AnyError(EVENT_IS_OVER));
     } else if (++callsMade > limits.calls) {
       const message = `At most ${limits.calls} calls of the platform are answered for one event`;
       reject(coded("too-many-calls", message));
     } else {
       const number = ++lastCall;
       calls[number] = { resolve, reject };
-      writeFrame(`{"call":${number},"op":${stringify(op)},"arguments":${stringify(values)}}`);
-      if (++unanswered === 1) listen().catch(() => exit(1));
+      waiting[number] = `{"call":${number},"op":${stringify(op)},"arguments":${stringify(values)}}`;
+      sendWaiting();
     }
   });
 }
 
+// Not all at once: who only writes and never reads would wait for the other side for ever.
+function sendWaiting() {
+  while (lastSent < lastCall && unanswered < MOST_UNANSWERED) {
+    const number = ++lastSent;
+    writeFrame(waiting[number]);
+    delete waiting[number];
+    unanswered++;
+  }
+  if (unanswered > 0 && !isListening) listen().catch(() => exit(1));
+}
+
+// The event is over: what was not sent is not asked any more.
+function forgetWaiting() {
+  while (lastSent < lastCall) {
+    const number = ++lastSent;
+    calls[number].reject(new AnyError(EVENT_IS_OVER));
+    delete calls[number];
+    delete waiting[number];
+  }
+}
+
 async function listen() {
+  isListening = true;
   while (unanswered > 0) {
     const frame = takeFrame();
     if (frame === null) {
@@ -469,9 +496,11 @@ async function listen() {
     const { resolve, reject } = calls[frame.answer];
     delete calls[frame.answer];
     unanswered--;
+    sendWaiting();
     if (hasOwn(frame, "error")) reject(coded(frame.error.code, frame.error.message));
     else resolve(frame.value);
   }
+  isListening = false;
   const next = whenAnswered;
   whenAnswered = null;
   next?.();
@@ -779,6 +808,7 @@ async function loadLater(program, error) {
   else whenAnswered = serve;
 }
 
+const EVENT_IS_OVER = "The event that asks is over";
 const WRONG_ERROR =
   "callback was called with something else than an Error: use callback(new Error(…))";
 
