@@ -5,13 +5,14 @@
 //   editor.js, editor.css, codicon.ttf   what a page links; see the head of editor.js
 //   ts.worker.js, json.worker.js, editor.worker.js
 //                                        what editor.js starts, by the addresses the page gives
-//   runtime.d.ts                         what a function finds at run time, for `types="…"`
+//   runtime.d.ts                         what a function finds at run time and what it may require,
+//                                        for `types="…"`
 //   LICENSE, ThirdPartyNotices.txt       Monaco's
 //   *.LEGAL.txt                          notices that its files carry, which minifying would lose
 //
 // The names carry no hash, because Django's manifest storage adds one. It rewrites the address of
 // the font in editor.css, which is therefore relative.
-import { cp, rm } from "node:fs/promises";
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
 
 const OUT = "dist";
@@ -71,8 +72,9 @@ await Promise.all([
     plugins: [onlyUsedLibraries],
   }),
 ]);
+const declarations = ["runtime.d.ts", "toolbelt.d.ts"].map((name) => readFile(name, "utf8"));
 await Promise.all([
-  cp("runtime.d.ts", `${OUT}/runtime.d.ts`),
+  writeFile(`${OUT}/runtime.d.ts`, (await Promise.all(declarations)).join("\n")),
   cp(`${MONACO}/LICENSE`, `${OUT}/LICENSE`),
   cp(`${MONACO}/ThirdPartyNotices.txt`, `${OUT}/ThirdPartyNotices.txt`),
 ]);

@@ -38,7 +38,7 @@ declare var module: { exports: any };
 declare var exports: any;
 declare var global: typeof globalThis;
 
-/** Loads a module of Node, such as `require("crypto")`. */
+/** Loads a module of Node or a package, such as `require("lp-faas-toolbelt")`. */
 declare function require(name: string): any;
 
 interface Process {
@@ -70,7 +70,7 @@ type BufferEncoding =
   | "ascii" | "base64" | "base64url" | "binary" | "hex" | "latin1" | "ucs2" | "utf16le" | "utf8"
   | "utf-8";
 
-interface Buffer extends Uint8Array {
+interface Buffer extends Uint8Array<ArrayBuffer> {
   toString(encoding?: BufferEncoding, start?: number, end?: number): string;
   toJSON(): { type: "Buffer"; data: number[] };
   equals(other: Uint8Array): boolean;
