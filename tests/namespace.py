@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -31,6 +32,7 @@ PUBLIC, OTHER_PUBLIC = "203.0.113.10", "198.51.100.20"
 METADATA, PRIVATE, PRIVATE6 = "169.254.169.254", "10.0.0.5", "fd00::5"
 ADDRESSES = ("127.0.0.1", PRIVATE, METADATA, PUBLIC, OTHER_PUBLIC, "::1", PRIVATE6)
 PORTS = (80, 443, 8080)
+TLS_PORT = 443
 NAME_SERVER = "127.0.0.1"
 ROOT = Path(__file__).parents[1]
 ALL_LAYERS = frozenset(LAYERS)
@@ -63,8 +65,9 @@ Table = Mapping[str, Answer] | Callable[[Request], Answer]
 class World:
     """What is inside, from outside. Made by `world`."""
 
-    def __init__(self, directory: Path, enter: list[str], **settings: Any) -> None:
+    def __init__(self, directory: Path, pid: int, enter: list[str], **settings: Any) -> None:
         self.directory = directory
+        self._pid = pid
         self._enter = enter
         self._settings = settings
         self._pools: dict[frozenset[str], Pool] = {}
@@ -74,6 +77,7 @@ class World:
         self._requests: list[Request] = []
         self._connections: list[tuple[str, int]] = []
         self._queries: list[str] = []
+        self._tls: ssl.SSLContext | None = None
 
     def pool(self, layers: frozenset[str] = ALL_LAYERS) -> Pool:
         """The sandboxes that have those layers, started inside."""
@@ -111,6 +115,10 @@ class World:
         # In place, because it is mounted.
         (self.directory / "hosts").write_text("".join(lines))
 
+    def secure(self, tls: ssl.SSLContext | None) -> None:
+        """Speak TLS on port 443 of every address from now on, or plain HTTP again."""
+        self._tls = tls
+
     def rebind(self, name: str, *addresses: str) -> None:
         """Let the name server answer with one IPv4 address after the other, over and over."""
         self._records[name] = itertools.cycle(addresses)
@@ -125,6 +133,16 @@ class World:
     def dns_queries(self) -> list[str]:
         """Names that the name server was asked for."""
         return list(self._queries)
+
+    def processes(self) -> set[int]:
+        """Every process inside: supervisors, sandboxes, and what may have got away from them."""
+        inside = os.stat(f"/proc/{self._pid}/ns/net").st_ino  # noqa: PTH116
+        found = set()
+        for one in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError):  # it has ended, or is no process
+                if (one / "ns/net").stat().st_ino == inside:
+                    found.add(int(one.name))
+        return found - {self._pid}
 
     def forget(self) -> None:
         """Start records and answers afresh."""
@@ -160,6 +178,14 @@ class World:
                 world._connections.append((address, port))
                 return True
 
+            def finish_request(self, request: Any, client_address: Any) -> None:
+                if world._tls and port == TLS_PORT:
+                    # Here and not while accepting, because clients shake hands when they like.
+                    with world._tls.wrap_socket(request, server_side=True) as secured:
+                        super().finish_request(secured, client_address)
+                else:
+                    super().finish_request(request, client_address)
+
             def handle_error(self, *_whose: Any) -> None:
                 pass  # whoever hangs up in the middle is what some tests are about
 
@@ -179,9 +205,11 @@ class World:
                 self.send_header("content-length", str(len(answer.body)))
                 self.send_header("connection", "close")
                 self.end_headers()
-                self.wfile.write(answer.body)
+                if self.command != "HEAD":
+                    self.wfile.write(answer.body)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815
+            do_HEAD = do_OPTIONS = answer  # noqa: N815
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
@@ -261,7 +289,7 @@ def world(names: Mapping[str, str] | None = None, **settings: Any) -> Iterator[W
                 raise RuntimeError("Cannot make a world: no namespaces may be made here")
             enter = ["nsenter", "--target", str(inside.pid), "--net", "--mount"]
             enter += [] if as_root else ["--user", "--preserve-credentials"]
-            here = World(directory, enter, **settings)
+            here = World(directory, inside.pid, enter, **settings)
             here.name(**(names or {}))
             with _servers(here, [socket.socket(fileno=handle) for handle in handles]):
                 yield here
@@ -294,7 +322,7 @@ def _servers(here: World, sockets: list[socket.socket]) -> Iterator[None]:
 
 def _inside(directory: Path, channel: socket.socket) -> None:
     for name in ("hosts", "resolv.conf", "nsswitch.conf"):
-        command = ["mount", "--bind", directory / name, f"/etc/{name}"]
+        command = ["mount", "--bind", str(directory / name), f"/etc/{name}"]
         subprocess.run(command, check=True)
     _add_addresses()
     question = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
