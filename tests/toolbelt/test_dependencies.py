@@ -13,6 +13,7 @@ USES = {
         "new required.Connection({instanceUrl: 'https://example.com'})._baseUrl()",
         "https://example.com/services/data/v50.0",
     ),
+    "core-functions-toolbelt": ("typeof required.Toolbelt.SecretClient().readSecret", "function"),
     "es-toolkit": ("required.chunk([1, 2, 3], 2)", [[1, 2], [3]]),
     "jsforce": (
         "new required.Connection({instanceUrl: 'https://example.com'})._baseUrl()",
@@ -26,6 +27,7 @@ USES = {
         " required.cloneDeep({ at: new Date(0) }).at.getTime()]",
         [True, True, True, True, False, 0],
     ),
+    "lp-faas-toolbelt": ("typeof required.Toolbelt.SecretClient().readSecret", "function"),
     "luxon": (
         "required.DateTime.fromISO('2024-07-01T12:00Z', { zone: 'Europe/Berlin', locale: 'de' })"
         ".toFormat('cccc HH:mm')",

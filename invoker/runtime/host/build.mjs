@@ -3,7 +3,8 @@
 // the only folder that functions may read:
 //
 //   checker.js           what reads sources
-//   <name>.cjs           what functions may require, one file each, so that it is read on its own
+//   <name>.cjs           the toolbelts, and what functions may require, one file each, so that it is
+//                        read on its own
 //   dependencies.json    [{name, version, documentation}] of those, for the console
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
@@ -23,8 +24,11 @@ const DOCUMENTATION = {
   "undici": "https://undici.nodejs.org",
   "uuid": "https://github.com/uuidjs/uuid",
 };
-const names = Object.keys(DOCUMENTATION).sort();
-const { dependencies: versions } = JSON.parse(await readFile("package.json", "utf8"));
+// Houston's own, in the words for LivePerson's two generations of functions.
+const TOOLBELTS = { "lp-faas-toolbelt": "V1", "core-functions-toolbelt": "V2" };
+const names = Object.keys({ ...DOCUMENTATION, ...TOOLBELTS }).sort();
+const { dependencies } = JSON.parse(await readFile("package.json", "utf8"));
+const versions = { ...dependencies, ...TOOLBELTS };
 
 const shared = {
   bundle: true,
@@ -77,6 +81,16 @@ function bundleDependency(name) {
   });
 }
 
+function bundleToolbelt(name) {
+  return build({
+    ...required,
+    entryPoints: [`toolbelt/${name}.js`],
+    outfile: `${OUT}/${name}.cjs`,
+    // Its clients load other bundles when they are first used.
+    external: ["jsforce"],
+  });
+}
+
 await Promise.all([
   build({
     ...shared,
@@ -86,7 +100,8 @@ await Promise.all([
     target: "es2022",
   }),
   build({ ...shared, entryPoints: ["host.js"], outdir: "built", format: "esm" }),
-  ...names.map(bundleDependency),
+  ...Object.keys(TOOLBELTS).map(bundleToolbelt),
+  ...Object.keys(DOCUMENTATION).map(bundleDependency),
 ]);
 await writeFile(
   `${OUT}/dependencies.json`,
@@ -94,7 +109,7 @@ await writeFile(
     names.map((name) => ({
       name,
       version: versions[name],
-      documentation: DOCUMENTATION[name],
+      documentation: DOCUMENTATION[name] ?? "",
     })),
   ),
 );
