@@ -16,6 +16,7 @@ import datetime as dt
 import logging
 import re
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -410,7 +411,10 @@ def _end(function: Function, stage: Stage, problems: list[runtime.Problem] | Non
 
 def _retire(function: Function) -> None:
     serving = Deployment.objects.filter(function_id=function.pk, active=True)
+    groups = [str(pk) for pk in serving.values_list("pk", flat=True)]
     serving.update(active=False, retired_at=timezone.now())
+    for group in groups:
+        transaction.on_commit(partial(runtime.retire, group))
 
 
 def _problem(failure: runtime.Failure) -> runtime.Problem:

@@ -45,6 +45,7 @@ __all__ = [
     "hide",
     "prewarm",
     "report",
+    "retire",
     "run",
 ]
 
@@ -96,6 +97,11 @@ def prewarm(program: Program, *, timeout_s: float = 30.0) -> Result | None:
     None when it is warm, else the failure of loading it.
     """
     return _ready().prewarm(program, timeout_s)
+
+
+def retire(group: str) -> None:
+    """End the warm sandboxes of a group of keys, those that run after their event."""
+    _ready().retire(group)
 
 
 def report() -> Report:

@@ -326,6 +326,11 @@ class Pool:
         self._park(instance)
         return None
 
+    def retire(self, group: str) -> None:
+        self._lend(idle_for_s=0.0)
+        with contextlib.suppress(UnavailableError):
+            self._request({"op": "retire", "group": group})
+
     def check(self, source: str) -> list[Problem]:
         try:
             instance = self._take(Program(source))

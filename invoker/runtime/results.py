@@ -79,10 +79,11 @@ class Config:
 class Program:
     """What to run.
 
-    `key` names a group of warm sandboxes: the same key always means the same source, environment,
-    hosts and facts. Without a key the run gets a sandbox of its own that is thrown away
-    afterwards. `hosts` are the names that the code may connect to, on ports 80 and 443; none by
-    default. `facts` are for the toolbelt, `platform` answers what it asks.
+    `key` names warm sandboxes: the same key always means the same source, environment, hosts and
+    facts. What stands before a dash in it is its group, for `retire`. Without a key the run gets
+    a sandbox of its own that is thrown away afterwards. `hosts` are the names that the code may
+    connect to, on ports 80 and 443; none by default. `facts` are for the toolbelt, `platform`
+    answers what it asks.
     """
 
     source: str

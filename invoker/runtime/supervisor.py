@@ -10,12 +10,14 @@ Clients connect to a SEQPACKET socket, one JSON object a packet:
     {"op": "take", "key", "account", "hosts"}  ->  {"id", "pid", "runs", "loaded"} and the
                                                    sandbox's socket, or {"busy"} or {"failed"}
     {"op": "park", "id", "key", "runs", "idle_s"}  ->  {"kept"}
+    {"op": "retire", "group"}                  ->  {}
     {"op": "end", "id"}                        ->  {"why": "memory" | "exit" | "killed" | "lost"}
     {"op": "report"}                           ->  the fields of `Report`
 
 A sandbox belongs to the client that took it and ends with its connection. A parked one is idle,
 belongs to the host, and goes to whoever next asks for its key, or ends when it is old or its
-place is needed. The supervisor ends a while after its last client.
+place is needed. When a group of keys (what stands before the dash) is retired, its idle sandboxes
+end, and those that run end after their event. The supervisor ends a while after its last client.
 """
 
 import argparse
@@ -64,6 +66,8 @@ SWEEP_EVERY_S = 1.0
 # A heap that has grown this far would soon be at its end, in the middle of an event.
 FULL_AT = 0.75
 RECYCLE_AFTER = 100_000
+# A sandbox that still runs when so many others were retired after it just ends when it is old.
+MOST_RETIRED = 1000
 # Who computes for longer than this has the CPU only when nobody else wants it, until it is done.
 LOOK_EVERY_S = 0.1
 BUSY_SHARE = 0.8
@@ -153,6 +157,7 @@ class Supervisor:
         self.deno = find_deno_bin()
         self.clients: set[Client] = set()
         self.accounts: Counter[str] = Counter()
+        self.retired: dict[str, None] = {}  # the oldest first
         self.only_account = ""  # when layers are missing
         self.parked: dict[int, Sandbox] = {}
         self.stems: deque[Stem] = deque()
@@ -218,6 +223,9 @@ class Supervisor:
             case "park":
                 sandbox = client.sandboxes.pop(request["id"], None)
                 return {"kept": sandbox is not None and self._park(sandbox, request)}, None
+            case "retire":
+                self._retire(request["group"])
+                return {}, None
             case "end":
                 sandbox = client.sandboxes.pop(request["id"], None)
                 return {"why": self._end(sandbox) if sandbox else "lost"}, None
@@ -287,7 +295,8 @@ class Supervisor:
 
     def _park(self, sandbox: Sandbox, request: dict[str, Any]) -> bool:
         full = _resident_bytes(sandbox.process.pid) > FULL_AT * (self.settings.memory_mb << 20)
-        if full or request["runs"] >= RECYCLE_AFTER:
+        retired = _group(request["key"]) in self.retired
+        if full or retired or request["runs"] >= RECYCLE_AFTER:
             self._end(sandbox)
             return False
         sandbox.key, sandbox.runs = request["key"], request["runs"]
@@ -295,6 +304,15 @@ class Supervisor:
         self._set_share(sandbox, LEAST_NICE)
         self.parked[sandbox.id] = sandbox
         return True
+
+    def _retire(self, group: str) -> None:
+        self.retired[group] = None
+        if len(self.retired) > MOST_RETIRED:
+            del self.retired[next(iter(self.retired))]
+        for sandbox in list(self.parked.values()):
+            if _group(sandbox.key) == group:
+                del self.parked[sandbox.id]
+                self._end(sandbox)
 
     def _end(self, sandbox: Sandbox) -> str:
         """Kill a sandbox if it still lives and say what it died of."""
@@ -525,6 +543,10 @@ class Supervisor:
         os.waitpid(child, 0)
         took = json.loads(said) if said else {}
         return {"permissions": True, **{name: took.get(name, False) for name in LAYERS}}
+
+
+def _group(key: str | None) -> str:
+    return (key or "").partition("-")[0]
 
 
 def _cpu_seconds(pid: int) -> float:
