@@ -18,6 +18,7 @@ from functions.views.comparing import compare_variables
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
 from invoker import events
+from invoker.runtime.dependencies import Dependency, dependencies
 
 PAGE = "functions/edit.html"
 
@@ -161,5 +162,14 @@ def _page(
         "run": run,
         "budget_ms": drawing.BUDGET_MS,
         "may_change": may_change(request),
+        "packages": _packages(),
     }
     return render(request, PAGE, context, status=status)
+
+
+def _packages() -> tuple[Dependency, ...]:
+    """What functions may require. None where it was not built, as with the editor itself."""
+    try:
+        return dependencies()
+    except OSError:
+        return ()

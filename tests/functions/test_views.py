@@ -3,6 +3,7 @@
 import datetime as dt
 import html
 import json
+import re
 import uuid
 from typing import Any
 
@@ -16,6 +17,7 @@ from functions.models import Function, Stage, State
 from houston.models import Account
 from invoker import events
 from invoker.models import Command, CommandState, Deployment, EventState, InvocationState, Verdict
+from invoker.runtime.dependencies import dependencies
 from tests import factories
 
 NEW_CONVERSATION = events.NEW_CONVERSATION.id
@@ -328,6 +330,16 @@ def test_editor_holds_code_sample_and_settings(developer_client, account):
     policy = [part.strip() for part in response.headers["Content-Security-Policy"].split(";")]
     assert "style-src 'self' 'unsafe-inline'" in policy
     assert "script-src 'self'" in policy
+
+
+def test_editor_lists_the_packages_that_functions_may_require(developer_client, account):
+    factories.FunctionFactory(name="greet")
+
+    page = text(developer_client.get(url("edit", "greet")))
+
+    listed = re.findall(r'<td class="mono">(?:<a [^>]*>)?([^<]+)', page)
+    assert listed == [package.name for package in dependencies()]
+    assert "lodash" in listed
 
 
 def test_editor_reads_only_for_people_who_are_no_developers(admin_client, account):
