@@ -7,7 +7,8 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 
 from houston import services
 from houston.models import Role
-from invoker.models import Connection, MessageDelivery, Platform
+from invoker import allow_list, vault
+from invoker.models import Connection, MessageDelivery, Platform, SecretType
 
 CODE_LIKE = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 CALLBACK_URL_HELP = (
@@ -21,7 +22,9 @@ class Form(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
 
-    def explain(self, error: services.AccountError) -> None:
+    def explain(
+        self, error: services.AccountError | allow_list.DomainError | vault.SecretError
+    ) -> None:
         self.add_error(error.field if error.field in self.fields else None, str(error))
 
 
@@ -161,6 +164,55 @@ class MemberForm(RolesForm):
         widget=forms.TextInput(CODE_LIKE),
     )
     field_order = ["username", "roles"]
+
+
+class DomainForm(Form):
+    domain = forms.CharField(
+        label="Domain",
+        # More than a domain may have: `allow_list` says what is wrong with a longer one.
+        max_length=2 * allow_list.LONGEST,
+        help_text="A host, such as api.example.com, or *.example.com for every host below it",
+        widget=forms.TextInput({**CODE_LIKE, "inputmode": "url", "placeholder": "api.example.com"}),
+    )
+
+
+class UnshownTextarea(forms.Textarea):
+    """Takes a secret and never gives it back, also not beside an error."""
+
+    def format_value(self, value: Any) -> str:  # noqa: ARG002
+        return ""
+
+
+class SecretValueForm(Form):
+    type = forms.ChoiceField(
+        choices=SecretType.choices,
+        initial=SecretType.STRING,
+        help_text="What functions get: the text itself, a number, or the object that the JSON says",
+        widget=forms.RadioSelect,
+        error_messages={"required": "Cannot keep the secret: choose text, number or JSON"},
+    )
+    value = forms.CharField(
+        # Whether it is too long is for `vault` to say, which counts what it keeps.
+        strip=False,
+        help_text=f"At most {vault.MAX_VALUE:,} characters. It is encrypted and never shown again",
+        widget=UnshownTextarea({**CODE_LIKE, "rows": 4, "class": "mono"}),
+        error_messages={"required": "Cannot keep the secret: enter a value"},
+    )
+
+    def clean_value(self) -> str:
+        """What was typed: browsers send line breaks in a way that keys and certificates lack."""
+        value: str = self.cleaned_data["value"]
+        return value.replace("\r\n", "\n")
+
+
+class SecretForm(SecretValueForm):
+    key = forms.CharField(
+        # More than a key may have: `vault` says what is wrong with a longer one.
+        max_length=2 * vault.MAX_KEY,
+        help_text="What functions ask for: letters, digits, underscores and hyphens",
+        widget=forms.TextInput({**CODE_LIKE, "pattern": "[A-Za-z0-9_\\-]+"}),
+    )
+    field_order = ["key", "type", "value"]
 
 
 NEW_CONNECTION_FORMS: dict[str, type[NewConnectionForm]] = {

@@ -35,6 +35,13 @@ settings_urls = [
     path("members/add/", views.member_add, name="member-add"),
     path("members/<int:user_id>/roles/", views.member_roles, name="member-roles"),
     path("members/<int:user_id>/remove/", views.member_remove, name="member-remove"),
+    path("allow-list/", views.domain_list, name="domains"),
+    path("allow-list/add/", views.domain_add, name="domain-add"),
+    path("allow-list/<int:domain_id>/delete/", views.domain_delete, name="domain-delete"),
+    path("secrets/", views.secret_list, name="secrets"),
+    path("secrets/add/", views.secret_add, name="secret-add"),
+    path("secrets/<int:secret_id>/", views.secret_replace, name="secret-replace"),
+    path("secrets/<int:secret_id>/delete/", views.secret_delete, name="secret-delete"),
 ]
 
 # a/<account_id>/

@@ -1,4 +1,4 @@
-"""Pages around accounts: signing in, the list, the two set-up steps, connections, members."""
+"""Pages around accounts: signing in, the list, the two set-up steps, all settings."""
 
 import uuid
 from collections.abc import Callable
@@ -23,7 +23,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from houston import account_forms, services
 from houston.middleware import THEME_COOKIE, THEMES, AccountRequest
 from houston.models import Account, Membership, Role, User
-from invoker.models import Connection, ControllerBot, Notification, Platform
+from invoker import allow_list, vault
+from invoker.models import (
+    AllowedDomain,
+    Connection,
+    ControllerBot,
+    Notification,
+    Platform,
+    Secret,
+)
 
 PAGE_LENGTH = 50
 THEME_AGE_S = 365 * 24 * 3600
@@ -511,6 +519,139 @@ def _member_page(
     context = {"rows": rows.values(), "all_roles": Role.choices, "form": form, "added": added}
     status = HTTPStatus.CONFLICT if refused else _status(form)
     return _private(render(request, "accounts/members.html", context, status=status))
+
+
+# What functions may reach -------------------------------------------------------------------------
+
+
+@require_GET
+def domain_list(request: AccountRequest, account_id: str) -> HttpResponse:  # noqa: ARG001
+    return _domain_page(request, account_forms.DomainForm())
+
+
+@for_admins
+@require_POST
+def domain_add(request: AccountRequest, account_id: str) -> HttpResponse:
+    form = account_forms.DomainForm(request.POST)
+    if form.is_valid():
+        try:
+            allowed = allow_list.add(
+                account_id, form.cleaned_data["domain"], by=request.user.username
+            )
+        except allow_list.DomainError as error:
+            form.explain(error)
+        else:
+            messages.success(request, f"Allowed {allowed.domain}")
+            return redirect("domains", account_id=account_id)
+    return _domain_page(request, form)
+
+
+@for_admins
+@require_http_methods(["GET", "POST"])
+def domain_delete(request: AccountRequest, account_id: str, domain_id: int) -> HttpResponse:
+    mine = AllowedDomain.objects.filter(account_id=account_id)
+    allowed = get_object_or_404(mine, pk=domain_id)
+    if request.method == "GET":
+        return _confirm(
+            request,
+            title=f"Delete {allowed.domain}",
+            effect=f"{allowed.domain}: requests of functions to it fail from their next event on",
+            button=f"Delete {allowed.domain}",
+            back=reverse("domains", args=[account_id]),
+        )
+    allow_list.delete(allowed)
+    messages.success(request, f"Deleted {allowed.domain}")
+    return redirect("domains", account_id=account_id)
+
+
+def _domain_page(request: AccountRequest, form: account_forms.DomainForm) -> HttpResponse:
+    domains = AllowedDomain.objects.filter(account_id=request.account_id).order_by("domain")
+    context = {
+        # What people added is what people look for.
+        "domains": sorted(domains, key=lambda each: not each.created_by),
+        "form": form,
+        "may_administrate": may_administrate(request),
+    }
+    return render(request, "accounts/domains.html", context, status=_status(form))
+
+
+@require_GET
+def secret_list(request: AccountRequest, account_id: str) -> HttpResponse:  # noqa: ARG001
+    return _secret_page(request, account_forms.SecretForm())
+
+
+@for_admins
+@require_POST
+def secret_add(request: AccountRequest, account_id: str) -> HttpResponse:
+    form = account_forms.SecretForm(request.POST)
+    if form.is_valid():
+        try:
+            secret = vault.add(
+                account_id,
+                key=form.cleaned_data["key"],
+                kind=form.cleaned_data["type"],
+                text=form.cleaned_data["value"],
+                by=request.user.username,
+            )
+        except vault.SecretError as error:
+            form.explain(error)
+        else:
+            messages.success(request, f"Added {secret.key}")
+            return redirect("secrets", account_id=account_id)
+    return _secret_page(request, form)
+
+
+@for_admins
+@require_http_methods(["GET", "POST"])
+def secret_replace(request: AccountRequest, account_id: str, secret_id: int) -> HttpResponse:
+    secret = get_object_or_404(_secrets(request), pk=secret_id)
+    form = account_forms.SecretValueForm(request.POST or None, initial={"type": secret.type})
+    if request.method == "POST" and form.is_valid():
+        try:
+            vault.replace(
+                secret,
+                kind=form.cleaned_data["type"],
+                text=form.cleaned_data["value"],
+                by=request.user.username,
+            )
+        except vault.SecretError as error:
+            form.explain(error)
+        else:
+            messages.success(request, f"Replaced the value of {secret.key}")
+            return redirect("secrets", account_id=account_id)
+    context = {"form": form, "secret": secret}
+    return _private(render(request, "accounts/secret.html", context, status=_status(form)))
+
+
+@for_admins
+@require_http_methods(["GET", "POST"])
+def secret_delete(request: AccountRequest, account_id: str, secret_id: int) -> HttpResponse:
+    secret = get_object_or_404(_secrets(request), pk=secret_id)
+    if request.method == "GET":
+        return _confirm(
+            request,
+            title=f"Delete {secret.key}",
+            effect=f"{secret.key}: its value is gone for good, and functions that read it fail",
+            button=f"Delete {secret.key}",
+            back=reverse("secrets", args=[account_id]),
+        )
+    vault.delete(secret)
+    messages.success(request, f"Deleted {secret.key}")
+    return redirect("secrets", account_id=account_id)
+
+
+def _secrets(request: AccountRequest) -> QuerySet[Secret]:
+    # What no page shows is not even read.
+    return Secret.objects.filter(account_id=request.account_id).defer("value")
+
+
+def _secret_page(request: AccountRequest, form: account_forms.SecretForm) -> HttpResponse:
+    context = {
+        "secrets": _secrets(request).order_by("key"),
+        "form": form,
+        "may_administrate": may_administrate(request),
+    }
+    return _private(render(request, "accounts/secrets.html", context, status=_status(form)))
 
 
 # Shared -------------------------------------------------------------------------------------------

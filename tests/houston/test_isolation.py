@@ -16,6 +16,8 @@ VALUES = {
     "deployment_id": uuid.UUID(int=9),
     "function_id": uuid.UUID(int=10),
     "user_id": 1,
+    "domain_id": 1,
+    "secret_id": 1,
     "number": 1,
     "name": "greet",
     "secret": "signing",
@@ -86,6 +88,9 @@ def test_rows_of_another_account_are_404_below_the_own_one(outsider_client, acco
         reverse("connection-rotate-signing", args=["other1", connection.pk]),
         reverse("connection-rotate-callback", args=["other1", connection.pk]),
         reverse("member-remove", args=["other1", member.user_id]),
+        reverse("domain-delete", args=["other1", factories.AllowedDomainFactory().pk]),
+        reverse("secret-replace", args=["other1", factories.SecretFactory().pk]),
+        reverse("secret-delete", args=["other1", factories.SecretFactory().pk]),
     ]
 
     assert {outsider_client.get(address).status_code for address in addresses} == {404}
