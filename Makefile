@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN    := .venv/bin
 PIP     = $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
 HOST    = invoker/runtime/host
-JAVASCRIPT = --line-width 100 $(HOST)/*.js $(HOST)/*.mjs static/js static/editor/*.js \
-             static/editor/*.mjs functions/gallery/*/*.js
+JAVASCRIPT = --line-width 100 $(HOST)/*.js $(HOST)/*.mjs $(HOST)/toolbelt static/js static/editor/*.js \
+             static/editor/*.mjs tests/toolbelt/*.mjs functions/gallery/*/*.js
 BUILT   = static/editor/dist/editor.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -28,7 +28,7 @@ lint: setup-dev ## style, types, import contracts, templates, migrations
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/djlint --lint --quiet templates
-	@$(BIN)/deno lint --quiet $(HOST)/*.js static/js static/editor/*.js
+	@$(BIN)/deno lint --quiet $(HOST)/*.js $(HOST)/toolbelt static/js static/editor/*.js
 	@# Nobody in a function's own file calls its lambda.
 	@$(BIN)/deno lint --quiet --rules-exclude=no-unused-vars functions/gallery
 	@$(BIN)/deno fmt --check --quiet $(JAVASCRIPT)
