@@ -296,7 +296,7 @@ declare module "core-functions-toolbelt" {
     /** How often it is tried again, 3 times if it is not said. */
     retries?: number;
     /** Says whether to try again; if not given, after 429, 500, 502, 504 and broken connections. */
-    retryFunction?: (statusCode: number, error: any) => boolean;
+    retryFunction?: (statusCode: number | undefined, error: any) => boolean;
   }
 
   export interface InvocationOptions {
@@ -658,7 +658,7 @@ declare module "lp-faas-toolbelt" {
     /** Keeps properties between invocations. */
     ContextServiceClient(config: { apiKey: string; accountId: string }): ContextServiceClient;
     /** Calls servers that ask for a certificate; throws when it is not in PEM format. */
-    MTLSClient(certificate: ClientCertificate): Omit<MTLSClient, "head" | "options">;
+    MTLSClient(certificate: ClientCertificate): MTLSClient;
     /** Connects to Salesforce. */
     SFClient(): SFClient;
   };
