@@ -80,7 +80,7 @@ class Program:
     """What to run.
 
     `key` names warm sandboxes: the same key always means the same source, environment, hosts and
-    facts. What stands before a dash in it is its group, for `retire`. Without a key the run gets
+    facts. What stands before the last dash is its group, for `retire`. Without a key the run gets
     a sandbox of its own that is thrown away afterwards. `hosts` are the names that the code may
     connect to, on ports 80 and 443; none by default. `facts` are for the toolbelt, `platform`
     answers what it asks.

@@ -16,7 +16,7 @@ Clients connect to a SEQPACKET socket, one JSON object a packet:
 
 A sandbox belongs to the client that took it and ends with its connection. A parked one is idle,
 belongs to the host, and goes to whoever next asks for its key, or ends when it is old or its
-place is needed. When a group of keys (what stands before the dash) is retired, its idle sandboxes
+place is needed. When a group of keys (what stands before the last dash) is retired, its idle sandboxes
 end, and those that run end after their event. The supervisor ends a while after its last client.
 """
 
@@ -546,7 +546,7 @@ class Supervisor:
 
 
 def _group(key: str | None) -> str:
-    return (key or "").partition("-")[0]
+    return (key or "").rpartition("-")[0]
 
 
 def _cpu_seconds(pid: int) -> float:

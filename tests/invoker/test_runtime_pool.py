@@ -274,12 +274,12 @@ def test_waiting_has_a_limit_of_its_own() -> None:
 def test_retired_sandboxes_end_those_that_run_after_their_event() -> None:
     sleeps = "function lambda(input, callback) { setTimeout(() => callback(null, 1), 600); }"
     with two_pools() as (web, worker), ThreadPoolExecutor(1) as threads:
-        web.prewarm(program("1-idle"), 10)
-        web.prewarm(program("12-other"), 10)
-        running = threads.submit(run, worker, program("1-runs", source=sleeps))
+        web.prewarm(program("6f1c-1-idle"), 10)
+        web.prewarm(program("6f1c-12-idle"), 10)
+        running = threads.submit(run, worker, program("6f1c-1-runs", source=sleeps))
         eventually(lambda: web.report().instances == 3)
 
-        web.retire("1")
+        web.retire("6f1c-1")
         at_once = web.report().instances
         result = running.result()
         later = eventually(lambda: web.report().instances == 1)
