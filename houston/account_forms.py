@@ -210,7 +210,7 @@ class SecretForm(SecretValueForm):
         # More than a key may have: `vault` says what is wrong with a longer one.
         max_length=2 * vault.MAX_KEY,
         help_text="What functions ask for: letters, digits, underscores and hyphens",
-        widget=forms.TextInput({**CODE_LIKE, "pattern": "[A-Za-z0-9_\\-]+"}),
+        widget=forms.TextInput(CODE_LIKE),
     )
     field_order = ["key", "type", "value"]
 

@@ -106,10 +106,13 @@ def normalize(text: str) -> str:
     """
     domain = text.strip().rstrip(".").lower()
     shown = text.strip()[:60]
-    for sign, what in (("/", "an address with a scheme or path"), (":", "a port or an IP address"),
-                       ("@", "a user name")):  # fmt: skip
+    for sign, why in (
+        ("/", "it has a scheme or path"),
+        (":", "it has a port or is an IP address"),
+        ("@", "it has a user name"),
+    ):
         if sign in domain:
-            raise InvalidError(f'Cannot allow "{shown}": it holds {what}, {HOW}')
+            raise InvalidError(f'Cannot allow "{shown}": {why}, {HOW}')
     wildcard, host = domain.startswith("*."), domain.removeprefix("*.")
     if "*" in host:
         raise InvalidError(f'Cannot allow "{shown}": one wildcard may stand in front, {HOW}')

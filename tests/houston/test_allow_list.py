@@ -37,8 +37,8 @@ def test_host_is_kept_as_the_sandbox_compares_it(typed, domain):
 @pytest.mark.parametrize(
     ("typed", "why"),
     [
-        ("https://example.com", "an address"),
-        ("example.com/path", "an address"),
+        ("https://example.com", "a scheme or path"),
+        ("example.com/path", "a scheme or path"),
         ("example.com:8080", "a port"),
         ("user@example.com", "a user name"),
         ("*", "one wildcard"),
