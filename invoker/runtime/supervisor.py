@@ -16,8 +16,9 @@ Clients connect to a SEQPACKET socket, one JSON object a packet:
 
 A sandbox belongs to the client that took it and ends with its connection. A parked one is idle,
 belongs to the host, and goes to whoever next asks for its key, or ends when it is old or its
-place is needed. When a group of keys (what stands before the last dash) is retired, its idle sandboxes
-end, and those that run end after their event. The supervisor ends a while after its last client.
+place is needed. When a group of keys (what stands before the last dash) is retired, its idle
+sandboxes end, and those that run end after their event. The supervisor ends a while after its
+last client.
 """
 
 import argparse

@@ -12,9 +12,30 @@ from functions import gallery
 from invoker import events, runtime
 
 TEMPLATES = {each.slug: each for each in gallery.load()}
+# Those of the same events that show something else than commands.
+WITHOUT_COMMANDS = {"keyword-scanner", "replace-files"}
 MESSAGING = [
-    each for each in TEMPLATES.values() if events.EVENT_TYPES[each.event_type].runs_commands
+    each
+    for each in TEMPLATES.values()
+    if events.EVENT_TYPES[each.event_type].runs_commands and each.slug not in WITHOUT_COMMANDS
 ]
+
+
+class Account:
+    """An account with these secrets, as a function meets it."""
+
+    def __init__(self, secrets: dict[str, Any] | None = None) -> None:
+        self.secrets = secrets or {}
+
+    def answer(self, op: str, arguments: Any) -> Any:
+        if op == "http.permit":
+            return True
+        key = arguments["key"]
+        if key not in self.secrets:
+            raise runtime.CallError("com.liveperson.faas.secret.not-found", f'No secret "{key}"')
+        if op == "secret.update":
+            self.secrets[key] = arguments["value"]
+        return {"key": key, "value": self.secrets[key]}
 
 
 def by_slug(template):
@@ -28,7 +49,7 @@ def run(template, payload, **edits):
         constant = re.compile(rf"const {name} = .*?;(?=\s)", re.DOTALL)
         source, count = constant.subn(f"const {name} = {value};", source)
         assert count == 1
-    result = runtime.run(runtime.Program(source=source), payload)
+    result = runtime.run(runtime.Program(source=source, platform=Account()), payload)
     assert result.failure is None
     return result
 
@@ -355,3 +376,27 @@ def test_post_hook_template_asks_back_when_the_bot_is_unsure():
     result = run(template, template.payload, LEAST_CONFIDENCE="0.99")
 
     assert result.value["queryResult"]["fulfillmentText"].startswith("I am not sure")
+
+
+def test_secret_storage_updates_a_secret_that_is_there():
+    template = TEMPLATES["secret-storage"]
+    account = Account({"orders-token": "an old token"})
+    program = runtime.Program(source=template.source, platform=account)
+
+    result = runtime.run(program, template.payload)
+
+    assert result.value == "done"
+    assert account.secrets == {"orders-token": "a new token"}
+    assert "token" not in str([entry.extras for entry in result.logs]).replace("orders-token", "")
+
+
+@pytest.mark.parametrize("slug", sorted(WITHOUT_COMMANDS))
+def test_template_that_cannot_read_the_conversation_says_so(slug):
+    template = TEMPLATES[slug]
+    secrets = Account({"file-storage": {"username": "ann", "password": "secret"}})
+    program = runtime.Program(source=template.source, platform=secrets)
+
+    result = runtime.run(program, template.payload)
+
+    assert result.value == []
+    assert [entry.level for entry in result.logs] == ["Error"]
