@@ -51,7 +51,7 @@ async function signIn(host, { username, password } = {}) {
 async function replace(host, path, token, { body, contentType }) {
   const what = `cannot replace "${path}"`;
   await reach(CODES.ReplaceFileFailed, what, host, {
-    path: path.startsWith("/") ? path : `/${path}`,
+    path,
     method: "PUT",
     headers: { "Content-Type": contentType, "X-Auth-Token": token },
     body,

@@ -51,7 +51,9 @@ export function discoveryUrl(path) {
 // what discovery itself speaks.
 export function serviceUrl(host, path) {
   const { csds } = platform.facts.liveperson;
-  return csds.slice(0, csds.indexOf("//") + 2) + host + path;
+  // Anything but a slash could be read as a part of the host's name.
+  const separator = path.startsWith("/") ? "" : "/";
+  return csds.slice(0, csds.indexOf("//") + 2) + host + separator + path;
 }
 
 // Times are kept by AbortSignal: setTimeout starts Deno's Node layer, which takes 25 ms. A signal
