@@ -570,6 +570,25 @@ class TestInvoking:
         assert answer["body"] == ["sesame", f"{PREFIX}secret.not-found"]
         assert "hidden" not in json.dumps(answer)
 
+    def test_circle_of_functions_is_broken_and_every_run_is_kept(self) -> None:
+        function_id = deployed(INVOKES_ITSELF)
+
+        answer = invoke(function_id, payload=1, timeoutMs=25_000)
+
+        assert answer["body"] == [1, 2, 3, 4, 5, f"{PREFIX}orchestrator-fn.invoke.too-deep"]
+        assert Invocation.objects.filter(outcome=InvocationState.SUCCEEDED).count() == 5
+
+    def test_draft_has_what_a_deployment_has(self) -> None:
+        factories.SecretFactory(key="token")
+        program = calls.draft(
+            factories.ACCOUNT_ID, FUNCTION, "greet", code=REMEMBERS, environment={"NAME": "v"}
+        )
+
+        result = runtime.run(program, {})
+
+        assert result.value == {"count": 1, "name": "v", "brand": "acme1", "secret": "sesame"}
+        assert read(namespace="counts", session="__default__") == {"count": 1}
+
 
 READS_SECRETS = """
 const { Toolbelt } = require("lp-faas-toolbelt");
@@ -578,5 +597,31 @@ async function lambda(input, callback) {
   const mine = await secrets.readSecret("token");
   const theirs = await secrets.readSecret("theirs").catch((error) => error.code);
   callback(null, [mine.value, theirs]);
+}
+"""
+
+INVOKES_ITSELF = """
+const { Toolbelt } = require("lp-faas-toolbelt");
+async function lambda(input, callback) {
+  const level = input.payload;
+  const next = { uuid: process.env.LAMBDA_UUID, payload: level + 1, retries: 1 };
+  try {
+    const [answer] = await Toolbelt.OrchestratorClient().invoke([next], 20000);
+    callback(null, [level, ...answer.body]);
+  } catch (error) {
+    callback(null, [level, error.code]);
+  }
+}
+"""
+
+REMEMBERS = """
+const { Toolbelt } = require("core-functions-toolbelt");
+async function lambda(input) {
+  const context = Toolbelt.ContextServiceClient("any key");
+  await context.setPropertiesInNamespace("counts", { count: 1 });
+  const secret = await Toolbelt.SecretClient().readSecret("token");
+  const { NAME: name, BRAND_ID: brand } = process.env;
+  const count = await context.getPropertyInSession("counts", "count");
+  return { count, name, brand, secret: secret.value };
 }
 """
