@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,6 +47,8 @@ REQUESTS_PER_S = 20
 MOST_BUCKETS = 10_000
 MAX_DEPTH = 5
 LONGEST_INVOKE_MS = 25_000
+# Functions that invoke several which invoke several must not take every thread of the worker.
+MOST_INVOKED_AT_ONCE = 16
 
 
 # Programs -----------------------------------------------------------------------------------------
@@ -232,6 +234,13 @@ class Calls:
             )
 
         def answer() -> dict[str, Any]:
+            if not _invoked.begin(self._account_id):
+                message = (
+                    f'Cannot invoke "{asked.uuid[:60]}": {MOST_INVOKED_AT_ONCE} functions of this '
+                    "account are being invoked by others already"
+                )
+                body = _error(f"{PREFIX}es.general", f"{PREFIX}evg.general", message)
+                return _answered(asked.uuid, 429, body)
             try:
                 return self._invoke(asked)
             except DatabaseFault as error:
@@ -241,6 +250,7 @@ class Calls:
                     f'Cannot invoke "{asked.uuid[:60]}": nothing can be read or written now',
                 ) from error
             finally:
+                _invoked.end(self._account_id)
                 # The thread is not Django's, so nobody else closes what it opened.
                 connections.close_all()
 
@@ -386,7 +396,29 @@ def _answered(function_id: str, status: int, body: Any) -> dict[str, Any]:
     return {"uuid": function_id, "statusCode": status, "headers": headers, "body": body}
 
 
-# The limit of requests ----------------------------------------------------------------------------
+# Limits -------------------------------------------------------------------------------------------
+
+
+class AtOnce:
+    """Counts, in this process, what each account has under way, up to a limit."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._running: Counter[str] = Counter()
+
+    def begin(self, account_id: str) -> bool:
+        with self._lock:
+            if self._running[account_id] >= self._most:
+                return False
+            self._running[account_id] += 1
+        return True
+
+    def end(self, account_id: str) -> None:
+        with self._lock:
+            self._running[account_id] -= 1
+            if not self._running[account_id]:
+                del self._running[account_id]
 
 
 class Buckets:
@@ -416,3 +448,4 @@ class Buckets:
 
 
 _requests = Buckets(REQUESTS_PER_S)
+_invoked = AtOnce(MOST_INVOKED_AT_ONCE)

@@ -14,12 +14,17 @@ logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 8
 REFUSED_AFTER = 1000
-# The host refuses before; who says more than that forges frames.
+# The host stays below both; who does not forges frames.
 MOST_CALLS = 2 * REFUSED_AFTER
+MOST_OPEN = 64
 FAILED = {"code": "failed", "message": "The platform could not answer"}
 ENDED = {"code": "ended", "message": "The function ended before it was answered"}
 
 Send = Callable[[dict[str, Any]], None]
+
+
+class FloodError(Exception):
+    """There are more calls than the host would let through."""
 
 
 class Calls:
@@ -34,12 +39,20 @@ class Calls:
         self._lock = threading.Lock()
         self._open: set[int] = set()
         self._threads: ThreadPoolExecutor | None = None
-        self.count = 0
+        self._count = 0
 
     def take(self, number: int, op: str, arguments: Any) -> None:
-        """Answer one call now, or start to."""
-        self.count += 1
-        self._open.add(number)
+        """Answer one call now, or start to.
+
+        Raises:
+            FloodError: there were too many, or too many are open.
+        """
+        self._count += 1
+        with self._lock:
+            self._open.add(number)
+            too_many = self._count > MOST_CALLS or len(self._open) > MOST_OPEN
+        if too_many:
+            raise FloodError
         found = self._ask(lambda: self._platform.answer(op, arguments))
         if not callable(found.get("value")):
             self._answer(number, found)

@@ -26,7 +26,7 @@ from typing import Annotated, Any
 import msgspec
 
 from invoker.runtime import confine, results, supervisor
-from invoker.runtime.calls import MOST_CALLS, REFUSED_AFTER, Calls
+from invoker.runtime.calls import REFUSED_AFTER, Calls, FloodError
 from invoker.runtime.results import (
     Config,
     Failure,
@@ -166,8 +166,6 @@ class Instance:
                 if calls is None:
                     calls = Calls(platform, lambda found: self._write(encode(found)))
                 calls.take(answer.call, answer.op, answer.arguments)
-                if calls.count > MOST_CALLS:
-                    raise SandboxError("protocol", "There are too many calls of the platform")
                 self._limit(ends_at)
                 answer = _decode(self._read(ends_at))
             if self._rest:
@@ -176,6 +174,8 @@ class Instance:
                 calls.end()
         except (BlockingIOError, TimeoutError) as error:
             raise SandboxError("execution-time-exceeded", "No answer in time") from error
+        except FloodError as error:
+            raise SandboxError("protocol", "There are too many calls of the platform") from error
         except OSError as error:
             raise SandboxError("crashed", "The function's process has ended") from error
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

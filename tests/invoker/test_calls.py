@@ -493,6 +493,21 @@ def deployed(source: str, **fields: Any) -> uuid.UUID:
 class TestInvoking:
     pytestmark = sandbox
 
+    def test_account_that_invokes_too_many_at_once_is_told_to_try_again(self) -> None:
+        function_id = deployed("function lambda(input, callback) { callback(null, 1); }")
+        asking = mine()
+        for _ in range(calls.MOST_INVOKED_AT_ONCE):
+            assert calls._invoked.begin(factories.ACCOUNT_ID)
+
+        refused = invoke(function_id, asking=asking)
+        for _ in range(calls.MOST_INVOKED_AT_ONCE):
+            calls._invoked.end(factories.ACCOUNT_ID)
+        answered = invoke(function_id, asking=asking)
+
+        assert refused["statusCode"] == 429
+        assert "16 functions of this account" in refused["body"]["message"]
+        assert answered["body"] == 1
+
     def test_function_gets_payload_and_headers_and_its_run_is_kept(self) -> None:
         function_id = deployed(
             "function lambda(input, callback) { console.info('hi'); callback(null, input); }"

@@ -90,13 +90,15 @@ export class MTLSClient {
       throw failure(CODES.BadRequest, `Cannot reach "${address}": it is no address of https://`);
     }
     const sent = encoded(body, options, COMPONENT);
-    const type = options.json ? { "Content-Type": JSON_TYPE } : {};
+    const own = options.json ? { "Content-Type": JSON_TYPE } : {};
+    // Node itself says it for some methods only.
+    if (sent !== undefined) own["Content-Length"] = Buffer.byteLength(sent);
     const refusal = await limited();
     if (refusal) return described(refusal, options);
     const settings = {
       ...this.#identity,
       method,
-      headers: { ...headers, ...type },
+      headers: { ...headers, ...own },
       rejectUnauthorized: !options.allowSelfSigned,
       agent: false, // a connection that is kept would hold on to who it was opened as
     };
