@@ -46,7 +46,8 @@ class Arena:
     def __init__(self, world: World, layers: frozenset[str]) -> None:
         self.world = world
         self.layers = layers
-        self.word = "?"
+        self.word = "?"  # what became of the attack, for the table
+        self.message = ""  # of the last failure of a run
         self.may_touch: set[tuple[str, int]] = set()  # addresses and ports
         self.may_ask: set[str] = set()  # names
         self.events = 0
@@ -66,6 +67,7 @@ class Arena:
             **{"account_id": "attacker", "timeout_s": 5.0, **program},
         )
         self.word = result.failure.code if result.failure else "ran"
+        self.message = result.failure.message if result.failure else ""
         said = msgspec.json.encode([result.value, result.logs]).decode()
         said += json.dumps(asdict(result.failure)) if result.failure else ""
         assert CANARY not in said, "the canary was read"
