@@ -110,6 +110,13 @@ def test_a_query_is_written_as_request_writes_it(shop: Account, options: str, qu
     assert request.path == f"/order?{query}"
 
 
+def test_a_query_that_is_no_encoding_stays_as_it_is(shop: Account) -> None:
+    ask(shop, f"http('{URL}/order?100%=1', {{ qs: {{ a: 1 }} }})")
+
+    (request,) = shop.requests(HOST)
+    assert request.path == "/order?100%=1&a=1"
+
+
 @pytest.mark.parametrize(
     ("options", "content_type", "body"),
     [
@@ -158,6 +165,7 @@ def test_a_form_with_files_is_sent_in_parts(shop: Account) -> None:
     [
         (URL, "auth: { user: 'me', pass: 'wörd' }", b"me:w\xc3\xb6rd"),
         (f"http://me:p%40ss@{HOST}", "", b"me:p@ss"),
+        (f"http://me:100%@{HOST}", "", b"me:100%"),
     ],
 )
 def test_a_password_is_sent_as_basic_authorization(

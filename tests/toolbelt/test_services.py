@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import re
+import time
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -81,6 +82,28 @@ def test_hosts_are_found_again_after_ten_minutes(lp: Account) -> None:
     )
 
     assert len(lp.requests(CSDS)) == 2
+
+
+def test_a_question_of_an_event_that_is_over_stands_in_nobodys_way(lp: Account) -> None:
+    def slow(_: Request) -> Answer:
+        time.sleep(0.2)
+        return as_json({"baseURIs": [{"service": "smt", "baseURI": "smt.example"}]})
+
+    lp.world.serve(CSDS, slow)
+    source = """
+      const { Toolbelt } = require("lp-faas-toolbelt");
+      async function lambda(input) {
+        const host = Toolbelt.CsdsClient().get("smt");
+        return input ? await host : host.catch(() => 0) && "over";
+      }
+    """
+
+    first = lp.run_source(source, False, key="warm")
+    second = lp.run_source(source, True, key="warm")
+
+    assert first.value == "over"
+    assert not second.cold
+    assert second.value == "smt.example"
 
 
 @pytest.mark.parametrize("toolbelt", [V1, V2])

@@ -10,13 +10,22 @@ const REMEMBERED_MS = 10 * 60_000;
 let found = null;
 let foundUntil = 0;
 
-function domains() {
-  if (found === null || foundUntil <= Date.now()) {
-    foundUntil = Date.now() + REMEMBERED_MS;
-    found = discover();
-    found.catch(() => found = null);
+async function domains() {
+  if (found !== null && Date.now() < foundUntil) {
+    try {
+      return await found;
+    } catch {
+      // It may have been asked by an event that is over and gets no answers any more.
+    }
   }
-  return found;
+  foundUntil = Date.now() + REMEMBERED_MS;
+  const own = found = discover();
+  try {
+    return await own;
+  } catch (error) {
+    if (found === own) found = null;
+    throw error;
+  }
 }
 
 async function discover() {

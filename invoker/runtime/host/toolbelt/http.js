@@ -2,7 +2,8 @@
 // does what that does in the ways that its documentation names, over fetch.
 //
 // Different on purpose: certificates are always verified, `proxy`, `agent` and `jar` mean nothing,
-// and a host that is not in the account's allow-list answers 403, as at the vendor.
+// and a host that is not in the account's allow-list answers 403, as at the vendor. What fetch does
+// not do, this does not either: a GET has no body.
 import { accountId, forbidden, functionId, send } from "./platform.js";
 
 const FORM = "application/x-www-form-urlencoded";
@@ -94,7 +95,16 @@ export function addQuery(url, values, repeats) {
 }
 
 function nameOf(pair) {
-  return decodeURIComponent(pair.split("=", 1)[0].replaceAll("+", " "));
+  return decoded(pair.split("=", 1)[0].replaceAll("+", " "));
+}
+
+// As it is when it says nothing: "100%" is a name too.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function urlOf(options) {
@@ -132,8 +142,8 @@ function setDefault(headers, name, value) {
 function authorizationOf(auth, url) {
   const bearer = typeof auth?.bearer === "function" ? auth.bearer() : auth?.bearer;
   if (bearer !== undefined) return `Bearer ${bearer}`;
-  const user = auth?.user ?? auth?.username ?? decodeURIComponent(url.username);
-  const password = auth?.pass ?? auth?.password ?? decodeURIComponent(url.password);
+  const user = auth?.user ?? auth?.username ?? decoded(url.username);
+  const password = auth?.pass ?? auth?.password ?? decoded(url.password);
   url.username = url.password = "";
   if (!user && !password) return null;
   const bytes = new TextEncoder().encode(`${user}:${password ?? ""}`);
