@@ -326,6 +326,7 @@ def _run(event: Event, invocation: Invocation) -> runtime.Result:
             "payload": event.payload,
         },
         timeout_s=settings.INVOCATION_TIMEOUT_S,
+        trace_id=str(invocation.pk),
     )
     logger.info(
         "function ran",

@@ -65,18 +65,21 @@ def configure(config: Config) -> None:
     _config = config
 
 
-def run(program: Program, event: Any, *, timeout_s: float = 30.0) -> Result:
+def run(
+    program: Program, event: Any, *, timeout_s: float = 30.0, trace_id: str = ""
+) -> Result:
     """Run a program on one event, in a warm sandbox of its key if there is one.
 
     Args:
         program: what to run.
         event: any JSON value; bytes are taken for JSON that is encoded already.
         timeout_s: after this the sandbox is killed; waiting for a free one does not count.
+        trace_id: what `console.getTraceId()` gives the function.
 
     Raises:
         msgspec.DecodeError: the event was given as bytes, and they are not JSON.
     """
-    return _ready().run(program, encoded_event(event), timeout_s)
+    return _ready().run(program, encoded_event(event), timeout_s, trace_id)
 
 
 def check(source: str) -> list[Problem]:

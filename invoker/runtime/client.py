@@ -271,7 +271,7 @@ class Pool:
 
     # --- what callers want -------------------------------------------------------------------
 
-    def run(self, program: Program, event: bytes, timeout_s: float) -> Result:
+    def run(self, program: Program, event: bytes, timeout_s: float, trace_id: str = "") -> Result:
         try:
             instance = self._pop_idle(program.key) or self._take(program)
         except UnavailableError as error:
@@ -287,13 +287,15 @@ class Pool:
                     self._discard(instance)
                     return failed
             frame = b'{"id":%d,"event":%b}' % (number, event)
+            if trace_id:
+                frame = b'%b,"traceId":%b}' % (frame[:-1], encode(trace_id))
             answer = instance.ask(frame, ends_at, program.platform)
             _expect(answer.id == number and answer.ok is not None)
         except SandboxError as error:
             took_ms = (time.monotonic() - started_at) * 1000
             why = self._discard(instance, error)
             if error.code == "gone" and not cold:
-                return self.run(program, event, timeout_s)  # it died idle and saw nothing
+                return self.run(program, event, timeout_s, trace_id)  # it died idle and saw nothing
             return _died(error, why, took_ms, timeout_s=timeout_s, cold=cold)
         except BaseException:
             # Whatever ends this thread must not keep the place of the sandbox.

@@ -29,6 +29,8 @@ interface Console {
   info(message?: any, ...extras: any[]): void;
   warn(message?: any, ...extras: any[]): void;
   error(message?: any, ...extras: any[]): void;
+  /** The id of this run, as Activity and Logs show it. Empty in a test. */
+  getTraceId(): string;
 }
 declare var console: Console;
 

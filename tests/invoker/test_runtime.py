@@ -634,6 +634,15 @@ def test_logs_of_every_level() -> None:
     assert abs(result.logs[0].timestamp - time.time() * 1000) < 60_000
 
 
+def test_function_knows_its_trace_id() -> None:
+    program = Program("async function lambda() { return console.getTraceId(); }", key="trace")
+
+    ids = ['one "1"', "two", ""]
+    values = [runtime.run(program, 1, trace_id=trace_id).value for trace_id in ids]
+
+    assert values == ids
+
+
 def test_logs_of_a_failed_run_are_kept() -> None:
     result = run('function lambda() { console.info("before"); throw new Error("no"); }')
 

@@ -5,7 +5,7 @@
 // sockets, promises) can go on. User code shares this process; it can forge its own answers and
 // nobody else's. What must hold against it is the process's confinement, not this file.
 //
-//   to the host     {"load":{source,environment,facts,limits}}  {"id","event"}  {"check":source}
+//   to the host     {"load":{source,environment,facts,limits}}  {"id","event","traceId"?}  {"check":source}
 //                   {"answer","value"}  {"answer","error":{code,message}}
 //   from the host   {"ready":true} or {"ready":false,"error","logs","dropped"}
 //                   {"id","ok":true,"value","logs","dropped","ms"}  {"id","ok":false,"error",…}
@@ -238,11 +238,13 @@ class Journal {
 
 class Invocation {
   id;
+  traceId;
   startedAt = clock();
   isSettled = false;
 
-  constructor(id) {
+  constructor(id, traceId) {
     this.id = id;
+    this.traceId = traceId ?? "";
   }
 
   settle(ok, value) {
@@ -527,6 +529,7 @@ for (
 ) {
   console[method] = (...values) => say(level, values);
 }
+console.getTraceId = () => current?.traceId ?? "";
 
 // Deno starts its Node layer when `globalThis.process` is first touched, which takes 40 ms: the
 // common members are here, the rest comes from the real object when somebody asks for it.
@@ -894,7 +897,7 @@ function serve() {
     for (;;) {
       const frame = readFrame();
       if (hasOwn(frame, "event")) {
-        current = new Invocation(frame.id);
+        current = new Invocation(frame.id, frame.traceId);
         callsMade = 0;
         begin(current);
         run(current, frame.event);
