@@ -32,7 +32,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -456,11 +455,13 @@ class Supervisor:
         return self.starts[-1] + REFILL_AFTER_S - now if self.starts else 0.0
 
     def _add_stem(self) -> None:
-        directory = Path(tempfile.mkdtemp(prefix="stem-", dir=self.directory))
-        stem_at = directory / "control"
-        environment = self._environment() | {"DENO_UNSTABLE_CONTROL_SOCK": f"unix:{stem_at}"}
-        rules = self.rules.with_sockets_in(str(directory))
+        directory = self.directory / f"stem-{os.urandom(8).hex()}"
+        environment = self._environment() | {
+            "DENO_UNSTABLE_CONTROL_SOCK": f"unix:{directory / 'control'}"
+        }
         try:
+            directory.mkdir()
+            rules = self.rules.with_sockets_in(str(directory))
             process = self._spawn([self.deno], environment, rules)
         except (OSError, subprocess.SubprocessError):
             shutil.rmtree(directory, ignore_errors=True)

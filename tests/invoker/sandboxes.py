@@ -14,10 +14,15 @@ from invoker.runtime.client import Pool
 from invoker.runtime.results import Config, Program, Result
 
 
+def sandbox_directory() -> "tempfile.TemporaryDirectory[str]":
+    """One that may be removed while a supervisor, which ends a while later, still uses it."""
+    return tempfile.TemporaryDirectory(prefix="houston-sandbox-", ignore_cleanup_errors=True)
+
+
 @contextlib.contextmanager
 def own_supervisor() -> Iterator[None]:
     """A supervisor for one test file, because some tests kill it."""
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
+    with sandbox_directory() as directory:
         runtime.configure(Config(directory=Path(directory), wait_s=5))
         yield
         apps.get_app_config("invoker").ready()
@@ -25,7 +30,7 @@ def own_supervisor() -> Iterator[None]:
 
 @contextlib.contextmanager
 def own_pool(**settings: Any) -> Iterator[Pool]:
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
+    with sandbox_directory() as directory:
         pool = Pool(Config(directory=Path(directory), **settings))
         yield pool
         pool.close()

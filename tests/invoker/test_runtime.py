@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from tests.invoker.sandboxes import (
     own_pool,
     own_supervisor,
     run,
+    sandbox_directory,
     sandboxes_of,
 )
 
@@ -981,7 +981,7 @@ def test_idle_sandbox_makes_room_for_a_program_that_waits(small_pool: Pool) -> N
 
 
 def test_idle_sandboxes_of_another_process_make_room() -> None:
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
+    with sandbox_directory() as directory:
         config = Config(directory=Path(directory), max_instances=1, wait_s=3)
         worker, web = Pool(config), Pool(config)
         worker.run(Program(calls_back("1"), key="warm"), b"1", 10)
@@ -1043,7 +1043,7 @@ def test_everything_recovers_when_the_supervisor_is_killed() -> None:
 
 
 def test_processes_that_come_at_once_share_one_supervisor() -> None:
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
+    with sandbox_directory() as directory:
         pools = [Pool(Config(directory=Path(directory))) for _ in range(4)]
         with ThreadPoolExecutor(4) as threads:
             pids = list(threads.map(lambda pool: pool.report().supervisor_pid, pools))
@@ -1080,7 +1080,7 @@ def test_sandboxes_end_with_their_process_and_the_supervisor_after_all() -> None
         return sum(map(alive, pids))
 
     with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="houston-sandbox-"))
+        directory = stack.enter_context(sandbox_directory())
         clients, supervisors = [], set()
         for key in ("web", "worker"):
             client = stack.enter_context(
@@ -1148,7 +1148,7 @@ def test_nothing_is_left_open_after_many_runs() -> None:
 
 
 def test_other_settings_get_another_supervisor() -> None:
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
+    with sandbox_directory() as directory:
         pools = [Pool(Config(directory=Path(directory), memory_mb=mb)) for mb in (64, 128)]
 
         pids = {pool.report().supervisor_pid for pool in pools}

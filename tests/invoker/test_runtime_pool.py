@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,14 @@ from deno import find_deno_bin
 
 from invoker.runtime import LAYERS, Config, Outcome, Program, Result
 from invoker.runtime.client import Pool
-from tests.invoker.sandboxes import alive, calls_back, code_of, own_pool, sandboxes_of
+from tests.invoker.sandboxes import (
+    alive,
+    calls_back,
+    code_of,
+    own_pool,
+    sandbox_directory,
+    sandboxes_of,
+)
 
 PID = "function lambda(input, callback) { callback(null, 1); }"
 AUTOGROUPS = Path("/proc/self/autogroup").exists()
@@ -28,7 +34,7 @@ AUTOGROUPS = Path("/proc/self/autogroup").exists()
 @contextmanager
 def two_pools(**settings: Any) -> Iterator[tuple[Pool, Pool]]:
     """The pools of two processes that share a supervisor."""
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
+    with sandbox_directory() as directory:
         pools = (
             Pool(Config(directory=Path(directory), **settings)),
             Pool(Config(directory=Path(directory), **settings)),
@@ -103,7 +109,7 @@ def test_process_that_has_booted_gets_the_permissions_of_its_function() -> None:
 
 
 def test_stems_leave_nothing_behind_when_the_supervisor_ends() -> None:
-    with tempfile.TemporaryDirectory(prefix="houston-sandbox-") as directory:
+    with sandbox_directory() as directory:
         pool = Pool(Config(directory=Path(directory)))
         pids = stems(pool)
         pool.close()
