@@ -35,7 +35,6 @@ from deno import find_deno_bin
 
 from invoker.runtime import Config, Outcome, Program
 from invoker.runtime.client import Pool, encode
-from invoker.runtime.supervisor import BUNDLES
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
@@ -250,8 +249,7 @@ def answer_times(pool: Pool, directory: Path) -> list[Row]:
         for name, source in SOURCES.items():
             rows.append(Row(f"ours, {name}", ours(pool, Program(source, key=name))))
         secrets = Program(SECRETS, key="secrets", platform=Platform())
-        if (BUNDLES / "lp-faas-toolbelt.cjs").exists():
-            rows.append(Row("ours, 2 secrets at once", ours(pool, secrets, expected=1)))
+        rows.append(Row("ours, 2 secrets at once", ours(pool, secrets, expected=1)))
         for name, size in SIZES.items():
             event = {"text": "x" * size}
             big = Program(ECHO, key="echo")

@@ -30,7 +30,6 @@ from typing import Any
 
 from invoker.runtime import Config, Outcome, Program, Result, UnavailableError
 from invoker.runtime.client import Pool, encode
-from invoker.runtime.supervisor import BUNDLES
 
 FUNCTIONS, ACCOUNTS, THREADS = 50, 7, 6
 # Events of a function before its next version is deployed.
@@ -69,11 +68,9 @@ CODES = {
     "fills its heap": {"memory-exceeded", "execution-time-exceeded"},
     "fills memory": {"memory-exceeded", "runtime-exception", "execution-time-exceeded"},
 }
-SECRETS = """
+SOURCE = """
 const { Toolbelt } = require("lp-faas-toolbelt");
 const secrets = Toolbelt.SecretClient();
-"""
-SOURCE = """
 const me = %s;
 let served = 0;
 
@@ -240,7 +237,6 @@ class Soak:
         self.pool = pool
         self.invocations = invocations
         self.seed = seed
-        self.secrets = (BUNDLES / "lp-faas-toolbelt.cjs").exists()
         self.numbers = itertools.count(1)
         self.called = [itertools.count() for _ in range(FUNCTIONS)]
         self.lock = threading.Lock()
@@ -260,8 +256,6 @@ class Soak:
         while (number := next(self.numbers)) <= self.invocations and not self.stopped:
             of = range(FUNCTIONS) if chance.random() < ELSEWHERE_SHARE else mine
             act = chance.choices(acts, weights)[0]
-            if act == "secret" and not self.secrets:
-                act = "answers"
             try:
                 self._call(number, chance.choice(of), act)
             except Exception:  # noqa: BLE001 - the run goes on, and says so at its end
@@ -271,7 +265,7 @@ class Soak:
         me = f"f{function}@{next(self.called[function]) // REDEPLOYED_AFTER}"
         secret = f"{me} {number}"
         program = Program(
-            (SECRETS if self.secrets else "") + SOURCE % f'"{me}"' + FORMS[function % len(FORMS)],
+            SOURCE % f'"{me}"' + FORMS[function % len(FORMS)],
             key=me,
             account_id=f"account {function % ACCOUNTS}",
             platform=Vault(secret),
