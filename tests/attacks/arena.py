@@ -47,6 +47,7 @@ class Arena:
         self.world = world
         self.layers = layers
         self.word = "?"  # what became of the attack, for the table
+        self.words: dict[str, str] = {}  # the same, of several
         self.message = ""  # of the last failure of a run
         self.may_touch: set[tuple[str, int]] = set()  # addresses and ports
         self.may_ask: set[str] = set()  # names
@@ -119,19 +120,19 @@ class Arena:
 
     def _left(self) -> set[int]:
         """Processes inside that are no supervisor, no child of one, or not accounted for."""
-        children: set[int] = set()
+        accounted: set[int] = set()
         supervisors = set()
         for pool in list(self.world._pools.values()):
             report = pool.report()
-            own = set(_children(report.supervisor_pid))
+            own = set(children(report.supervisor_pid))
             if len(own) > report.instances + report.stems:
                 return own
             supervisors.add(report.supervisor_pid)
-            children |= own
-        return self.world.processes() - supervisors - children
+            accounted |= own
+        return self.world.processes() - supervisors - accounted
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 

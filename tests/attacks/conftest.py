@@ -38,7 +38,10 @@ def _fought(request: pytest.FixtureRequest, arena: Arena, layers: str) -> Iterat
     test, _, rest = request.node.name.partition("[")
     name = rest.rstrip("]").replace(f"{layers}-", "").replace(f"-{layers}", "")
     name = test.removeprefix("test_").replace("_", " ") + (f": {name}" if name != layers else "")
-    OUTCOMES.setdefault((request.module.__name__.rpartition("_")[2], name), {})[layers] = arena.word
+    module = request.module.__name__.rpartition("_")[2]
+    for attack, word in (arena.words or {"": arena.word}).items():
+        told = f"{name}: {attack}" if attack else name
+        OUTCOMES.setdefault((module, told), {})[layers] = word
     arena.check()
 
 
