@@ -65,9 +65,7 @@ def configure(config: Config) -> None:
     _config = config
 
 
-def run(
-    program: Program, event: Any, *, timeout_s: float = 30.0, trace_id: str = ""
-) -> Result:
+def run(program: Program, event: Any, *, timeout_s: float = 30.0, trace_id: str = "") -> Result:
     """Run a program on one event, in a warm sandbox of its key if there is one.
 
     Args:

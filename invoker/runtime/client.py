@@ -53,7 +53,9 @@ LOOKED_AT_AFTER = 1000
 # What was idle for this long is lent to the whole host.
 PARK_AFTER_S = 1.0
 ASK_AGAIN_S = 0.05
-LIMIT_SLACK_S = 0.005
+# The kernel ends a read or write after this, and is late by up to an eighth of it.
+LONGEST_BLOCK_S = 0.2
+LONGEST_BLOCK = struct.pack("ll", 0, int(LONGEST_BLOCK_S * 1e6))
 LENGTH = struct.Struct("<I")
 ENGINE_ERRORS = frozenset(
     {"TypeError", "SyntaxError", "ReferenceError", "RangeError", "EvalError", "URIError",
@@ -140,12 +142,13 @@ class Instance:
     loaded: bool
     runs: int
     idle_since: float = field(default_factory=time.monotonic)
-    _limit_s: float = 0.0
     _rest: bytes = b""
     _handle: int = field(init=False)
 
     def __post_init__(self) -> None:
         self._handle = self.channel.fileno()
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self.channel.setsockopt(socket.SOL_SOCKET, option, LONGEST_BLOCK)
 
     def ask(self, frame: bytes, ends_at: float, platform: Platform) -> Answer:
         """Send one frame, answer what the function asks meanwhile, read what answers the frame.
@@ -156,23 +159,21 @@ class Instance:
         """
         calls: Calls | None = None
         try:
-            self._limit(ends_at)
             try:
-                self._write(frame)
+                self._write(frame, ends_at)
             except (BrokenPipeError, ConnectionResetError) as error:
                 raise SandboxError("gone", "The function's process has ended") from error
             answer = _decode(self._read(ends_at))
             while answer.call is not None:
                 if calls is None:
-                    calls = Calls(platform, lambda found: self._write(encode(found)))
+                    calls = Calls(platform, lambda found: self._write(encode(found), ends_at))
                 calls.take(answer.call, answer.op, answer.arguments)
-                self._limit(ends_at)
                 answer = _decode(self._read(ends_at))
             if self._rest:
                 raise SandboxError("protocol", "There is more than one answer")
             if calls is not None:
                 calls.end()
-        except (BlockingIOError, TimeoutError) as error:
+        except TimeoutError as error:
             raise SandboxError("execution-time-exceeded", "No answer in time") from error
         except FloodError as error:
             raise SandboxError("protocol", "There are too many calls of the platform") from error
@@ -196,54 +197,56 @@ class Instance:
             finally:
                 os.close(handle)
 
-    def _limit(self, ends_at: float) -> None:
-        """Let the kernel end a read or write that takes too long.
+    def _write(self, frame: bytes, ends_at: float) -> None:
+        data = memoryview(LENGTH.pack(len(frame)) + frame)
+        while data:
+            try:
+                data = data[os.write(self._handle, data) :]
+            except BlockingIOError:
+                self._await(select.POLLOUT, ends_at)
 
-        A timeout of Python's own would cost four system calls an event more.
-        """
-        left = ends_at - time.monotonic()
-        if left <= 0:
+    def _receive(self, ends_at: float) -> bytes:
+        """What has come, at once if something has, and else as soon as something comes."""
+        if ends_at - time.monotonic() < LONGEST_BLOCK_S:
+            self._await(select.POLLIN, ends_at)
+        while True:
+            try:
+                data = os.read(self._handle, READ_BYTES)
+            except BlockingIOError:
+                self._await(select.POLLIN, ends_at)
+                continue
+            if not data:
+                raise SandboxError("crashed", "The function's process has ended")
+            return data
+
+    def _await(self, event: int, ends_at: float) -> None:
+        """Wait with a precise clock, which costs system calls that a quick answer does not need."""
+        left_s = ends_at - time.monotonic()
+        poll = select.poll()
+        poll.register(self._handle, event)
+        if left_s <= 0 or not poll.poll(left_s * 1000):
             raise TimeoutError
-        if not 0 <= self._limit_s - left < LIMIT_SLACK_S:
-            limit = struct.pack("ll", int(left), max(1, int(left % 1 * 1e6)))
-            self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-            self._limit_s = left
-
-    def _write(self, frame: bytes) -> None:
-        data = LENGTH.pack(len(frame)) + frame
-        sent = os.write(self._handle, data)
-        while sent < len(data):
-            sent += os.write(self._handle, memoryview(data)[sent:])
 
     def _read(self, ends_at: float) -> bytes:
         """One whole frame, in a single read when it is short."""
         if self._rest:
             have, self._rest = self._rest, b""
         else:
-            have = os.read(self._handle, READ_BYTES)
+            have = self._receive(ends_at)
         while len(have) < LENGTH.size:
-            self._limit(ends_at)
-            have += self._receive()
+            have += self._receive(ends_at)
         size = LENGTH.size + LENGTH.unpack_from(have)[0]
         if size > self.max_answer_bytes:
             raise SandboxError("protocol", f"An answer of {size} bytes was announced")
         if len(have) < size:
             parts, left = [have], size - len(have)
             while left > 0:
-                self._limit(ends_at)
-                parts.append(self._receive())
+                parts.append(self._receive(ends_at))
                 left -= len(parts[-1])
             have = b"".join(parts)
         if len(have) > size:
             self._rest = have[size:]
         return have[LENGTH.size : size]
-
-    def _receive(self) -> bytes:
-        data = os.read(self._handle, READ_BYTES)
-        if not data:
-            raise SandboxError("crashed", "The function's process has ended")
-        return data
 
 
 class Pool:
@@ -268,6 +271,7 @@ class Pool:
         self._ids = itertools.count(1)
         self._lender: threading.Thread | None = None
         self._closed = threading.Event()
+        self._is_closed = False
 
     # --- what callers want -------------------------------------------------------------------
 
@@ -371,9 +375,7 @@ class Pool:
     def leave_to_parent(self) -> None:
         """In a forked child: close what was inherited, without a word and without a lock."""
         self._disconnect()
-        for instances in self._idle.values():
-            for instance in instances:
-                instance.channel.close()
+        self._close_idle()
 
     def close(self) -> None:
         """End every sandbox of this process."""
@@ -381,10 +383,16 @@ class Pool:
         with self._control_lock:
             self._disconnect()
         with self._lock:
-            for instances in self._idle.values():
-                for instance in instances:
-                    instance.channel.close()
-            self._idle.clear()
+            self._is_closed = True
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        for instances in self._idle.values():
+            while instances:
+                # Somebody may take the last one at this moment.
+                with contextlib.suppress(IndexError):
+                    instances.pop().channel.close()
+        self._idle.clear()
 
     # --- sandboxes: take, load, give back, discard -------------------------------------------
 
@@ -483,6 +491,9 @@ class Pool:
             return
         instance.idle_since = time.monotonic()
         with self._lock:
+            if self._is_closed:
+                instance.channel.close()
+                return
             self._idle.setdefault(instance.key, []).append(instance)
             if self._waiting:
                 self._freed.notify()
@@ -633,10 +644,7 @@ class Pool:
 
     def _forget_all(self) -> None:
         with self._lock:
-            for instances in self._idle.values():
-                for instance in instances:
-                    instance.channel.close()
-            self._idle.clear()
+            self._close_idle()
 
     # --- results -----------------------------------------------------------------------------
 

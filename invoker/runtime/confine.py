@@ -51,13 +51,17 @@ class Rules:
         return replace(self, sockets_in=(directory,))
 
 
-def apply(rules: Rules, layers: Collection[str] = LAYERS) -> dict[str, bool]:
+def apply(
+    rules: Rules, layers: Collection[str] = LAYERS, *, parent: int | None = None
+) -> dict[str, bool]:
     """Confine this process for good, with those layers, and say which took.
 
     The caller must be single-threaded: the signal of the parent's death is bound to the thread
-    that forked.
+    that forked. With `parent` this process ends if it has died before that.
     """
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)
     # In this order: seccomp would refuse what the others do.
     return {name: name in layers and _APPLY[name](rules) for name in LAYERS}
 
@@ -119,6 +123,7 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _FIRST_RIGHTS = (1 << 13) - 1
 _MAKE_SOCKET = 1 << 9
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
+_BIND_TCP = 1
 _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
 
@@ -132,7 +137,9 @@ def _landlock(rules: Rules) -> bool:
     for since, right in ((2, _REFER), (3, _TRUNCATE), (5, _IOCTL_DEV)):
         handled |= right if version >= since else 0
     scoped = _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS if version >= 6 else 0
-    attributes = struct.pack("QQQ", handled, 0, scoped)
+    # No port may be listened on: no rule allows one.
+    network = _BIND_TCP if version >= 4 else 0
+    attributes = struct.pack("QQQ", handled, network, scoped)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = _libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(size), ctypes.c_uint32(0))
     if ruleset < 0:

@@ -68,9 +68,10 @@ FULL_AT = 0.75
 RECYCLE_AFTER = 100_000
 # A sandbox that still runs when so many others were retired after it just ends when it is old.
 MOST_RETIRED = 1000
-# Who computes for longer than this has the CPU only when nobody else wants it, until it is done.
+# Who has computed for so long, without a rest, has the CPU only when nobody else wants it.
+BUSY_CPU_S = 0.1
 LOOK_EVERY_S = 0.1
-BUSY_SHARE = 0.8
+BUSY_SHARE = 0.25
 LEAST_NICE, MOST_NICE = 0, 19
 # Far over every limit of time: whoever should have ended it is stopped or hangs.
 LONGEST_BUSY_S = 600.0
@@ -138,6 +139,7 @@ class Sandbox:
     idle_since: float = 0.0
     cpu_s: float = 0.0
     busy_since: float | None = None
+    busy_cpu_s: float = 0.0
     nice: int = LEAST_NICE
 
 
@@ -365,7 +367,7 @@ class Supervisor:
         errors, their_errors = os.pipe()
         os.set_blocking(errors, False)
         os.set_blocking(their_errors, False)
-        layers = self.settings.layers
+        layers, parent = self.settings.layers, os.getpid()
         try:
             popen = subprocess.Popen(
                 command,
@@ -376,7 +378,7 @@ class Supervisor:
                 cwd="/",
                 start_new_session=True,
                 # Safe because there is one thread.
-                preexec_fn=lambda: confine.apply(rules, layers),  # noqa: PLW1509
+                preexec_fn=lambda: confine.apply(rules, layers, parent=parent),  # noqa: PLW1509
             )
         except BaseException:
             ours.close()
@@ -510,11 +512,13 @@ class Supervisor:
                 used_s = _cpu_seconds(sandbox.process.pid) - sandbox.cpu_s
                 sandbox.cpu_s += used_s
                 if used_s < BUSY_SHARE * LOOK_EVERY_S:
-                    sandbox.busy_since = None
+                    sandbox.busy_since, sandbox.busy_cpu_s = None, 0.0
                     self._set_share(sandbox, LEAST_NICE)
                     continue
                 sandbox.busy_since = sandbox.busy_since or now
-                self._set_share(sandbox, MOST_NICE)
+                sandbox.busy_cpu_s += used_s
+                if sandbox.busy_cpu_s > BUSY_CPU_S:
+                    self._set_share(sandbox, MOST_NICE)
                 if now - sandbox.busy_since > LONGEST_BUSY_S:
                     sandbox.process.popen.kill()
 

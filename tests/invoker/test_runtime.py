@@ -863,6 +863,49 @@ def test_what_a_run_left_behind_does_not_fail_a_later_one() -> None:
     assert [entry.message for entry in result.logs] == ["mine"]
 
 
+@pytest.mark.parametrize("prefix", ["", "export "])
+def test_what_a_timer_throws_fails_its_own_event_only(prefix: str) -> None:
+    source = (
+        prefix
+        + """async function lambda(input) {
+  if (input === "leave") {
+    setTimeout(() => { throw new Error("left"); }, 1);
+    setImmediate(() => process.exit(1));
+    require("timers").setTimeout(() => { throw new Error("left"); }, 1);
+    return "left";
+  }
+  if (input === "throw") return new Promise(() => setTimeout(() => { throw new Error("own"); }, 1));
+  await new Promise((done) => setTimeout(done, 20));
+  return "right";
+}"""
+    )
+    events = ["right", "throw", "leave", "right", "throw", "right"]
+
+    results = [run(source, event, key=f"timers {prefix}") for event in events]
+
+    assert [result.value or code_of(result) for result in results] == [
+        "right", "custom-failure", "left", "right", "custom-failure", "right",
+    ]  # fmt: skip
+    assert [result.cold for result in results] == [True, False, False, False, False, False]
+    assert results[1].failure
+    assert (results[1].failure.message, results[1].failure.line) == ("own", 8)
+
+
+def test_timers_have_what_nodes_have() -> None:
+    source = """const { promisify } = require("util");
+async function lambda(input) {
+  await promisify(setTimeout)(1);
+  await require("timers/promises").setTimeout(1);
+  const timer = setTimeout(() => {}, 1000);
+  clearTimeout(timer);
+  const given = await new Promise((done) => setTimeout(done, 1, input));
+  const inTurn = await new Promise((done) => process.nextTick(done, "next"));
+  return [typeof timer.unref, given, inTurn, setTimeout === globalThis.setTimeout];
+}"""
+
+    assert run(source, "given").value == ["function", "given", "next", True]
+
+
 def test_async_context_ends_with_its_run() -> None:
     source = """const { AsyncLocalStorage } = require("async_hooks");
 const storage = new AsyncLocalStorage();
@@ -1145,6 +1188,30 @@ def test_nothing_is_left_open_after_many_runs() -> None:
 
     assert all(now <= then for now, then in zip(after, before, strict=True))
     assert report.instances == 0
+
+
+def test_supervisor_killed_while_many_run_gives_nobody_the_answer_of_another() -> None:
+    wrong = []
+
+    def work(thread: int, pool: Pool, until: float) -> None:
+        number = 0
+        while time.monotonic() < until:
+            number += 1
+            program = Program(calls_back(f"[{thread}, input]"), key=f"own {thread}")
+            result = pool.run(program, b"%d" % number, 10)
+            if result.outcome == Outcome.SUCCEEDED and result.value != [thread, number]:
+                wrong.append((thread, number, result.value))
+
+    with own_pool() as pool, ThreadPoolExecutor(6) as threads:
+        until = time.monotonic() + 4
+        working = [threads.submit(work, thread, pool, until) for thread in range(6)]
+        while time.monotonic() < until - 0.5:
+            time.sleep(0.4)
+            os.kill(pool.report().supervisor_pid, signal.SIGKILL)
+        for one in working:
+            one.result()
+
+    assert wrong == []
 
 
 def test_other_settings_get_another_supervisor() -> None:

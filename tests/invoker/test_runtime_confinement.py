@@ -475,6 +475,28 @@ os.execve(supervisor.deno, [supervisor.deno, "run", "-A", "--quiet", path],
     }
 
 
+def test_process_whose_parent_has_died_already_ends() -> None:
+    code = """
+child = os.fork()
+if child == 0:
+    confine.apply(rules, [], parent=1 if os.getppid() != 1 else 2)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+    assert confined(code).strip() == "1"
+
+
+def test_function_cannot_make_a_client_of_its_own() -> None:
+    """With a SOCKS proxy it would resolve names without a look at what comes out."""
+    source = """function lambda(input, callback) {
+  const { createHttpClient, HttpClient } = globalThis.Deno;
+  callback(null, [typeof createHttpClient, typeof HttpClient]);
+}"""
+
+    assert run(source).value == ["undefined", "undefined"]
+
+
 def test_layers_that_a_kernel_lacks_are_left_out() -> None:
     said = confined("""
 class OldKernel:

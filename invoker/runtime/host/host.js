@@ -56,6 +56,10 @@ const AnyError = Error;
 const Later = Promise;
 const SyntaxFailure = SyntaxError;
 
+// A proxy of its own, which this makes, is resolved without a look at the address that comes out.
+delete deno.createHttpClient;
+delete deno.HttpClient;
+
 function getter(prototype, name) {
   return uncurry(getOwnPropertyDescriptor(prototype, name).get);
 }
@@ -426,9 +430,11 @@ addEventListener("unhandledrejection", (event) => {
   preventDefault(event);
   if (!isLeftover()) current?.settle(false, reasonOf(event));
 });
+// Deno tells of an error when the context of what threw is over, so whose it is cannot be known here
+// any more: timers are guarded for that.
 addEventListener("error", (event) => {
   preventDefault(event);
-  if (!isLeftover()) current?.settle(false, errorOf(event));
+  current?.settle(false, errorOf(event));
 });
 // The event loop is empty, so nothing is left that could answer.
 addEventListener("beforeunload", (event) => {
@@ -514,6 +520,61 @@ function coded(code, message) {
   return error;
 }
 
+// --- timers ------------------------------------------------------------------
+
+function guarded(callback) {
+  if (typeof callback !== "function") return callback;
+  return function (...values) {
+    try {
+      return apply(callback, this, values);
+    } catch (error) {
+      if (!isLeftover()) current?.settle(false, error);
+    }
+  };
+}
+
+// Those of Node, with what hangs on them. Deno starts Node's layer when it is first asked for one.
+const timers = { __proto__: null };
+function timer(name) {
+  if (timers[name]) return timers[name];
+  const { get, value } = realTimers[name];
+  const schedule = get ? apply(get, globalThis, []) : value;
+  const { own } = {
+    own(...values) {
+      values[0] = guarded(values[0]);
+      return apply(schedule, globalThis, values);
+    },
+  };
+  return timers[name] = Object.defineProperties(own, Object.getOwnPropertyDescriptors(schedule));
+}
+const TIMERS = ["setTimeout", "setInterval", "setImmediate"];
+const realTimers = { __proto__: null };
+for (const name of TIMERS) {
+  realTimers[name] = getOwnPropertyDescriptor(globalThis, name);
+  defineProperty(globalThis, name, {
+    get: () => timer(name),
+    set: (value) => defineProperty(globalThis, name, { value, writable: true, configurable: true }),
+    enumerable: true,
+    configurable: true,
+  });
+}
+defineProperty(globalThis, "queueMicrotask", {
+  value: (callback) => microtask(guarded(callback)),
+  writable: true,
+  enumerable: true,
+  configurable: true,
+});
+
+let nodeTimers = null;
+function timersOfNode() {
+  nodeTimers ??= Object.assign({}, node().getBuiltinModule("timers"), {
+    setTimeout: timer("setTimeout"),
+    setInterval: timer("setInterval"),
+    setImmediate: timer("setImmediate"),
+  });
+  return nodeTimers;
+}
+
 // --- what user code sees -----------------------------------------------------
 
 const console = {};
@@ -564,7 +625,7 @@ const members = {
   cwd: () => "/",
   uptime: () => (clock() - startedAt) / 1000,
   hrtime,
-  nextTick: (callback, ...values) => microtask(() => apply(callback, undefined, values)),
+  nextTick: (callback, ...values) => microtask(guarded(() => apply(callback, undefined, values))),
   emitWarning: (warning) => say("Warn", [asString(warning)]),
   exit: leave,
   abort: leave,
@@ -594,6 +655,7 @@ function require(name) {
   const bare = slice(text, 0, 5) === "node:" ? slice(text, 5) : text;
   if (bare === "process") return process;
   if (bare === "console") return console;
+  if (bare === "timers") return timersOfNode();
   if (bundles[text]) return bundles[text].exports;
   const source = bundled(text);
   if (source !== null) return evaluateBundle(text, source);
@@ -901,6 +963,7 @@ function serve() {
         callsMade = 0;
         begin(current);
         run(current, frame.event);
+        setAsyncContext(undefined); // what nobody's code goes back to is not this event's
         return;
       }
       if (hasOwn(frame, "check")) {
