@@ -48,8 +48,10 @@ DEATH_TAKES_S = 0.5
 ANSWER_BYTES = 65_536
 BYTES_PER_CHARACTER = 3
 READ_BYTES = 65_536
-# The host, when it takes a sandbox back, ends it if it has grown or run for too long.
+# The host, when it takes a sandbox back, ends it if it has grown or run for too long. A single run
+# that can have filled its memory takes longer than this.
 LOOKED_AT_AFTER = 1000
+LOOKED_AT_AFTER_S = 0.02
 # What was idle for this long is lent to the whole host.
 PARK_AFTER_S = 1.0
 ASK_AGAIN_S = 0.05
@@ -305,7 +307,7 @@ class Pool:
             # Whatever ends this thread must not keep the place of the sandbox.
             self._discard(instance)
             raise
-        self._give_back(instance)
+        self._give_back(instance, started_at)
         return self._result(answer, cold=cold)
 
     def prewarm(self, program: Program, timeout_s: float) -> Result | None:
@@ -481,15 +483,17 @@ class Pool:
                 self._lender.start()
         return None
 
-    def _give_back(self, instance: Instance) -> None:
+    def _give_back(self, instance: Instance, since: float) -> None:
+        """Keep a sandbox, which has run since then, for the next event of its key."""
         instance.runs += 1
         if instance.key is None:
             self._discard(instance)
             return
-        if instance.runs % LOOKED_AT_AFTER == 0:
+        instance.idle_since = time.monotonic()
+        long = instance.idle_since - since > LOOKED_AT_AFTER_S
+        if long or instance.runs % LOOKED_AT_AFTER == 0:
             self._park(instance)
             return
-        instance.idle_since = time.monotonic()
         with self._lock:
             if self._is_closed:
                 instance.channel.close()

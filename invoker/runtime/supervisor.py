@@ -320,6 +320,7 @@ class Supervisor:
         """Kill a sandbox if it still lives and say what it died of."""
         process = sandbox.process
         lived = process.popen.poll() is None
+        self._set_share(sandbox, LEAST_NICE)  # ending takes some CPU, too
         process.kill()
         self.accounts[sandbox.account] -= 1
         if not self.accounts[sandbox.account]:

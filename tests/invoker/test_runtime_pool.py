@@ -314,6 +314,24 @@ def test_sandbox_whose_memory_is_nearly_full_is_not_kept() -> None:
         assert not run(pool, small).cold
 
 
+def test_sandbox_that_was_filled_by_a_bomb_is_not_used_again() -> None:
+    bomb = """function lambda(input, callback) {
+      if (input === 2) return callback(null, Buffer.alloc(1 << 22, 1).length);
+      const all = (globalThis.kept = []);
+      try {
+        for (;;) all.push(Buffer.alloc(1 << 24, 1));
+      } catch (error) {
+        callback(error);
+      }
+    }"""
+    with own_pool() as pool:
+        filled = run(pool, program("bomb", source=bomb), b"1")
+        after = run(pool, program("bomb", source=bomb), b"2")
+
+    assert filled.outcome == Outcome.CODING_FAILURE
+    assert (after.value, after.cold) == (1 << 22, True)
+
+
 # --- several accounts, and their share of the machine --------------------------------------------
 
 
