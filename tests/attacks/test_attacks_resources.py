@@ -321,10 +321,10 @@ def test_nothing_goes_on_between_events(arena: Arena) -> None:
 def await_stems(arena: Arena) -> None:
     """Until those that replace the last ones have booted, which takes CPU."""
     ends_at = time.monotonic() + 5
-    pool = arena.world.pool(arena.layers)
-    while pool.report().stems < pool.config.stems and time.monotonic() < ends_at:
-        time.sleep(0.05)
-    time.sleep(0.2)
+    before = -1
+    while cpu_ticks(arena) != before and time.monotonic() < ends_at:
+        before = cpu_ticks(arena)
+        time.sleep(0.3)
 
 
 def cpu_ticks(arena: Arena) -> int:
