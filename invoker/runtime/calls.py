@@ -94,5 +94,7 @@ class Calls:
             except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
                 logger.exception("an answer to a function is not JSON")
                 self._send({"answer": number, "error": FAILED})
+            except TimeoutError:
+                raise  # whoever writes and never reads has no more time either
             except OSError:
                 pass  # the thread that reads finds out

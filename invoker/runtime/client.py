@@ -48,6 +48,7 @@ DEATH_TAKES_S = 0.5
 ANSWER_BYTES = 65_536
 BYTES_PER_CHARACTER = 3
 READ_BYTES = 65_536
+MOST_LEVELS = 200  # as in host.js
 # The host, when it takes a sandbox back, ends it if it has grown or run for too long. A single run
 # that can have filled its memory takes longer than this.
 LOOKED_AT_AFTER = 1000
@@ -94,7 +95,7 @@ class Thrown(msgspec.Struct):
     code: str | None = None
 
 
-class Answer(msgspec.Struct):
+class Answer(msgspec.Struct, gc=False):
     """Every frame that the host sends."""
 
     id: int | None = None
@@ -113,6 +114,30 @@ class Answer(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(Answer).decode
 _validate = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def _decoded(frame: bytes) -> Answer:
+    answer = _decode(frame)
+    # The host keeps to this, forged frames need not; readers behind us end at a thousand levels.
+    if frame.count(b"[") + frame.count(b"{") > MOST_LEVELS:
+        within = [answer.value, answer.arguments, *(entry.extras for entry in answer.logs)]
+        if _is_deeper(within, MOST_LEVELS + 1):
+            raise SandboxError("protocol", f"An answer is nested deeper than {MOST_LEVELS} levels")
+    return answer
+
+
+def _is_deeper(values: list[Any], levels: int) -> bool:
+    for _ in range(levels):
+        inner: list[Any] = []
+        for value in values:
+            if isinstance(value, dict):
+                inner += value.values()
+            elif isinstance(value, list):
+                inner += value
+        if not inner:
+            return False
+        values = [one for one in inner if isinstance(one, (dict, list))]
+    return bool(values)
 
 
 def encode(value: Any) -> bytes:
@@ -165,12 +190,12 @@ class Instance:
                 self._write(frame, ends_at)
             except (BrokenPipeError, ConnectionResetError) as error:
                 raise SandboxError("gone", "The function's process has ended") from error
-            answer = _decode(self._read(ends_at))
+            answer = _decoded(self._read(ends_at))
             while answer.call is not None:
                 if calls is None:
                     calls = Calls(platform, lambda found: self._write(encode(found), ends_at))
                 calls.take(answer.call, answer.op, answer.arguments)
-                answer = _decode(self._read(ends_at))
+                answer = _decoded(self._read(ends_at))
             if self._rest:
                 raise SandboxError("protocol", "There is more than one answer")
             if calls is not None:
@@ -200,12 +225,15 @@ class Instance:
                 os.close(handle)
 
     def _write(self, frame: bytes, ends_at: float) -> None:
-        data = memoryview(LENGTH.pack(len(frame)) + frame)
-        while data:
+        data = LENGTH.pack(len(frame)) + frame
+        sent = 0
+        while True:
             try:
-                data = data[os.write(self._handle, data) :]
+                sent += os.write(self._handle, data if sent == 0 else memoryview(data)[sent:])
             except BlockingIOError:
                 self._await(select.POLLOUT, ends_at)
+            if sent == len(data):
+                return
 
     def _receive(self, ends_at: float) -> bytes:
         """What has come, at once if something has, and else as soon as something comes."""
@@ -232,6 +260,8 @@ class Instance:
     def _read(self, ends_at: float) -> bytes:
         """One whole frame, in a single read when it is short."""
         if self._rest:
+            if time.monotonic() > ends_at:
+                raise TimeoutError
             have, self._rest = self._rest, b""
         else:
             have = self._receive(ends_at)

@@ -123,7 +123,7 @@ class Failure:
     column: int | None = None
 
 
-class Result(Struct, frozen=True):
+class Result(Struct, frozen=True, gc=False):
     """What came of a run. `duration_ms` is the time the function itself had."""
 
     outcome: Outcome

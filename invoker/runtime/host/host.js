@@ -59,6 +59,8 @@ const SyntaxFailure = SyntaxError;
 // A proxy of its own, which this makes, is resolved without a look at the address that comes out.
 delete deno.createHttpClient;
 delete deno.HttpClient;
+// Reaches the machine's graphics drivers.
+delete Navigator.prototype.gpu;
 
 function getter(prototype, name) {
   return uncurry(getOwnPropertyDescriptor(prototype, name).get);
