@@ -1155,22 +1155,32 @@ def test_sandboxes_end_with_their_process_and_the_supervisor_after_all() -> None
 
 
 def test_child_of_a_process_has_sandboxes_of_its_own() -> None:
-    run(COUNTER, key="forked")
+    for attempt in range(20):
+        run(COUNTER, key=f"forked {attempt}")
+        run(COUNTER, key=f"forked {attempt}")
+        status = _run_in_a_child(COUNTER, key=f"forked {attempt}")
+        again = run(COUNTER, key=f"forked {attempt}")
+        # On a busy machine the sandbox may be back with the host by then, which lends it to the
+        # child: another attempt.
+        if status != "warm":
+            break
+
+    assert status == "cold"
+    assert (again.value, again.cold) == (3, False)
+
+
+def _run_in_a_child(source: str, key: str) -> str:
     child = os.fork()
     if child == 0:
         # Whatever happens here must not go on with the tests.
         status = 1
         try:
-            status = 0 if run(COUNTER, key="forked").cold else 2
+            status = 0 if run(source, key=key).cold else 2
             runtime.close()
         finally:
             os._exit(status)
-
     _, status = os.waitpid(child, 0)
-    again = run(COUNTER, key="forked")
-
-    assert os.waitstatus_to_exitcode(status) == 0
-    assert (again.value, again.cold) == (2, False)
+    return {0: "cold", 2: "warm"}.get(os.waitstatus_to_exitcode(status), "failed")
 
 
 def test_nothing_is_left_open_after_many_runs() -> None:
