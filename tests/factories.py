@@ -209,7 +209,8 @@ class EventFactory(DjangoModelFactory):
     type = "controllerbot_messaging_new_conversation"
     subtype = "CONSUMER_OPEN_NEW_CONVERSATION"
     payload = factory.LazyAttribute(lambda event: events.sample(event.type)["payload"])
-    position = factory.Sequence(lambda n: n + 1)
+    # Behind every event that a test lets happen in the same conversation.
+    position = factory.Sequence(lambda n: n + 1_000)
     occurred_at = factory.LazyFunction(timezone.now)
     received_at = factory.SelfAttribute("occurred_at")
     state = EventState.WAITING
