@@ -169,6 +169,7 @@ def is_signed(request: Request, key: dict[str, str]) -> bool:
         "",
         ", {}",
         ", { qs: { c: 'd e', 'ä': [1, 2] } }",
+        ", { qs: { constructor: 'b', toString: ['b', 'a'] }, useQuerystring: true }",
         ", { method: 'POST', json: true, body: { a: 1 } }",
         ", { method: 'post', form: { b: \"it's 100% (ok)!*\" } }",
         ", { appKeySecretName: 'mine' }",

@@ -68,7 +68,7 @@ export function asNodeError(error, url) {
 // --- what is sent ----------------------------------------------------------------
 
 // RFC 3986, which leaves fewer characters alone than the language does.
-export function percent(text) {
+function percent(text) {
   return encodeURIComponent(text)
     .replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 }
