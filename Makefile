@@ -11,7 +11,7 @@ BUILT   = static/editor/dist/editor.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock setup setup-dev browser servers compared bench-runtime soak clean
+.PHONY: help run test lint format lock setup setup-dev browser servers openssl compared bench-runtime soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ help: ## list these commands
 run: setup ## set everything up and serve the console with a working example
 	@$(BIN)/python manage.py run
 
-test: setup-dev browser servers ## install what the tests need and run all of them
+test: setup-dev browser servers openssl ## install what the tests need and run all of them
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: setup-dev ## style, types, import contracts, templates, migrations
@@ -90,6 +90,9 @@ browser: ## install Chromium for the browser tests, when there is none
 servers: ## install the servers of the production choices, for their tests, when they are missing
 	@{ ls /usr/lib/postgresql/*/bin/postgres && command -v redis-server && ls /usr/lib/rabbitmq/bin/rabbitmq-server; } >/dev/null 2>&1 || { \
 	  echo 'Installing PostgreSQL, Redis and RabbitMQ for the tests'; $(APT) postgresql redis-server rabbitmq-server >/dev/null; }
+
+openssl: ## install openssl, with which the console's example of a request signs, when it is missing
+	@command -v openssl >/dev/null || { echo 'Installing openssl for the tests'; $(APT) openssl >/dev/null; }
 
 # What the bench is compared with: a C compiler for the floor, Node 24, a functions framework.
 COMPARED = tests/bench/programs
