@@ -99,8 +99,9 @@ def write(
         _check_property(name, value)
     with transaction.atomic():
         home = _namespace(account_id, namespace, None)
-        # Whoever writes to the same namespace waits here, so that nobody counts past the other.
-        ContextNamespace.objects.select_for_update().filter(pk=home.pk).first()
+        # Changing the row keeps it until the end: whoever writes to the same namespace waits here,
+        # so that nobody counts past the other.
+        ContextNamespace.objects.filter(pk=home.pk).update(name=home.name)
         now = timezone.now()
         home.properties.filter(expires_at__lte=now).delete()
         ContextProperty.objects.bulk_create(
