@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from invoker.runtime import LAYERS, Config, Program, Result
-from invoker.runtime.client import Pool, encoded_event
+from invoker.runtime.channel import encoded_event
+from invoker.runtime.client import Pool
 
 # Of the ranges that are reserved for documentation, so no list of private networks has them.
 PUBLIC, OTHER_PUBLIC = "203.0.113.10", "198.51.100.20"

@@ -8,7 +8,8 @@ import os
 import threading
 from typing import Any
 
-from invoker.runtime.client import Pool, UnavailableError, encoded_event
+from invoker.runtime.channel import encoded_event
+from invoker.runtime.client import Pool, UnavailableError
 from invoker.runtime.confine import hide
 from invoker.runtime.results import (
     LAYERS,

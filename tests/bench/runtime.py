@@ -34,7 +34,8 @@ import msgspec
 from deno import find_deno_bin
 
 from invoker.runtime import Config, Outcome, Program
-from invoker.runtime.client import Pool, encode
+from invoker.runtime.channel import encode
+from invoker.runtime.client import Pool
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue

@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from invoker.runtime import Config, Outcome, Program, Result, UnavailableError
-from invoker.runtime.client import Pool, encode
+from invoker.runtime.channel import encode
+from invoker.runtime.client import Pool
 
 FUNCTIONS, ACCOUNTS, THREADS = 50, 7, 6
 # Events of a function before its next version is deployed.
