@@ -579,6 +579,14 @@ class ContextProperty(models.Model):
                 fields=["namespace", "session", "name"], name="context_property_once"
             )
         ]
+        # Every write looks for what has expired, of a hundred thousand at most.
+        indexes = [
+            models.Index(
+                fields=["namespace", "expires_at"],
+                condition=Q(expires_at__isnull=False),
+                name="context_property_expires",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.session}: {self.name}"
