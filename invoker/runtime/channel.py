@@ -21,7 +21,7 @@ from invoker.runtime.results import LogEntry, Platform, Problem
 
 DEATH_TAKES_S = 0.5
 READ_BYTES = 65_536
-MOST_LEVELS = 200  # as in host.js
+MOST_LEVELS = 200  # as in values.js of the host
 # The kernel ends a read or write after this, and is late by up to an eighth of it.
 LONGEST_BLOCK_S = 0.2
 LONGEST_BLOCK = struct.pack("ll", 0, int(LONGEST_BLOCK_S * 1e6))
