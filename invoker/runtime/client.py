@@ -204,12 +204,11 @@ class Pool:
             self._close_idle()
 
     def _close_idle(self) -> None:
-        for instances in self._idle.values():
+        for instances in list(self._idle.values()):
             while instances:
                 # Somebody may take the last one at this moment.
                 with contextlib.suppress(IndexError):
                     instances.pop().channel.close()
-        self._idle.clear()
 
     # --- sandboxes: take, load, give back, discard -------------------------------------------
 
@@ -236,7 +235,8 @@ class Pool:
                 self._waiting -= 1
 
     def _pop_idle(self, key: str | None) -> Instance | None:
-        # Without the lock, which takes as long as the rest: a list gives each item away once.
+        # Here and where it is given back without the lock, which takes 2 µs of a run's 35. A list
+        # gives each item away once; it stays when it is empty, smaller than its deployment's row.
         try:
             return self._idle[key].pop()
         except (KeyError, IndexError):
@@ -309,12 +309,11 @@ class Pool:
         if long or instance.runs % LOOKED_AT_AFTER == 0:
             self._park(instance)
             return
-        with self._lock:
-            if self._is_closed:
-                instance.channel.close()
-                return
-            self._idle.setdefault(instance.key, []).append(instance)
-            if self._waiting:
+        self._idle.setdefault(instance.key, []).append(instance)
+        if self._is_closed:
+            self._close_idle()
+        elif self._waiting:
+            with self._lock:
                 self._freed.notify()
 
     def _park(self, instance: Instance) -> None:
@@ -351,13 +350,11 @@ class Pool:
         before = time.monotonic() - idle_for_s
         found = []
         with self._lock:
-            for key, instances in list(self._idle.items()):
+            for instances in list(self._idle.values()):
                 for instance in [one for one in instances if one.idle_since <= before]:
                     with contextlib.suppress(ValueError):  # somebody has just taken it
                         instances.remove(instance)
                         found.append(instance)
-                if not instances:
-                    del self._idle[key]
         found.sort(key=lambda instance: instance.idle_since)
         for instance in found:
             self._park(instance)
