@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from houston import layers
-from houston.views import for_team
+from houston.views.access import for_team
 from invoker import runtime
 from invoker.models import Heartbeat
 from invoker.tasks import WORKER

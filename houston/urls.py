@@ -5,63 +5,73 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from functions.urls import console_urls
-from houston import health, views
+from houston import health
+from houston.views import (
+    accounts,
+    connections,
+    domains,
+    members,
+    secrets,
+    setting_up,
+    signing_in,
+    way_in,
+)
 from invoker.urls import event_urls
 
 # a/<account_id>/settings/
 settings_urls = [
     path("", RedirectView.as_view(pattern_name="connections"), name="settings"),
-    path("connections/", views.connection_list, name="connections"),
-    path("connections/new/", views.connection_new, name="connection-new"),
-    path("connections/<uuid:connection_id>/", views.connection, name="connection"),
+    path("connections/", connections.connection_list, name="connections"),
+    path("connections/new/", connections.connection_new, name="connection-new"),
+    path("connections/<uuid:connection_id>/", connections.connection, name="connection"),
     path(
         "connections/<uuid:connection_id>/switch/",
-        views.connection_switch,
+        connections.connection_switch,
         name="connection-switch",
     ),
     path(
         "connections/<uuid:connection_id>/rotate-signing-secret/",
-        views.connection_rotate,
-        {"secret": views.SIGNING},
+        connections.connection_rotate,
+        {"secret": way_in.SIGNING},
         name="connection-rotate-signing",
     ),
     path(
         "connections/<uuid:connection_id>/rotate-callback-secret/",
-        views.connection_rotate,
-        {"secret": views.CALLBACK},
+        connections.connection_rotate,
+        {"secret": way_in.CALLBACK},
         name="connection-rotate-callback",
     ),
-    path("members/", views.member_list, name="members"),
-    path("members/add/", views.member_add, name="member-add"),
-    path("members/<int:user_id>/roles/", views.member_roles, name="member-roles"),
-    path("members/<int:user_id>/remove/", views.member_remove, name="member-remove"),
-    path("allow-list/", views.domain_list, name="domains"),
-    path("allow-list/add/", views.domain_add, name="domain-add"),
-    path("allow-list/<int:domain_id>/delete/", views.domain_delete, name="domain-delete"),
-    path("secrets/", views.secret_list, name="secrets"),
-    path("secrets/add/", views.secret_add, name="secret-add"),
-    path("secrets/<int:secret_id>/", views.secret_replace, name="secret-replace"),
-    path("secrets/<int:secret_id>/delete/", views.secret_delete, name="secret-delete"),
+    path("members/", members.member_list, name="members"),
+    path("members/add/", members.member_add, name="member-add"),
+    path("members/<int:user_id>/roles/", members.member_roles, name="member-roles"),
+    path("members/<int:user_id>/remove/", members.member_remove, name="member-remove"),
+    path("allow-list/", domains.domain_list, name="domains"),
+    path("allow-list/add/", domains.domain_add, name="domain-add"),
+    path("allow-list/<int:domain_id>/delete/", domains.domain_delete, name="domain-delete"),
+    path("secrets/", secrets.secret_list, name="secrets"),
+    path("secrets/add/", secrets.secret_add, name="secret-add"),
+    path("secrets/<int:secret_id>/", secrets.secret_replace, name="secret-replace"),
+    path("secrets/<int:secret_id>/delete/", secrets.secret_delete, name="secret-delete"),
 ]
 
 # a/<account_id>/
 account_urls: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="functions:list"), name="account"),
-    path("setup/", views.account_setup, name="account-setup"),
-    path("setup/controller-bot/", views.setup_controller_bot, name="setup-controller-bot"),
-    path("setup/functions/", views.setup_functions, name="setup-functions"),
+    path("setup/", setting_up.account_setup, name="account-setup"),
+    path("setup/controller-bot/", setting_up.setup_controller_bot, name="setup-controller-bot"),
+    path("setup/functions/", setting_up.setup_functions, name="setup-functions"),
     path("settings/", include(settings_urls)),
     path("", include((console_urls, "functions"))),
 ]
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("sign-in/", views.SignIn.as_view(), name="sign-in"),
+    path("", signing_in.home, name="home"),
+    path("sign-in/", signing_in.SignIn.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
-    path("password/", views.ChangePassword.as_view(), name="password"),
-    path("theme/", views.theme, name="theme"),
-    path("accounts/", views.account_list, name="accounts"),
-    path("accounts/new/", views.account_new, name="account-new"),
+    path("password/", signing_in.ChangePassword.as_view(), name="password"),
+    path("theme/", signing_in.theme, name="theme"),
+    path("accounts/", accounts.account_list, name="accounts"),
+    path("accounts/new/", accounts.account_new, name="account-new"),
     path("accounts/health/", health.page, name="health"),
     path("a/<str:account_id>/", include(account_urls)),
     # Messaging platforms, signed by each in its own way.

@@ -17,7 +17,7 @@ from functions import services as functions
 from functions.models import Function
 from houston import services
 from houston.models import Account, ApiClient, Membership, Role, User
-from houston.views import webhook_url
+from houston.views.way_in import webhook_url
 from invoker.models import Connection, Platform
 
 ACCOUNT_ID = "demo1"

@@ -1,0 +1,1 @@
+"""Pages around accounts, one module for each thing that people do there."""

@@ -1,0 +1,144 @@
+"""Connections to messaging platforms: the list, new ones, each one's settings and secrets."""
+
+import uuid
+
+from django.contrib import messages
+from django.db.models import Case, Exists, OuterRef, Subquery, When
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
+
+from houston import account_forms, services
+from houston.middleware import AccountRequest
+from houston.views.access import for_admins, may_administrate
+from houston.views.answers import confirm, private, status_of
+from houston.views.way_in import (
+    CALLBACK,
+    SIGNING,
+    connections_of,
+    new_connection_form,
+    show_once,
+    taken_once,
+    way_in,
+)
+from invoker.models import Notification, Platform
+
+
+@require_GET
+def connection_list(request: AccountRequest, account_id: str) -> HttpResponse:  # noqa: ARG001
+    received = Notification.objects.filter(account_id=request.account_id, connection=OuterRef("pk"))
+    latest = received.order_by("-id").values("received_at")[:1]
+    context = {
+        # The first question is answered by an index; the second would read the whole account's
+        # notifications for a connection that never got one.
+        "connections": connections_of(request)
+        .annotate(last_received_at=Case(When(Exists(received), then=Subquery(latest))))
+        .order_by("name"),
+        "may_administrate": may_administrate(request),
+    }
+    return render(request, "accounts/connections.html", context)
+
+
+@for_admins
+@require_http_methods(["GET", "POST"])
+def connection_new(request: AccountRequest, account_id: str) -> HttpResponse:
+    if request.method == "GET":
+        form = new_connection_form(request.GET.get("platform", ""))
+    else:
+        form = new_connection_form(request.POST.get("platform", ""), request.POST)
+        if form.is_valid():
+            try:
+                connection = services.add_connection(
+                    request.account, form.read(), by=request.user.username
+                )
+            except services.AccountError as error:
+                form.explain(error)
+            else:
+                show_once(request, connection)
+                messages.success(request, f"Added {connection.name}")
+                return redirect("connection", account_id=account_id, connection_id=connection.pk)
+    context = {"form": form, "platforms": Platform.choices}
+    return render(request, "accounts/connection_new.html", context, status=status_of(form))
+
+
+@for_admins
+@require_http_methods(["GET", "POST"])
+def connection(request: AccountRequest, account_id: str, connection_id: uuid.UUID) -> HttpResponse:
+    found = get_object_or_404(connections_of(request), pk=connection_id)
+    name = found.name
+    form_class = account_forms.CONNECTION_FORMS[found.platform]
+    form = form_class(request.POST or None, initial=form_class.values(found))
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.edit_connection(found, **form.cleaned_data)
+        except services.AccountError as error:
+            form.explain(error)
+        else:
+            messages.success(request, f"Saved {found.name}")
+            return redirect("connection", account_id=account_id, connection_id=found.pk)
+    latest = found.notifications.order_by("-id").values_list("received_at", flat=True).first()
+    context = {
+        "form": form,
+        "name": name,
+        "last_received_at": latest,
+        **way_in(found, taken_once(request, found)),
+    }
+    return private(render(request, "accounts/connection.html", context, status=status_of(form)))
+
+
+@for_admins
+@require_http_methods(["GET", "POST"])
+def connection_switch(
+    request: AccountRequest, account_id: str, connection_id: uuid.UUID
+) -> HttpResponse:
+    found = get_object_or_404(connections_of(request), pk=connection_id)
+    back = reverse("connection", args=[account_id, found.pk])
+    if request.method == "GET":
+        if not found.active:
+            return redirect(back)
+        return confirm(
+            request,
+            title=f"Switch off {found.name}",
+            effect=f"{found.name}: notifications are turned away with 403 and no event is handled, "
+            "until it is switched on again",
+            button="Switch off",
+            back=back,
+        )
+    services.switch_connection(found, active=request.POST.get("active") == "yes")
+    messages.success(request, f"{found.name} is switched {'on' if found.active else 'off'}")
+    return redirect(back)
+
+
+@for_admins
+@require_http_methods(["GET", "POST"])
+def connection_rotate(
+    request: AccountRequest, account_id: str, connection_id: uuid.UUID, secret: str
+) -> HttpResponse:
+    found = get_object_or_404(connections_of(request), pk=connection_id)
+    back = reverse("connection", args=[account_id, found.pk])
+    if request.method == "GET":
+        effects = {
+            SIGNING: f"{found.name}: notifications signed with the present secret are refused at "
+            "once, until the sender has the new one",
+            CALLBACK: f"{found.name}: commands are signed with the new secret at once, the "
+            "receiver needs it to check them",
+        }
+        return confirm(
+            request,
+            title=f"Rotate the {secret} secret",
+            effect=effects[secret],
+            button=f"Rotate the {secret} secret",
+            back=back,
+        )
+    rotate = {
+        SIGNING: services.rotate_signing_secret,
+        CALLBACK: services.rotate_callback_secret,
+    }[secret]
+    try:
+        rotate(found)
+    except services.AccountError as error:
+        messages.error(request, str(error))
+    else:
+        show_once(request, found, secret)
+    return redirect(back)

@@ -1,0 +1,72 @@
+"""The two steps of setting an account up."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from houston import account_forms, services
+from houston.middleware import AccountRequest
+from houston.views.access import for_team
+from houston.views.answers import private, status_of
+from houston.views.way_in import (
+    connections_of,
+    new_connection_form,
+    show_once,
+    taken_once,
+    way_in,
+)
+from invoker.models import ControllerBot, Platform
+
+
+@require_GET
+def account_setup(request: AccountRequest, account_id: str) -> HttpResponse:  # noqa: ARG001
+    return _setup_page(request, new_connection_form(request.GET.get("platform", "")))
+
+
+@for_team
+@require_POST
+def setup_controller_bot(request: AccountRequest, account_id: str) -> HttpResponse:
+    form = new_connection_form(request.POST.get("platform", ""), request.POST)
+    if form.is_valid():
+        try:
+            connection = services.set_up_controller_bot(
+                request.account, form.read(), by=request.user.username
+            )
+        except services.AccountError as error:
+            form.explain(error)
+        else:
+            show_once(request, connection)
+            messages.success(request, f"Set up the controller bot with {connection.name}")
+            return redirect("account-setup", account_id=account_id)
+    return _setup_page(request, form)
+
+
+@for_team
+@require_POST
+def setup_functions(request: AccountRequest, account_id: str) -> HttpResponse:
+    try:
+        services.enable_functions(request.account, by=request.user.username)
+    except services.NotSetUpError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"Functions are enabled for {request.account.name}")
+    return redirect("account-setup", account_id=account_id)
+
+
+def _setup_page(request: AccountRequest, form: account_forms.NewConnectionForm) -> HttpResponse:
+    connections = list(connections_of(request).order_by("created_at"))
+    for connection in connections:
+        once = taken_once(request, connection)
+        if once:
+            break
+    else:
+        connection, once = None, {}
+    context = {
+        "bot": ControllerBot.objects.filter(pk=request.account_id).first(),
+        "connections": connections,
+        "form": form,
+        "platforms": Platform.choices,
+        **(way_in(connection, once) if connection else {}),
+    }
+    return private(render(request, "accounts/setup.html", context, status=status_of(form)))

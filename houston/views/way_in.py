@@ -1,0 +1,62 @@
+"""How a connection is called, and its secrets, which are shown once."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from houston import account_forms
+from houston.middleware import AccountRequest
+from invoker.models import Connection, Platform
+
+# Names the connection whose secrets the next page may show, never the secrets: sessions are rows.
+SHOW_ONCE = "show_once"
+SIGNING = "signing"
+CALLBACK = "callback"
+
+
+def connections_of(request: AccountRequest) -> QuerySet[Connection]:
+    return Connection.objects.filter(account_id=request.account_id)
+
+
+def new_connection_form(platform: str, data: Any = None) -> account_forms.NewConnectionForm:
+    if platform not in account_forms.NEW_CONNECTION_FORMS:
+        platform = Platform.GENERIC
+    return account_forms.NEW_CONNECTION_FORMS[platform](data, initial={"platform": platform})
+
+
+def show_once(request: AccountRequest, connection: Connection, *secrets: str) -> None:
+    """Let the next page about this connection show these secrets, all of them when none is named.
+
+    A client secret of LivePerson is not among them: who typed it in has it.
+    """
+    ours = [CALLBACK] if connection.platform == Platform.LIVEPERSON else [SIGNING, CALLBACK]
+    request.session[SHOW_ONCE] = {
+        "connection": str(connection.pk),
+        "secrets": [name for name in ours if not secrets or name in secrets],
+    }
+
+
+def taken_once(request: AccountRequest, connection: Connection) -> dict[str, str]:
+    """The secrets that may be shown now, by name; the next call returns none."""
+    kept = request.session.get(SHOW_ONCE)
+    if not kept or kept["connection"] != str(connection.pk):
+        return {}
+    del request.session[SHOW_ONCE]
+    values = {SIGNING: connection.signing_secret, CALLBACK: connection.callback_secret}
+    return {name: values[name] for name in kept["secrets"]}
+
+
+def way_in(connection: Connection, once: dict[str, str]) -> dict[str, Any]:
+    """What `accounts/way_in.html` needs to explain how to call a connection."""
+    return {
+        "connection": connection,
+        "webhook_url": webhook_url(connection),
+        "signing_secret": once.get(SIGNING, ""),
+        "callback_secret": once.get(CALLBACK, ""),
+    }
+
+
+def webhook_url(connection: Connection) -> str:
+    return f"{settings.HOUSTON_URL}{reverse('events', args=[connection.pk])}"
