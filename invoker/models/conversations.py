@@ -1,0 +1,176 @@
+"""The queue: conversations with work, their lease, and what platforms sent."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import models, transaction
+from django.db.models import Case, F, Q, When
+from django.utils import timezone
+
+from invoker.fields import JsonTextField
+from invoker.models.accounts import ACCOUNT_ID_LENGTH, Connection
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken the conversation over: stop, and write nothing more."""
+
+
+class Conversation(models.Model):
+    """The stored state of one conversation, and the lease that keeps its events in order."""
+
+    account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="conversations"
+    )
+    conv_id = models.CharField(max_length=200)
+    state = JsonTextField(null=True)
+    state_version = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    due_at = models.DateTimeField(null=True)
+    arrived = models.PositiveBigIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "conv_id"], name="conversation_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=Q(due_at__isnull=False), name="conversation_due"
+            ),
+            models.Index(fields=["account_id", "conv_id"], name="conversation_of_account"),
+        ]
+
+    def __str__(self) -> str:
+        return self.conv_id
+
+    @staticmethod
+    def mark_arrivals(pks: list[int]) -> None:
+        """Say that something new waits for each of these, whoever holds the lease now."""
+        now = timezone.now()
+        Conversation.objects.filter(pk__in=pks).update(
+            arrived=F("arrived") + 1,
+            due_at=Case(When(due_at__lt=now, then=F("due_at")), default=now),
+        )
+
+
+class Lease:
+    """Exclusive right to work on one conversation, until a moment that is moved on.
+
+    The fence counter goes up with every claim. A worker that was thought dead and comes back
+    finds another number there, so it can write nothing: see `transaction`.
+    """
+
+    def __init__(self, conversation_pk: int, fence: int, duration: dt.timedelta) -> None:
+        self.conversation_pk = conversation_pk
+        self.fence = fence
+        self.duration = duration
+
+    @classmethod
+    def claim(cls, conversation_pk: int, duration: dt.timedelta) -> "Lease | None":
+        """Take the conversation if it is due and nobody holds it. None when there is no need."""
+        now = timezone.now()
+        free = Conversation.objects.filter(pk=conversation_pk, due_at__lte=now).filter(
+            Q(lease_until=None) | Q(lease_until__lt=now)
+        )
+        with transaction.atomic():
+            if not free.update(fence=F("fence") + 1, lease_until=now + duration):
+                return None
+            # Ours alone until `lease_until`, so this reads the number we have just written.
+            fence = Conversation.objects.values_list("fence", flat=True).get(pk=conversation_pk)
+        return cls(conversation_pk, fence, duration)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A database transaction that commits only while the lease is ours, and renews it.
+
+        Raises:
+            LeaseLostError: nothing was written.
+        """
+        with transaction.atomic():
+            held = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
+            if not held.update(lease_until=timezone.now() + self.duration):
+                raise LeaseLostError
+            yield
+
+    def renew(self) -> None:
+        """Move the end of the lease on, if it is still ours."""
+        held = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
+        held.filter(lease_until__isnull=False).update(lease_until=timezone.now() + self.duration)
+
+    def arrived(self) -> int:
+        """How often something arrived, to be read before looking for work: see `release`."""
+        found = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
+        value = found.values_list("arrived", flat=True).first()
+        if value is None:
+            raise LeaseLostError
+        return value
+
+    def release(self, *, seen: int, due_at: dt.datetime | None) -> bool:
+        """Give the conversation back, due again at `due_at` (None: nothing is left to do).
+
+        False when something arrived after `seen` was read: the lease is kept, look again.
+        The comparison is on the row itself, so an arrival that commits meanwhile is never missed.
+        """
+        held = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
+        return bool(held.filter(arrived=seen).update(due_at=due_at, lease_until=None))
+
+    def postpone(self, wait: dt.timedelta) -> None:
+        """Give the conversation back after an error, due again after a while."""
+        held = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
+        held.update(due_at=timezone.now() + wait, lease_until=None)
+
+
+class NotificationState(models.TextChoices):
+    PENDING = "pending", "Waiting"
+    DONE = "done", "Handled"
+    FAILED = "failed", "Failed"
+
+
+class Notification(models.Model):
+    """What a platform sent, one change of one conversation, stored before it was answered.
+
+    `body` is what came over the wire. Where one request held several changes, each row holds the
+    same envelope with its own change only.
+    """
+
+    account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="notifications"
+    )
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="notifications"
+    )
+    kind = models.CharField(max_length=100)
+    dedupe_key = models.CharField(max_length=64)
+    body = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+    receipt = models.UUIDField()
+    request_id = models.CharField(max_length=64, blank=True)
+    received_at = models.DateTimeField(default=timezone.now)
+    state = models.CharField(
+        max_length=10, choices=NotificationState.choices, default=NotificationState.PENDING
+    )
+    note = models.CharField(max_length=60, blank=True)
+    error = models.TextField(blank=True)
+    digested_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "dedupe_key"], name="notification_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["conversation", "id"],
+                condition=Q(state="pending"),
+                name="notification_pending",
+            ),
+            models.Index(fields=["account_id", "-id"], name="notification_of_account"),
+            models.Index(fields=["receipt"], name="notification_receipt"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
