@@ -1,7 +1,7 @@
 """The account's own texts: what goes out when a function returned no message."""
 
 from invoker import events
-from invoker.models import AutomaticMessage
+from invoker.models import AutomaticMessage, AutomaticText
 
 DEFAULT_LANGUAGE = "en-US"
 
@@ -41,27 +41,41 @@ DEFAULT_TEXTS = {
 
 def create_defaults(account_id: str) -> int:
     """Give an account a text for every sub-type it has none for, and say how many were new."""
-    before = AutomaticMessage.objects.filter(account_id=account_id).count()
+    subtypes = [
+        subtype
+        for event_type in events.EVENT_TYPES.values()
+        if event_type.runs_commands
+        for subtype in event_type.subtypes
+    ]
+    own = AutomaticMessage.objects.filter(account_id=account_id, skill_id="")
+    there = set(own.values_list("subtype", flat=True))
+    new = [subtype for subtype in subtypes if subtype not in there]
     AutomaticMessage.objects.bulk_create(
+        [AutomaticMessage(account_id=account_id, subtype=subtype) for subtype in new],
+        ignore_conflicts=True,
+    )
+    AutomaticText.objects.bulk_create(
         [
-            AutomaticMessage(
-                account_id=account_id,
-                subtype=subtype,
+            AutomaticText(
+                message=message,
                 language=DEFAULT_LANGUAGE,
-                text=DEFAULT_TEXTS.get(subtype, ""),
+                text=DEFAULT_TEXTS.get(message.subtype, ""),
+                is_default=True,
             )
-            for event_type in events.EVENT_TYPES.values()
-            if event_type.runs_commands
-            for subtype in event_type.subtypes
+            for message in own.filter(texts=None)
         ],
         ignore_conflicts=True,
     )
-    return AutomaticMessage.objects.filter(account_id=account_id).count() - before
+    return len(new)
 
 
 def text_for(account_id: str, subtype: str) -> str:
     """The text to send for a sub-type; empty when there is none or it is switched off."""
-    found = AutomaticMessage.objects.filter(
-        account_id=account_id, subtype=subtype, language=DEFAULT_LANGUAGE, enabled=True
+    found = AutomaticText.objects.filter(
+        message__account_id=account_id,
+        message__subtype=subtype,
+        message__skill_id="",
+        message__enabled=True,
+        is_default=True,
     )
     return found.values_list("text", flat=True).first() or ""

@@ -17,6 +17,7 @@ from invoker import events
 from invoker.models import (
     AllowedDomain,
     AutomaticMessage,
+    AutomaticText,
     Command,
     CommandType,
     Connection,
@@ -105,7 +106,15 @@ class AutomaticMessageFactory(DjangoModelFactory):
 
     account_id = ACCOUNT_ID
     subtype = "CONSUMER_OPEN_NEW_CONVERSATION"
+
+
+class AutomaticTextFactory(DjangoModelFactory):
+    class Meta:
+        model = AutomaticText
+
+    message = factory.SubFactory(AutomaticMessageFactory)
     text = "Welcome"
+    is_default = True
 
 
 class SecretFactory(DjangoModelFactory):

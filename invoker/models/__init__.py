@@ -6,11 +6,19 @@ Celery only knocks.
 
 from invoker.models.accounts import (
     ACCOUNT_ID_LENGTH,
+    MOST_RETRIES,
+    SKILL_ID_LENGTH,
+    AgentSession,
+    AgentSessionState,
     AutomaticMessage,
+    AutomaticText,
+    CloseMode,
     Connection,
     ControllerBot,
     MessageDelivery,
+    OfficeHours,
     Platform,
+    SkillHours,
     make_webhook_secret,
 )
 from invoker.models.conversations import (
@@ -44,9 +52,15 @@ from invoker.models.stores import (
 
 __all__ = [
     "ACCOUNT_ID_LENGTH",
+    "MOST_RETRIES",
     "OPEN_COMMAND_STATES",
+    "SKILL_ID_LENGTH",
+    "AgentSession",
+    "AgentSessionState",
     "AllowedDomain",
     "AutomaticMessage",
+    "AutomaticText",
+    "CloseMode",
     "Command",
     "CommandState",
     "CommandType",
@@ -67,9 +81,11 @@ __all__ = [
     "MessageDelivery",
     "Notification",
     "NotificationState",
+    "OfficeHours",
     "Platform",
     "Secret",
     "SecretType",
+    "SkillHours",
     "Verdict",
     "make_webhook_secret",
 ]

@@ -24,6 +24,7 @@ class Conversation(models.Model):
         Connection, on_delete=models.CASCADE, related_name="conversations"
     )
     conv_id = models.CharField(max_length=200)
+    consumer_id = models.CharField(max_length=200, blank=True, default="")
     state = JsonTextField(null=True)
     state_version = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -42,6 +43,7 @@ class Conversation(models.Model):
                 fields=["due_at"], condition=Q(due_at__isnull=False), name="conversation_due"
             ),
             models.Index(fields=["account_id", "conv_id"], name="conversation_of_account"),
+            models.Index(fields=["connection", "consumer_id"], name="conversation_of_consumer"),
         ]
 
     def __str__(self) -> str:

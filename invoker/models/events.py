@@ -6,7 +6,6 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from invoker import events
 from invoker.fields import JsonTextField
 from invoker.models.accounts import ACCOUNT_ID_LENGTH
 from invoker.models.conversations import Conversation, Notification
@@ -23,6 +22,7 @@ class Deployment(models.Model):
     version = models.PositiveIntegerField()
     code = models.TextField()
     environment = models.JSONField(default=dict)
+    skills = models.JSONField(default=list)
     active = models.BooleanField(default=False)
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -33,11 +33,6 @@ class Deployment(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["function_id"], condition=Q(active=True), name="deployment_active_once"
-            ),
-            models.UniqueConstraint(
-                fields=["account_id", "event_type"],
-                condition=Q(active=True, event_type__in=sorted(events.SINGLE_EVENT_TYPES)),
-                name="deployment_event_once",
             ),
         ]
         indexes = [
@@ -73,10 +68,16 @@ class Verdict(models.TextChoices):
     UNCERTAIN = "uncertain", "Delivery uncertain"
     STALE = "stale", "Too late"
     DISABLED = "disabled", "Functions are off"
+    SUPPRESSED = "suppressed", "Suppressed"
+    LOOP = "loop", "Stopped, the bot was going in circles"
 
 
 class Event(models.Model):
-    """One thing that happened in a conversation, waiting to be handled in its turn."""
+    """One thing that happened in a conversation, waiting to be handled in its turn.
+
+    `reason` and `detail` say in a stable word and a sentence why no function ran, or why the event
+    ended as it did. `caused_by` is the bot's own command that led to it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
@@ -94,6 +95,11 @@ class Event(models.Model):
     state = models.CharField(max_length=10, choices=EventState.choices, default=EventState.WAITING)
     verdict = models.CharField(
         max_length=10, choices=Verdict.choices, default=Verdict.NONE, blank=True
+    )
+    reason = models.CharField(max_length=40, blank=True)
+    detail = models.TextField(blank=True)
+    caused_by = models.ForeignKey(
+        "Command", on_delete=models.SET_NULL, related_name="caused", null=True
     )
     errors = models.PositiveIntegerField(default=0)
     finished_at = models.DateTimeField(null=True)
@@ -136,6 +142,7 @@ class Invocation(models.Model):
     )
     deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="invocations")
     function_id = models.UUIDField()
+    attempt = models.PositiveSmallIntegerField(default=1)
     outcome = models.CharField(
         max_length=20, choices=InvocationState.choices, default=InvocationState.RUNNING
     )

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from houston import services
 from houston.models import Account
-from invoker.models import AutomaticMessage, Connection, ControllerBot, Notification
+from invoker.models import AutomaticMessage, AutomaticText, Connection, ControllerBot, Notification
 from tests import factories
 
 GENERIC = {"platform": "generic", "name": "Production", "callback_url": "https://crm.example/in"}
@@ -147,7 +147,7 @@ def test_steps_can_be_repeated_without_harm(team_client, team, new_account):
         team_client.post(reverse(name, args=["fresh1"]), values)
     before = ControllerBot.objects.values().get(), Connection.objects.values().get()
     AutomaticMessage.objects.filter(subtype="BACK_TO_QUEUE").delete()
-    AutomaticMessage.objects.filter(subtype="YOU_ARE_CONNECTED_TO").update(text="Mine")
+    AutomaticText.objects.filter(message__subtype="YOU_ARE_CONNECTED_TO").update(text="Mine")
 
     team_client.force_login(other)
     for name, values in (("setup-controller-bot", GENERIC), ("setup-functions", {})):
@@ -156,7 +156,7 @@ def test_steps_can_be_repeated_without_harm(team_client, team, new_account):
     assert (ControllerBot.objects.values().get(), Connection.objects.values().get()) == before
     assert before[0]["set_up_by"] == before[0]["functions_enabled_by"] == team.username
     assert AutomaticMessage.objects.filter(subtype="BACK_TO_QUEUE").exists()
-    assert AutomaticMessage.objects.get(subtype="YOU_ARE_CONNECTED_TO").text == "Mine"
+    assert AutomaticText.objects.get(message__subtype="YOU_ARE_CONNECTED_TO").text == "Mine"
 
 
 def test_second_step_waits_for_the_first(team_client, new_account):
