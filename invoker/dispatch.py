@@ -13,14 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, connections
 from django.db.models import Q
 from django.utils import timezone
 
-from invoker import calls, commands, conversations, events, invocations, runtime
-from invoker.fields import storable
+from invoker import calls, commands, digesting, events, invocations, runtime
 from invoker.models import (
     CommandState,
     ControllerBot,
@@ -32,11 +30,9 @@ from invoker.models import (
     InvocationState,
     Lease,
     LeaseLostError,
-    Notification,
-    NotificationState,
     Verdict,
 )
-from invoker.platforms import NO_CALLBACK_URL, PLATFORMS, Derived, RejectedError
+from invoker.platforms import NO_CALLBACK_URL
 
 logger = logging.getLogger(__name__)
 
@@ -44,17 +40,11 @@ logger = logging.getLogger(__name__)
 # living worker renews its leases, however long a step takes.
 LEASE = dt.timedelta(seconds=10)
 RENEW_EVERY_S = 3.0
-# A webhook is retried for three days at most (`controller-bot.md` §2.3). A time further away is
-# not lateness but a clock that cannot be compared with ours.
-COMPARABLE_MS = 3 * 24 * 3600 * 1000
 # Give the knock that came with an arrival time to be heard before the sweep repeats it.
 SWEEP_AFTER = dt.timedelta(seconds=1)
 SWEEP_LIMIT = 500
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 AFTER_ERROR = dt.timedelta(seconds=5)
 GIVE_UP_AFTER = 5
-# The database is away, locked or full: nothing is wrong with what is being handled.
-PASSING_FAULTS = (OperationalError, InterfaceError)
 
 
 def due_conversations() -> list[int]:
@@ -131,7 +121,7 @@ def _drain(lease: Lease) -> int:
     finished = 0
     while True:
         seen = lease.arrived()
-        _digest(lease, conversation)
+        digesting.digest(lease, conversation)
         event = conversation.events.exclude(state=EventState.DONE).order_by("position").first()
         due_at = None
         if event is not None:
@@ -151,7 +141,7 @@ def _handle_or_give_up(
     """Handle an event; one that fails us again and again must not hold up those behind it."""
     try:
         return _handle(lease, conversation, event)
-    except (LeaseLostError, *PASSING_FAULTS):
+    except (LeaseLostError, *digesting.PASSING_FAULTS):
         raise
     except Exception:
         logger.exception("cannot handle an event", extra={"event_id": event.pk})
@@ -162,107 +152,6 @@ def _handle_or_give_up(
         with lease.transaction():
             Event.objects.filter(pk=event.pk).update(errors=errors)
         return timezone.now() + AFTER_ERROR
-
-
-def _digest(lease: Lease, conversation: Conversation) -> None:
-    """Bring the stored state up to date with every notification that waits."""
-    waiting = conversation.notifications.filter(state=NotificationState.PENDING).order_by("pk")
-    for notification in waiting:
-        try:
-            with lease.transaction():
-                note = _digest_one(conversation, notification)
-                _set_digested(notification, NotificationState.DONE, note=note)
-        except (LeaseLostError, *PASSING_FAULTS):
-            raise
-        except Exception as error:
-            # The door reads what it takes, so this is a fault of ours, or a notification that an
-            # older version took. It is kept and shown, and those behind it go on.
-            logger.exception(
-                "cannot digest a notification", extra={"notification_id": notification.pk}
-            )
-            conversation.refresh_from_db(fields=["state", "state_version"])
-            with lease.transaction():
-                message = error.message if isinstance(error, RejectedError) else repr(error)
-                _set_digested(notification, NotificationState.FAILED, error=storable(message))
-
-
-def _set_digested(
-    notification: Notification, state: NotificationState, *, note: str = "", error: str = ""
-) -> None:
-    Notification.objects.filter(pk=notification.pk).update(
-        state=state, note=note, error=error, digested_at=timezone.now()
-    )
-
-
-def _digest_one(conversation: Conversation, notification: Notification) -> str:
-    connection = conversation.connection
-    change = PLATFORMS[connection.platform].digest(bytes(notification.body))
-    if isinstance(change, Derived):
-        _add_events(
-            conversation,
-            notification,
-            [
-                conversations.DerivedEvent(
-                    type=change.event_type,
-                    subtype=change.payload["general"]["cbotEventType"],
-                    occurred_ms=change.occurred_ms,
-                    payload=change.payload,
-                )
-            ],
-        )
-        return ""
-    now_ms = int(notification.received_at.timestamp() * 1000)
-    if abs(now_ms - change.ts_ms) > COMPARABLE_MS:
-        now_ms = change.ts_ms
-    derivation = conversations.derive(
-        stored_state(conversation),
-        change,
-        conversations.Circumstances(
-            now_ms=now_ms,
-            account_id=conversation.account_id,
-            own_ids=frozenset(connection.own_ids),
-        ),
-    )
-    conversation.state = msgspec.to_builtins(derivation.state)
-    conversation.state_version = derivation.state.version
-    Conversation.objects.filter(pk=conversation.pk).update(
-        state=conversation.state, state_version=conversation.state_version
-    )
-    _add_events(conversation, notification, derivation.events)
-    return derivation.note
-
-
-def stored_state(conversation: Conversation) -> conversations.State | None:
-    """The conversation's state as the derivation left it, None before the first notification."""
-    if conversation.state is None:
-        return None
-    return msgspec.convert(conversation.state, conversations.State)
-
-
-def _add_events(
-    conversation: Conversation,
-    notification: Notification,
-    derived: "tuple[conversations.DerivedEvent, ...] | list[conversations.DerivedEvent]",
-) -> None:
-    if not derived:
-        return
-    last = conversation.events.order_by("-position").values_list("position", flat=True).first()
-    Event.objects.bulk_create(
-        [
-            Event(
-                account_id=conversation.account_id,
-                conversation=conversation,
-                notification=notification,
-                type=one.type,
-                subtype=one.subtype,
-                payload=one.payload,
-                position=position,
-                occurred_at=EPOCH + dt.timedelta(milliseconds=one.occurred_ms),
-                received_at=notification.received_at,
-            )
-            for position, one in enumerate(derived, start=(last or 0) + 1)
-        ]
-    )
 
 
 def _handle(lease: Lease, conversation: Conversation, event: Event) -> dt.datetime | None:
@@ -278,14 +167,16 @@ def _handle(lease: Lease, conversation: Conversation, event: Event) -> dt.dateti
         invocation = _begin_invocation(lease, event)
         result = _run(event, invocation) if invocation else None
         # What arrived while the function ran decides whether its commands still make sense.
-        _digest(lease, conversation)
+        digesting.digest(lease, conversation)
         with lease.transaction():
             if invocation and result:
                 invocations.record(invocation, result)
             commands.record(event, _asked(event, result), invocation)
             Event.objects.filter(pk=event.pk).update(state=EventState.DELIVERING)
         event.state = EventState.DELIVERING
-    due_at = commands.deliver(lease, conversation.connection, event, stored_state(conversation))
+    due_at = commands.deliver(
+        lease, conversation.connection, event, digesting.stored_state(conversation)
+    )
     if due_at is None:
         _finish(lease, event, _verdict(event))
     return due_at
