@@ -76,7 +76,8 @@ class Event(models.Model):
     """One thing that happened in a conversation, waiting to be handled in its turn.
 
     `reason` and `detail` say in a stable word and a sentence why no function ran, or why the event
-    ended as it did. `caused_by` is the bot's own command that led to it.
+    ended as it did. `caused_by` is the bot's own command that led to it, `chain` how many times in
+    a row one of them led to the next.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -101,6 +102,7 @@ class Event(models.Model):
     caused_by = models.ForeignKey(
         "Command", on_delete=models.SET_NULL, related_name="caused", null=True
     )
+    chain = models.PositiveSmallIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
     finished_at = models.DateTimeField(null=True)
 
