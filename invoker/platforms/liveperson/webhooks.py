@@ -1,4 +1,4 @@
-"""LivePerson: its webhooks come in; commands go out by the connection's callback URL.
+"""LivePerson's webhooks come in; commands go out by the connection's callback URL.
 
 Source: `controller-bot.md` §2.
 """
