@@ -1,6 +1,7 @@
 """What happened, the function that ran for it, and the commands that came of it."""
 
 import uuid
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -240,6 +241,12 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.state}"
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The command as platforms get to see it."""
+        known = ("text", "skillId", "agentId")
+        return {"type": self.type} | {key: self.fields[key] for key in known if key in self.fields}
 
     @property
     def is_default(self) -> bool:

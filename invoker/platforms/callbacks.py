@@ -79,7 +79,7 @@ def post(connection: "Connection", command: "Command") -> str:
                 "eventType": event.type,
                 "cbotEventType": event.subtype,
                 "automatic": command.is_default,
-                "command": {"type": command.type, **command.fields},
+                "command": command.shown,
             },
         )
     )
