@@ -1,4 +1,4 @@
-"""LivePerson's webhooks come in; commands go out by the connection's callback URL.
+"""LivePerson's webhooks come in; commands go out by the agent socket or the callback URL.
 
 Source: `controller-bot.md` §2.
 """
@@ -20,6 +20,7 @@ from invoker.platforms.contract import (
     check_conversation_id,
     decode,
 )
+from invoker.platforms.liveperson import delivery
 
 if TYPE_CHECKING:
     from invoker.models import Command, Connection
@@ -66,11 +67,8 @@ class LivePerson:
         envelope = decode(body)
         changes = read_changes(envelope)
         bodies = [body] if len(changes) == 1 else [split(envelope, change) for change in changes]
-        keys = [hashlib.sha256(change.key.encode()).hexdigest() for change in changes]
-        return [
-            Incoming(change.conv_id, str(envelope["type"]), key, fingerprint=key, body=single)
-            for change, key, single in zip(changes, keys, bodies, strict=True)
-        ]
+        kind = str(envelope["type"])
+        return [take(kind, change, one) for change, one in zip(changes, bodies, strict=True)]
 
     def answer(self, *, accepted: int, duplicates: int) -> tuple[int, dict[str, Any]]:
         # 200 and 201 are success to LivePerson, 202 and 204 are failures: `controller-bot.md` §2.3.
@@ -80,6 +78,8 @@ class LivePerson:
         return read_changes(decode(body))[0]
 
     def deliver(self, connection: "Connection", command: "Command") -> str:
+        if connection.agent_login:
+            return delivery.deliver(connection, command)
         return callbacks.post(connection, command)
 
 
@@ -96,6 +96,12 @@ def read_changes(envelope: Any) -> list[conversations.Change]:
     for change in changes:
         check_conversation_id(change.conv_id)
     return changes
+
+
+def take(kind: str, change: conversations.Change, body: bytes) -> Incoming:
+    """A change and the notification that holds it alone, ready to be stored."""
+    key = hashlib.sha256(change.key.encode()).hexdigest()
+    return Incoming(change.conv_id, kind, key, fingerprint=key, body=body)
 
 
 def split(envelope: dict[str, Any], change: conversations.Change) -> bytes:
