@@ -9,7 +9,7 @@ import pytest
 
 from houston.models import Account
 from invoker import ingest
-from invoker.models import Connection
+from invoker.models import AgentSession, AgentSessionState, Connection
 from invoker.platforms.liveperson import Supervisor, Timing
 from tests import factories
 from tests.liveperson import ums as ums_module
@@ -84,3 +84,7 @@ def eventually(condition: Callable[[], Any], *, timeout_s: float = 10.0) -> Any:
     while not (found := condition()) and time.monotonic() < ends:
         time.sleep(0.02)
     return found
+
+
+def is_connected() -> bool:
+    return AgentSession.objects.filter(state=AgentSessionState.CONNECTED).exists()

@@ -5,6 +5,7 @@ and agents do in them are methods, and every bot that is connected sees it. Sour
 `controller-bot.md` §1 and §8; `bot.mjs` holds it to the vendor's own client.
 """
 
+import asyncio
 import contextlib
 import copy
 import itertools
@@ -21,9 +22,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.sync.server import ServerConnection, serve
 
 from tests.toolbelt.certificates import Authority
 
@@ -82,15 +83,30 @@ class Subscription:
 
 @dataclass(eq=False, slots=True)
 class Peer:
-    """A bot's socket."""
+    """A bot's socket. Whatever thread sends, it goes out in that order and nobody waits for it."""
 
     user: User
     websocket: ServerConnection
     subscriptions: list[Subscription] = field(default_factory=list)
+    outgoing: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
     def send(self, message: dict[str, Any]) -> None:
+        self.send_text(json.dumps(message))
+
+    def send_text(self, text: str) -> None:
+        self.websocket.loop.call_soon_threadsafe(self.outgoing.put_nowait, text)
+
+    def close(self, code: int) -> None:
+        closed = asyncio.run_coroutine_threadsafe(self.websocket.close(code), self.websocket.loop)
+        closed.result(5)
+
+    def drop(self) -> None:
+        self.websocket.loop.call_soon_threadsafe(self.websocket.transport.abort)
+
+    async def write(self) -> None:
         with contextlib.suppress(ConnectionClosed):
-            self.websocket.send(json.dumps(message))
+            while True:
+                await self.websocket.send(await self.outgoing.get())
 
 
 class Conversation:
@@ -382,26 +398,42 @@ class Ums:
         self._http.socket = tls.wrap_socket(
             self._http.socket, server_side=True, do_handshake_on_connect=False
         )
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        self._loop = asyncio.new_event_loop()
+        self._ended = asyncio.Event()
+        self._listens = threading.Event()
+        self._socket_host = ""
+        self._thread = threading.Thread(
+            target=self._loop.run_until_complete, args=(self._listen(tls),), daemon=True
+        )
+        self._thread.start()
+        self._listens.wait(10)
+
+    async def _listen(self, tls: ssl.SSLContext) -> None:
         logger = logging.getLogger("tests.ums")
         logger.setLevel(logging.CRITICAL)
-        self._sockets = serve(
+        async with serve(
             self._converse,
-            "localhost",
+            "127.0.0.1",
             0,
             ssl=tls,
             process_request=self._admit,
             logger=logger,
             close_timeout=1,
-        )
-        for server in (self._http, self._sockets):
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+        ) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            self._socket_host = f"localhost:{port}"
+            self._listens.set()
+            await self._ended.wait()
 
     @property
     def csds(self) -> str:
         return f"localhost:{self._http.server_address[1]}"
 
     def stop(self) -> None:
-        self._sockets.shutdown()
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join(10)
+        self._loop.close()
         self._http.shutdown()
         self._http.server_close()
 
@@ -470,12 +502,12 @@ class Ums:
 
     def close_sockets(self, code: int, user: User | None = None) -> None:
         for peer in self.peers(user):
-            peer.websocket.close(code)
+            peer.close(code)
 
     def drop_sockets(self) -> None:
         """As when a cable is pulled out."""
         for peer in self.peers():
-            peer.websocket.close_socket()
+            peer.drop()
 
     def peers(self, user: User | None = None) -> list[Peer]:
         with self._lock:
@@ -560,18 +592,20 @@ class Ums:
             return connection.respond(HTTPStatus.UNAUTHORIZED, "unknown token")
         return None
 
-    def _converse(self, websocket: ServerConnection) -> None:
+    async def _converse(self, websocket: ServerConnection) -> None:
         assert websocket.request is not None
         token = websocket.request.path.partition("?")[0].rpartition("/")[2]
         peer = Peer(self._tokens[token], websocket)
+        writer = asyncio.ensure_future(peer.write())
         with self._lock:
             self._peers.append(peer)
         try:
-            for frame in websocket:
+            async for frame in websocket:
                 self._answer(peer, json.loads(frame))
         except ConnectionClosed:
             pass
         finally:
+            writer.cancel()
             with self._lock:
                 self._peers.remove(peer)
 
@@ -687,11 +721,10 @@ class Ums:
     def _directory(self, path: str) -> tuple[int, dict[str, str], Any]:
         if path != f"/api/account/{ACCOUNT}/service/baseURI.json?version=1.0":
             return 404, {}, "no such account"
-        socket_host = f"localhost:{self._sockets.socket.getsockname()[1]}"
         hosts = {
             "agentVep": self.csds,
-            "asyncMessagingEnt": socket_host,
-            "facadeMsg": socket_host,
+            "asyncMessagingEnt": self._socket_host,
+            "facadeMsg": self._socket_host,
         }
         return (
             200,

@@ -7,21 +7,22 @@ AnswerError     the platform said no, with a code as in HTTP
 Source: `controller-bot.md` §1.2, §1.3.
 """
 
+import asyncio
 import contextlib
 import logging
 import queue
-import socket
 import ssl
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.protocol import State
 
 from invoker.platforms.liveperson.requests import Request
 from invoker.platforms.liveperson.timing import Timing
@@ -32,8 +33,8 @@ logger = logging.getLogger(__name__)
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 MOST_WAITING = 2_000
 ERROR_CODES_FROM = 400
-UNANSWERED_MS = 30_000
 CLOSE_WITHIN_S = 2.0
+_ROOM_AGAIN_S = 0.05
 _SAID = 300
 
 
@@ -66,6 +67,7 @@ class OpenError(Exception):
 @dataclass(slots=True)
 class _Waiter:
     done: threading.Event = field(default_factory=threading.Event)
+    sent: bool = False
     response: dict[str, Any] | None = None
 
 
@@ -76,56 +78,46 @@ def opened(url: str, timing: Timing) -> Iterator["Ums"]:
     Raises:
         OpenError: there is none. Never repeats the address, which holds the token.
     """
-    with contextlib.ExitStack() as stack:
-        try:
-            websocket = stack.enter_context(
-                connect(
-                    url,
-                    ssl=ssl.create_default_context() if url.startswith("wss:") else None,
-                    proxy=None,
-                    user_agent_header="Houston",
-                    open_timeout=timing.opening,
-                    ping_interval=timing.ping,
-                    ping_timeout=timing.pong,
-                    close_timeout=CLOSE_WITHIN_S,
-                    max_size=MAX_FRAME_BYTES,
-                )
-            )
-        except InvalidStatus as error:
-            answer = error.response
-            raise OpenError(
-                f"the socket was refused with {answer.status_code}",
-                status=answer.status_code,
-                retry_after_s=_seconds(answer.headers.get("Retry-After", "")),
-            ) from error
-        except (OSError, WebSocketException) as error:
-            raise OpenError(f"the socket does not open ({type(error).__name__})") from error
-        # A peer that reads no more would hold every sender for good.
-        websocket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_MS)
-        ums = Ums(websocket, timing)
-        stack.callback(ums.close)
+    ums = Ums(url, timing)
+    ums.open()
+    try:
         yield ums
+    finally:
+        ums.close()
 
 
 class Ums:
-    """Requests may come from any thread; notifications are for one to read."""
+    """Requests may come from any thread; notifications are for one to read.
 
-    def __init__(self, websocket: ClientConnection, timing: Timing) -> None:
-        self._websocket = websocket
+    The socket lives in an event loop and thread of its own, not in the library's threads: those
+    read and write one TLS connection at once, which OpenSSL does not allow, and was seen to hang.
+    """
+
+    def __init__(self, url: str, timing: Timing) -> None:
+        self._url = url
         self._timing = timing
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._websocket: ClientConnection | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: OpenError | None = None
         self._waiters: dict[str, _Waiter] = {}
         self._lock = threading.Lock()
+        self._tried = threading.Event()
         self._closing = threading.Event()
         self._closed = threading.Event()
-        self._frames: queue.Queue[dict[str, Any] | None] = queue.Queue(MOST_WAITING)
+        self._frames: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="ums", daemon=True)
         self.why_closed = ""
-        with contextlib.suppress(ConnectionClosed):
-            websocket.ping()
-        threading.Thread(target=self._read, name="ums", daemon=True).start()
 
     @property
     def close_code(self) -> int | None:
-        return self._websocket.close_code
+        return self._websocket.close_code if self._websocket else None
+
+    def open(self) -> None:
+        self._thread.start()
+        self._tried.wait()
+        if self._failure is not None:
+            raise self._failure
 
     def request(self, asked: Request, *, within_s: float | None = None) -> Any:
         """The body of the answer.
@@ -135,21 +127,21 @@ class Ums:
         """
         waiter, request_id = _Waiter(), str(uuid.uuid4())
         frame = {"kind": "req", "id": request_id, "type": asked.type, "body": asked.body}
+        text = msgspec.json.encode(frame).decode()
         with self._lock:
-            if self._closed.is_set():
+            if self._closing.is_set() or self._closed.is_set():
                 raise NotSentError("The agent socket is closed")
             self._waiters[request_id] = waiter
-        try:
-            try:
-                self._websocket.send(msgspec.json.encode(frame).decode())
-            except ConnectionClosed as error:
-                raise NotSentError("The agent socket is closed") from error
-            limit = self._timing.request if within_s is None else within_s
-            if not waiter.done.wait(limit):
-                raise NoAnswerError(f"LivePerson did not answer within {limit:g} s")
-        finally:
-            with self._lock:
-                self._waiters.pop(request_id, None)
+            # Under the lock, so that the loop has not ended yet.
+            self._in_loop(self._send, text, waiter)
+        limit = self._timing.request if within_s is None else within_s
+        answered = waiter.done.wait(limit)
+        with self._lock:
+            self._waiters.pop(request_id, None)
+        if not waiter.sent:
+            raise NotSentError("The agent socket is closed")
+        if not answered:
+            raise NoAnswerError(f"LivePerson did not answer within {limit:g} s")
         if waiter.response is None:
             raise NoAnswerError("The agent socket closed before LivePerson answered")
         code, body = waiter.response.get("code"), waiter.response.get("body")
@@ -169,17 +161,53 @@ class Ums:
         return self._closed.wait(within_s)
 
     def close(self, why: str = "") -> None:
-        """At once: what waits for an answer gets none, what is sent now is not sent."""
-        self.why_closed = self.why_closed or why
-        self._closing.set()
-        with contextlib.suppress(ConnectionClosed):
-            self._websocket.close()
-        self._closed.wait(CLOSE_WITHIN_S)
+        """At once: what waits for an answer gets none, what is asked from now on is not sent."""
+        with self._lock:
+            if not self._closing.is_set():
+                self.why_closed = why
+                self._closing.set()
+                if not self._closed.is_set():
+                    self._in_loop(self._begin_to_close)
+        self._thread.join(2 * CLOSE_WITHIN_S)
 
-    def _read(self) -> None:
+    def _in_loop(self, call: Callable[..., None], *arguments: Any) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(call, *arguments)
+
+    # In the loop's thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
         try:
-            while True:
-                self._take(self._websocket.recv(decode=False))
+            asyncio.run(self._converse())
+        finally:
+            self._tried.set()
+            self._frames.put(None)
+
+    async def _converse(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            websocket = await self._connect()
+        except InvalidStatus as error:
+            answer = error.response
+            self._failure = OpenError(
+                f"the socket was refused with {answer.status_code}",
+                status=answer.status_code,
+                retry_after_s=_seconds(answer.headers.get("Retry-After", "")),
+            )
+            return
+        except (OSError, WebSocketException) as error:
+            self._failure = OpenError(f"the socket does not open ({type(error).__name__})")
+            return
+        try:
+            async with websocket:
+                self._websocket = websocket
+                self._tried.set()
+                await websocket.ping()
+                while True:
+                    self._take(await websocket.recv(decode=False))
+                    while self._frames.qsize() > MOST_WAITING and not self._closing.is_set():
+                        # A flood waits on the wire and not in memory.
+                        await asyncio.sleep(_ROOM_AGAIN_S)
         except ConnectionClosed:
             pass
         finally:
@@ -188,7 +216,41 @@ class Ums:
                 waiters = list(self._waiters.values())
             for waiter in waiters:
                 waiter.done.set()
-            self._hand_out(None)
+
+    async def _connect(self) -> ClientConnection:
+        return await connect(
+            self._url,
+            ssl=ssl.create_default_context() if self._url.startswith("wss:") else None,
+            proxy=None,
+            user_agent_header="Houston",
+            open_timeout=self._timing.opening,
+            ping_interval=self._timing.ping,
+            ping_timeout=self._timing.pong,
+            close_timeout=CLOSE_WITHIN_S,
+            max_size=MAX_FRAME_BYTES,
+        )
+
+    def _send(self, text: str, waiter: "_Waiter") -> None:
+        """Write now or never, so that it is known whether it was."""
+        websocket = self._websocket
+        if self._closing.is_set() or websocket is None or websocket.state is not State.OPEN:
+            waiter.done.set()
+            return
+        waiter.sent = True
+        self._do(self._write(websocket, text))
+
+    async def _write(self, websocket: ClientConnection, text: str) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await websocket.send(text)
+
+    def _begin_to_close(self) -> None:
+        if self._websocket is not None:
+            self._do(self._websocket.close())
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _take(self, frame: bytes) -> None:
         try:
@@ -198,24 +260,13 @@ class Ums:
             return
         kind = message.get("kind") if isinstance(message, dict) else None
         if kind == "notification":
-            self._hand_out(message)
+            self._frames.put(message)
         elif kind == "resp":
             with self._lock:
                 waiter = self._waiters.get(str(message.get("reqId")))
             if waiter is not None:
                 waiter.response = message
                 waiter.done.set()
-
-    def _hand_out(self, found: dict[str, Any] | None) -> None:
-        """Wait until there is room, so that a flood waits on the wire and not in memory."""
-        while True:
-            try:
-                self._frames.put(found, timeout=0.2)
-            except queue.Full:
-                if self._closing.is_set():
-                    return
-            else:
-                return
 
 
 def _words(body: Any) -> str:
