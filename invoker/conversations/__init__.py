@@ -14,17 +14,21 @@ from invoker.conversations.changes import (
     Line,
     Snapshot,
 )
-from invoker.conversations.deriving import (
-    Derivation,
-    DerivedEvent,
-    Note,
-    derive,
-    skill_after,
+from invoker.conversations.circumstances import (
+    ALWAYS_OPEN,
+    Circumstances,
+    Hours,
+    IdleTimer,
+    IdleTimes,
+    Previous,
+    Shift,
 )
+from invoker.conversations.deriving import Derivation, DerivedEvent, Note, derive
 from invoker.conversations.reading import NotificationError, read_notification
-from invoker.conversations.states import Circumstances, DialogState, IdleTimes, State
+from invoker.conversations.states import DialogState, State
 
 __all__ = [
+    "ALWAYS_OPEN",
     "NO_SKILL",
     "Change",
     "Circumstances",
@@ -35,13 +39,16 @@ __all__ = [
     "Dialog",
     "DialogParticipant",
     "DialogState",
+    "Hours",
+    "IdleTimer",
     "IdleTimes",
     "Line",
     "Note",
     "NotificationError",
+    "Previous",
+    "Shift",
     "Snapshot",
     "State",
     "derive",
     "read_notification",
-    "skill_after",
 ]

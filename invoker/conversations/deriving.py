@@ -10,16 +10,15 @@ from msgspec.structs import replace
 
 from invoker import events
 from invoker.conversations.changes import (
-    NO_SKILL,
     REMEMBERED,
     Change,
     Line,
     Snapshot,
     main_dialog,
 )
+from invoker.conversations.circumstances import Circumstances
 from invoker.conversations.payloads import messaging_payload, survey_payload
 from invoker.conversations.states import (
-    Circumstances,
     State,
     apply,
     assigned_agents,
@@ -79,6 +78,11 @@ class DerivedEvent(msgspec.Struct, frozen=True, kw_only=True):
     occurred_ms: int
     payload: dict[str, Any]
     """The function's `input.payload`, complete."""
+    suppressed: str = ""
+    """A stable word for why the event is shown and not handled; empty: it is handled.
+
+    `auto-closed`: the consumer's conversation before was closed by the system a short while ago.
+    """
 
 
 class Derivation(msgspec.Struct, frozen=True):
@@ -87,20 +91,13 @@ class Derivation(msgspec.Struct, frozen=True):
     note: Note = Note.EVENT
 
 
-def skill_after(old: State | None, change: Change) -> str:
-    """Tell whose office hours and idle times `derive` needs: the skill once `change` is in."""
-    if isinstance(change.body, Snapshot) and change.body.skill_id is not None:
-        return change.body.skill_id
-    return old.skill_id if old else NO_SKILL
-
-
 def derive(old: State | None, change: Change, circumstances: Circumstances) -> Derivation:
     """Bring a conversation's state up to date and say which events that means.
 
     Args:
         old: the stored state of `change.conv_id`; None when there is none.
         change: must be handled in the order of arrival, one at a time per conversation.
-        circumstances: as they are now, for the skill that `skill_after` names.
+        circumstances: as they are now.
 
     Returns:
         The state to store and the events, in the order to handle them. Any number of
@@ -145,15 +142,13 @@ def _derive_first(
         and new.start_ts is not None
         and new.start_ts >= now.high_water_ms
     )
-    # With a window of known length, also the start of an older conversation can be placed.
-    in_window = new.start_ts is not None and 0 < now.off_hours_since_ms <= new.start_ts
-    in_off_hours = now.off_hours and (opened or in_window)
+    in_off_hours = new.start_ts is not None and not now.hours.shift(new.skill_id, new.start_ts).open
     new = replace(
         new,
         ended=new.state == "CLOSE",
         first_conversation=snapshot.first_conversation
         if snapshot.first_conversation is not None
-        else now.first_conversation,
+        else now.history_known and now.previous is None and bool(new.consumer_id),
         opened_in_off_hours=in_off_hours,
         off_hours_noted_ts=new.start_ts if in_off_hours else None,
     )
@@ -164,7 +159,7 @@ def _derive_first(
         return Derivation(new, (), Note.TOO_OLD)
     subtype = "CONSUMER_OPEN_NEW_CONVERSATION"
     subtype += "_FIRST_TIME" if new.first_conversation else ""
-    subtype += "_OFF_HOURS" if now.off_hours else ""
+    subtype += "_OFF_HOURS" if in_off_hours else ""
     before = replace(old, state="CLOSE", ttr=new.ttr)
     line = snapshot.last_line or new.last_line
     return Derivation(new, (_event(subtype, change, before, new, line=line, now=now),))
@@ -278,18 +273,17 @@ def _derive_line(old: State, change: Change, line: Line, now: Circumstances) -> 
         hear(old, line, now.own_ids),
         version=old.version + 1,
         last_seq=dict(numbers[-REMEMBERED:]),
-        off_hours_noted_ts=old.off_hours_noted_ts if now.off_hours else None,
     )
     if not old.state:
         return Derivation(new, (), Note.UNKNOWN_CONVERSATION)
     noted = new.off_hours_noted_ts
+    shift = now.hours.shift(new.skill_id, line.ts_ms)
     surprising = (
-        now.off_hours
+        not shift.open
         and old.state == "OPEN"
         and role_of(old, line) == "CONSUMER"
         and not line.private
-        and line.ts_ms >= now.off_hours_since_ms
-        and (noted is None or noted < now.off_hours_since_ms)
+        and (noted is None or noted < shift.since_ms)
     )
     if not surprising:
         return Derivation(new, (), Note.RECORDED)

@@ -8,8 +8,9 @@ import msgspec
 
 from invoker import events
 from invoker.conversations.changes import Change, ClientProperties, Line, Snapshot, as_text
-from invoker.conversations.states import Circumstances, State, role_of
-from invoker.events import Participant
+from invoker.conversations.circumstances import Circumstances, IdleTimer
+from invoker.conversations.states import State, role_of
+from invoker.events import IdleTime, Participant
 
 
 def messaging_payload(
@@ -23,6 +24,7 @@ def messaging_payload(
 ) -> dict[str, Any]:
     """Build the document of controller-bot functions; `line` is what the event is about."""
     client = new.context.client_properties or ClientProperties()
+    idle_times = now.idle_times(new.skill_id)
     waiting = new.first_unanswered_consumer_ts is not None
     payload = events.Payload(
         general=events.General(
@@ -39,7 +41,7 @@ def messaging_payload(
             campaign_info=new.campaign,
             client_language=new.context.lang,
             client_features=client.features or (),
-            in_off_hours=now.off_hours,
+            in_off_hours=not now.hours.shift(new.skill_id, change.ts_ms).open,
             visitor_id=as_text(new.context.visitor_id),
             originator_id=line.originator_id if line else None,
             originator_pid=line.originator_pid if line else None,
@@ -62,12 +64,20 @@ def messaging_payload(
         mid=events.Mid(new.opened_in_off_hours),
         idle=events.Idle(
             (waiting and new.last_consumer_ts) or False,
-            now.idle_times.agent_non_responsive,
-            now.idle_times.consumer_non_responsive,
-            now.idle_times.conv_not_taken,
+            _idle_time(idle_times.agent_non_responsive),
+            _idle_time(idle_times.consumer_non_responsive),
+            _idle_time(idle_times.conv_awaiting_in_queue),
         ),
     )
     return _plain(payload)
+
+
+def _idle_time(timer: IdleTimer) -> IdleTime:
+    seconds = timer.length_ms // 1000
+    for units, length in (("hours", 3600), ("minutes", 60)):
+        if seconds and seconds % length == 0:
+            return IdleTime(seconds // length, units)
+    return IdleTime(seconds, "seconds")
 
 
 def survey_payload(new: State, snapshot: Snapshot, now: Circumstances) -> dict[str, Any]:

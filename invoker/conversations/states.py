@@ -16,36 +16,10 @@ from invoker.conversations.changes import (
     Snapshot,
     main_dialog,
 )
-from invoker.events import CampaignInfo, IdleTime, Participant, Ttr
+from invoker.conversations.circumstances import Circumstances
+from invoker.events import CampaignInfo, Participant, Ttr
 
 _HUMANS: Final = frozenset({"CONSUMER", "ASSIGNED_AGENT", "AGENT", "MANAGER"})
-
-
-class IdleTimes(msgspec.Struct, frozen=True, kw_only=True):
-    """The skill's effective idle times."""
-
-    agent_non_responsive: IdleTime = IdleTime(10)
-    consumer_non_responsive: IdleTime = IdleTime(30)
-    conv_not_taken: IdleTime = IdleTime(5)
-
-
-class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
-    """What decides about events beside the conversation itself."""
-
-    now_ms: int
-    account_id: str = ""
-    off_hours: bool = False
-    """Whether the skill (see `skill_after`) is off-shift now."""
-    off_hours_since_ms: int = 0
-    """When the current off-hours began; 0 if that is not known."""
-    high_water_ms: int = 0
-    """Conversations started before this were there before we listened."""
-    own_ids: frozenset[str] = frozenset()
-    """Every id the controller bot goes by."""
-    max_event_age_ms: int = 60_000
-    first_conversation: bool = False
-    """Whether this is the consumer's first, for platforms that do not say."""
-    idle_times: IdleTimes = IdleTimes()
 
 
 class DialogState(msgspec.Struct, frozen=True):
@@ -85,6 +59,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first_conversation: bool = False
     campaign: CampaignInfo = CampaignInfo()
     context: Context = Context()
+    nicknames: dict[str, str] = {}
+    """By participant id, where the platform says."""
     opened_in_off_hours: bool = False
     assigned_since: int | None = None
     queue_since: int | None = None
@@ -136,7 +112,7 @@ def apply(old: State, change: Change, snapshot: Snapshot, now: Circumstances) ->
         if assigned
         else None,
         queue_since=None if assigned else ts_ms if queued else old.queue_since,
-        off_hours_noted_ts=old.off_hours_noted_ts if now.off_hours else None,
+        nicknames=old.nicknames if snapshot.nicknames is None else snapshot.nicknames,
     )
     copy = snapshot.last_line
     if copy and copy.sequence > old.last_seq.get(copy.dialog_id, -1):
