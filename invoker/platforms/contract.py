@@ -34,7 +34,8 @@ class DeliveryError(Exception):
     """A command that was not carried out.
 
     `permanent` says that trying again cannot help, `reason` why in a stable word.
-    `retry_after_s` is the platform's own wish.
+    `retry_after_s` is the platform's own wish. `unknown` says that it may have been carried out:
+    it was sent, and no answer came.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class DeliveryError(Exception):
         permanent: bool = False,
         reason: str = "refused",
         retry_after_s: float | None = None,
+        unknown: bool = False,
     ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.unknown = unknown
 
 
 @dataclass(frozen=True, slots=True)
