@@ -193,11 +193,15 @@ TTR = _messaging(
 PARTICIPANTS_CHANGE = _messaging(
     "participants_change",
     "Participants Change",
-    "An agent takes the conversation, joins it, leaves it or returns it to the queue",
+    "An agent takes the conversation, joins it, leaves it or returns it to the queue, or a further "
+    "consumer joins or leaves",
     "YOU_ARE_CONNECTED_TO",
     "BACK_TO_QUEUE",
     "ANOTHER_AGENT_JOINED_CONVERSATION",
     "JOINED_AGENT_LEFT_CONVERSATION",
+    # Ours: the source document names consumers too, the platform has no sub-type for them.
+    "CONSUMER_JOINED_CONVERSATION",
+    "CONSUMER_LEFT_CONVERSATION",
 )
 CONVERSATION_IDLE = _messaging(
     "conversation_idle",

@@ -24,8 +24,9 @@ from invoker.conversations.circumstances import (
     Shift,
 )
 from invoker.conversations.deriving import Derivation, DerivedEvent, Note, derive
+from invoker.conversations.idling import IdleDerivation, idle
 from invoker.conversations.reading import NotificationError, read_notification
-from invoker.conversations.states import DialogState, State
+from invoker.conversations.states import DialogState, State, Told
 
 __all__ = [
     "ALWAYS_OPEN",
@@ -40,6 +41,7 @@ __all__ = [
     "DialogParticipant",
     "DialogState",
     "Hours",
+    "IdleDerivation",
     "IdleTimer",
     "IdleTimes",
     "Line",
@@ -49,6 +51,8 @@ __all__ = [
     "Shift",
     "Snapshot",
     "State",
+    "Told",
     "derive",
+    "idle",
     "read_notification",
 ]

@@ -109,10 +109,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag="conversation"):
     last_line: Line | None
     last_content: dict[str, Any] | None
     """The last content event as survey functions receive it."""
-    reopens: bool = False
-    """Whether the platform opens a closed conversation again, which then counts as a new one."""
     nicknames: dict[str, str] | None = None
-    """By participant id."""
+    """What people are called, by their id, where the platform says."""
+    reopens: bool = False
+    """Whether the platform opens closed conversations again, which then count as new ones."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,28 +9,21 @@ import msgspec
 from msgspec.structs import replace
 
 from invoker import events
-from invoker.conversations.changes import (
-    REMEMBERED,
-    Change,
-    Line,
-    Snapshot,
-    main_dialog,
-)
+from invoker.conversations import states
+from invoker.conversations.changes import Change, Line, Snapshot, main_dialog
 from invoker.conversations.circumstances import Circumstances
-from invoker.conversations.payloads import messaging_payload, survey_payload
-from invoker.conversations.states import (
-    State,
-    apply,
-    assigned_agents,
-    hear,
-    role_of,
-)
+from invoker.conversations.payloads import Cause, messaging_payload, survey_payload
+from invoker.conversations.states import State, assigned_agents
 from invoker.events import Participant
 
-TRANSFER_WINDOW_MS: Final = 2_000
-"""An agent who leaves this soon after a skill change left because of the transfer."""
+AUTO_CLOSED: Final = "auto-closed"
+AUTO_CLOSE_MS: Final = 48 * 3600 * 1000
+"""Who comes back this soon after an automatic close is not welcomed. Source: §3.3."""
 
-_EVENT_TYPE_BY_SUBTYPE: Final = {
+HOLD_MS: Final = 2_000
+"""How long a line may wait for its conversation. Source: `controller-bot.md` §3.4.10."""
+
+SUBTYPE_TYPES: Final = {
     subtype: event_type.id
     for event_type in events.EVENT_TYPES.values()
     for subtype in event_type.subtypes
@@ -53,21 +46,23 @@ class Note(StrEnum):
     BASELINE = "baseline"
     """First seen, and not as a conversation that has just been opened."""
     CLOSED = "closed"
-    """The conversation is over; platforms open a new one instead of opening it again."""
+    """The conversation is over; most platforms open a new one instead of opening it again."""
     DELETED = "deleted"
     """It left our subscription without being closed."""
     DUPLICATE = "duplicate"
+    OVERTAKEN = "overtaken"
+    """Older than what is known, and put in its place."""
     RECORDED = "recorded"
     """A line that only moved the times of the last messages."""
     STALE = "stale"
-    """Older than what is stored."""
+    """Too old to be put in its place."""
     TOO_OLD = "too-old"
     """Something happened, too long ago to react; the state is up to date."""
     UNCHANGED = "unchanged"
     UNKNOWN_CLOSE = "unknown-close"
     """Closed, and nobody says by whom."""
-    UNKNOWN_CONVERSATION = "unknown-conversation"
-    """A line that came before its conversation's first notification."""
+    HELD = "held"
+    """A line that came before its conversation's first notification, and waits for it."""
 
 
 class DerivedEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,10 +74,7 @@ class DerivedEvent(msgspec.Struct, frozen=True, kw_only=True):
     payload: dict[str, Any]
     """The function's `input.payload`, complete."""
     suppressed: str = ""
-    """A stable word for why the event is shown and not handled; empty: it is handled.
-
-    `auto-closed`: the consumer's conversation before was closed by the system a short while ago.
-    """
+    """Why it is only shown and not handled, as a stable word; empty when it is handled."""
 
 
 class Derivation(msgspec.Struct, frozen=True):
@@ -96,38 +88,68 @@ def derive(old: State | None, change: Change, circumstances: Circumstances) -> D
 
     Args:
         old: the stored state of `change.conv_id`; None when there is none.
-        change: must be handled in the order of arrival, one at a time per conversation.
-        circumstances: as they are now.
+        change: may come in any order and any number of times, one at a time per conversation.
+        circumstances: as they were when the change came in.
 
     Returns:
-        The state to store and the events, in the order to handle them. Any number of
-        deliveries of one change gives its events once.
+        The state to store and the events, in the order to handle them. The state is the same
+        whatever the order of the changes, but for `State.told`; no event is derived twice.
     """
     state = old or State(conv_id=change.conv_id)
     if isinstance(change.body, Line):
-        return _derive_line(state, change, change.body, circumstances)
-    return _derive_snapshot(state, change, change.body, circumstances)
+        derivation = _derive_line(state, change, change.body, circumstances)
+    else:
+        derivation = _derive_snapshot(state, change, change.body, circumstances)
+    late = circumstances.now_ms - change.ts_ms > circumstances.max_event_age_ms
+    if not late or derivation.state is old:
+        return derivation
+    told = replace(derivation.state.told, caught_up_ms=circumstances.now_ms)
+    return replace(derivation, state=replace(derivation.state, told=told))
 
 
 def _derive_snapshot(
     old: State, change: Change, snapshot: Snapshot, now: Circumstances
 ) -> Derivation:
-    if change.key in old.seen:
+    if _reopened(old, change, snapshot):
+        old = State(
+            conv_id=f"{change.conv_id}@{change.ts_ms // 1000}",
+            since_ms=change.ts_ms,
+            heard=old.heard,
+            version=old.version,
+        )
+        snapshot = replace(snapshot, start_ts=change.ts_ms)
+    if states.is_known(old, change):
         return Derivation(old, (), Note.DUPLICATE)
-    if change.ts_ms < old.ts_ms:
+    if states.is_too_old(old, change) and (snapshot.state != "CLOSE" or old.state == "CLOSE"):
         return Derivation(old, (), Note.STALE)
-    old = _accept(old, change)
-    if snapshot.state != "CLOSE" and (change.type == "DELETE" or old.state == "CLOSE"):
-        return Derivation(old, (), Note.DELETED if change.type == "DELETE" else Note.CLOSED)
-    new = apply(old, change, snapshot, now)
-    if old.state:
-        return _derive_known(old, new, change, snapshot, now=now)
-    return _derive_first(old, new, change, snapshot, now=now)
+    new = states.apply(old, change, snapshot, now)
+    if not old.state:
+        return _derive_first(old, new, change, snapshot, now=now)
+    note = _why_nothing(old, change, snapshot)
+    if snapshot.state == "CLOSE":
+        return _derive_end(old, new, change, snapshot, now=now, note=note)
+    if note != Note.UNCHANGED:
+        return Derivation(new, (), note)
+    return _derive_move(old, new, change, snapshot, now=now)
 
 
-def _accept(old: State, change: Change) -> State:
-    seen = (*old.seen, change.key) if change.ts_ms == old.ts_ms else (change.key,)
-    return replace(old, ts_ms=change.ts_ms, version=old.version + 1, seen=seen[-REMEMBERED:])
+def _why_nothing(old: State, change: Change, snapshot: Snapshot) -> Note:
+    if snapshot.state == "CLOSE" or old.state != "CLOSE":
+        if change.ts_ms < old.ts_ms:
+            return Note.OVERTAKEN
+        if snapshot.state != "CLOSE" and change.type == "DELETE":
+            return Note.DELETED
+        return Note.UNCHANGED
+    return Note.CLOSED
+
+
+def _reopened(old: State, change: Change, snapshot: Snapshot) -> bool:
+    return (
+        snapshot.reopens
+        and snapshot.state == "OPEN"
+        and old.state == "CLOSE"
+        and change.ts_ms > old.ts_ms
+    )
 
 
 def _derive_first(
@@ -135,54 +157,101 @@ def _derive_first(
 ) -> Derivation:
     """Tell a conversation that was just opened from one that was there before us."""
     main = main_dialog(snapshot.dialogs or (), change.conv_id)
+    start_ts = new.start_ts
     opened = (
         change.type == "UPSERT"
         and new.state == "OPEN"
         and (main is None or main.state in (None, "OPEN"))
-        and new.start_ts is not None
-        and new.start_ts >= now.high_water_ms
+        and start_ts is not None
+        and start_ts >= now.high_water_ms
     )
-    in_off_hours = new.start_ts is not None and not now.hours.shift(new.skill_id, new.start_ts).open
-    new = replace(
-        new,
-        ended=new.state == "CLOSE",
-        first_conversation=snapshot.first_conversation
-        if snapshot.first_conversation is not None
-        else now.history_known and now.previous is None and bool(new.consumer_id),
-        opened_in_off_hours=in_off_hours,
-        off_hours_noted_ts=new.start_ts if in_off_hours else None,
-    )
-    if not opened:
-        return Derivation(new, (), Note.BASELINE)
-    assert new.start_ts is not None
-    if now.now_ms - new.start_ts > now.max_event_age_ms:
-        return Derivation(new, (), Note.TOO_OLD)
-    subtype = "CONSUMER_OPEN_NEW_CONVERSATION"
-    subtype += "_FIRST_TIME" if new.first_conversation else ""
-    subtype += "_OFF_HOURS" if in_off_hours else ""
+    told = replace(old.told, opened=True, ended=new.state == "CLOSE")
+    if new.opened_in_off_hours and start_ts is not None:
+        since_ms = now.hours.shift(new.at.first_skill_id, start_ts).since_ms
+        told = replace(told, off_hours_since=since_ms)
+    new = replace(new, told=told, held=())
+    if snapshot.first_conversation is None and now.previous is None:
+        new = replace(new, first_conversation=now.history_known and bool(new.consumer_id))
+    derived: list[DerivedEvent] = []
+    note = Note.BASELINE
+    if opened and start_ts is not None:
+        note = Note.EVENT
+        if now.now_ms - start_ts > now.max_event_age_ms:
+            note = Note.TOO_OLD
+        else:
+            derived.append(_opening(old, new, change, snapshot, now))
+    for held in old.held:
+        new, event = _surprise(new, held.line, change, now)
+        if event and now.now_ms - held.arrived_ms <= HOLD_MS:
+            derived.append(event)
+    return Derivation(new, tuple(derived), Note.EVENT if derived else note)
+
+
+def _opening(
+    old: State, new: State, change: Change, snapshot: Snapshot, now: Circumstances
+) -> DerivedEvent:
     before = replace(old, state="CLOSE", ttr=new.ttr)
+    subtype = "CONSUMER_OPEN_NEW_CONVERSATION"
+    suppressed = ""
+    start_ts, previous = new.start_ts or 0, now.previous
+    if (
+        previous is not None
+        and previous.close_reason == "SYSTEM"
+        and 0 <= start_ts - previous.end_ms <= AUTO_CLOSE_MS
+    ):
+        subtype += "_AFTER_AUTOCLOSE"
+        suppressed = AUTO_CLOSED
+    else:
+        subtype += "_FIRST_TIME" if new.first_conversation else ""
+        subtype += "_OFF_HOURS" if new.opened_in_off_hours else ""
     line = snapshot.last_line or new.last_line
-    return Derivation(new, (_event(subtype, change, before, new, line=line, now=now),))
+    event = _event(subtype, change, before, new, line=line, now=now)
+    return replace(event, suppressed=suppressed)
 
 
-def _derive_known(
+def _derive_move(
     old: State, new: State, change: Change, snapshot: Snapshot, *, now: Circumstances
 ) -> Derivation:
+    subtypes = [
+        *_step_up(old, new),
+        *_routing(old, new),
+        *_participants_change(old, new, change.ts_ms, now.own_ids),
+        *_ttr(old, new, now.now_ms),
+    ]
+    return _told(old, new, change, snapshot, now=now, subtypes=subtypes, note=Note.UNCHANGED)
+
+
+def _derive_end(
+    old: State,
+    new: State,
+    change: Change,
+    snapshot: Snapshot,
+    *,
+    now: Circumstances,
+    note: Note,
+) -> Derivation:
+    """A close counts whenever it comes, and once."""
     subtypes: list[str] = []
-    note = Note.UNCHANGED
-    if change.type == "UPSERT" and new.state == "OPEN":
-        moved = _participants_change(old, new, change.ts_ms, now.own_ids)
-        if "BACK_TO_QUEUE" in moved:
-            new = replace(new, back_to_queue_ts=change.ts_ms)
-        subtypes = [*_step_up(old, new), *_routing(old, new), *moved, *_ttr(old, new, now.now_ms)]
-    elif new.state == "CLOSE" and not old.ended:
+    if not old.told.ended:
         if new.close_reason in _END_SUBTYPES:
-            new = replace(new, ended=True)
+            new = replace(new, told=replace(new.told, ended=True))
             subtypes = [_END_SUBTYPES[new.close_reason]]
         else:
             note = Note.UNKNOWN_CLOSE
-    surveys = _surveys(old, new)
+    return _told(old, new, change, snapshot, now=now, subtypes=subtypes, note=note)
 
+
+def _told(
+    old: State,
+    new: State,
+    change: Change,
+    snapshot: Snapshot,
+    *,
+    now: Circumstances,
+    subtypes: list[str],
+    note: Note,
+) -> Derivation:
+    surveys = _surveys(old, new)
     if not subtypes and not surveys:
         return Derivation(new, (), note)
     if now.now_ms - change.ts_ms > now.max_event_age_ms:
@@ -198,8 +267,12 @@ def _derive_known(
 
 
 def _step_up(old: State, new: State) -> list[str]:
-    stepped = old.consumer_id and new.consumer_id and old.consumer_id != new.consumer_id
-    return ["CONSUMER_STEP_UP"] if stepped else []
+    was, is_now = _consumers(old.participants), _consumers(new.participants)
+    return ["CONSUMER_STEP_UP"] if len(was) == len(is_now) == 1 and was != is_now else []
+
+
+def _consumers(participants: tuple[Participant, ...]) -> frozenset[str]:
+    return frozenset(each.id for each in participants if each.role == "CONSUMER")
 
 
 def _routing(old: State, new: State) -> list[str]:
@@ -208,15 +281,9 @@ def _routing(old: State, new: State) -> list[str]:
 
 def _participants_change(old: State, new: State, ts_ms: int, own_ids: frozenset[str]) -> list[str]:
     subtypes = []
-    assigned, was_assigned = assigned_agents(new.participants), assigned_agents(old.participants)
-    if assigned - was_assigned:
+    if assigned_agents(new.participants) - assigned_agents(old.participants):
         subtypes.append("YOU_ARE_CONNECTED_TO")
-    # An agent whom the conversation was offered to takes the place of the one who left.
-    offered = assigned_agents(new.suggested) - assigned_agents(old.suggested)
-    transferred = (
-        new.skill_changed_ts is not None and ts_ms - new.skill_changed_ts <= TRANSFER_WINDOW_MS
-    )
-    if was_assigned and not assigned and not offered and not transferred:
+    if new.at.back_to_queue_ts == ts_ms and new.at != old.at:
         subtypes.append("BACK_TO_QUEUE")
     # Who only changes role, from joined to assigned or back, neither comes nor goes.
     staff, former_staff = (
@@ -227,6 +294,12 @@ def _participants_change(old: State, new: State, ts_ms: int, own_ids: frozenset[
         subtypes.append("ANOTHER_AGENT_JOINED_CONVERSATION")
     if _joined(old.participants) - staff - own_ids:
         subtypes.append("JOINED_AGENT_LEFT_CONVERSATION")
+    # One consumer who becomes another has stepped up; whoever comes or goes besides is somebody.
+    consumers, former_consumers = _consumers(new.participants), _consumers(old.participants)
+    if former_consumers < consumers:
+        subtypes.append("CONSUMER_JOINED_CONVERSATION")
+    if consumers < former_consumers:
+        subtypes.append("CONSUMER_LEFT_CONVERSATION")
     return subtypes
 
 
@@ -264,34 +337,39 @@ def _surveys(old: State, new: State) -> list[str]:
 
 
 def _derive_line(old: State, change: Change, line: Line, now: Circumstances) -> Derivation:
-    newest = old.last_seq.get(line.dialog_id, -1)
-    if line.sequence <= newest:
-        return Derivation(old, (), Note.DUPLICATE if line.sequence == newest else Note.STALE)
-    others = {each: last for each, last in old.last_seq.items() if each != line.dialog_id}
-    numbers = [*others.items(), (line.dialog_id, line.sequence)]
-    new = replace(
-        hear(old, line, now.own_ids),
-        version=old.version + 1,
-        last_seq=dict(numbers[-REMEMBERED:]),
-    )
+    if states.has_heard(old, line):
+        return Derivation(old, (), Note.DUPLICATE)
+    new = states.hear(states.mark_heard(old, line), line, now.own_ids)
     if not old.state:
-        return Derivation(new, (), Note.UNKNOWN_CONVERSATION)
-    noted = new.off_hours_noted_ts
-    shift = now.hours.shift(new.skill_id, line.ts_ms)
-    surprising = (
-        not shift.open
-        and old.state == "OPEN"
-        and role_of(old, line) == "CONSUMER"
-        and not line.private
-        and (noted is None or noted < shift.since_ms)
-    )
-    if not surprising:
+        return Derivation(states.hold(new, line, now.now_ms), (), Note.HELD)
+    new, event = _surprise(new, line, change, now)
+    if event is None:
         return Derivation(new, (), Note.RECORDED)
     if now.now_ms - line.ts_ms > now.max_event_age_ms:
         return Derivation(new, (), Note.TOO_OLD)
-    new = replace(new, off_hours_noted_ts=line.ts_ms)
+    return Derivation(new, (event,))
+
+
+def _surprise(
+    state: State, line: Line, change: Change, now: Circumstances
+) -> tuple[State, DerivedEvent | None]:
+    """Whether a line came in off-hours: the first one of each such time, not the opening one."""
+    if (
+        state.state != "OPEN"
+        or line.private
+        or states.role_of(state, line) != "CONSUMER"
+        or line.ts_ms < state.since_ms
+    ):
+        return state, None
+    shift = now.hours.shift(state.skill_id, line.ts_ms)
+    if shift.open or shift.since_ms <= state.told.off_hours_since:
+        return state, None
+    if state.start_ts is not None and state.start_ts >= shift.since_ms:
+        return state, None
+    state = replace(state, told=replace(state.told, off_hours_since=shift.since_ms))
+    cause = replace(change, ts_ms=line.ts_ms, dialog_id=line.dialog_id)
     subtype = "CONSUMER_SEND_MESSAGE_ON_OFFHOURS"
-    return Derivation(new, (_event(subtype, change, old, new, line=line, now=now),))
+    return state, _event(subtype, cause, state, state, line=line, now=now)
 
 
 def _event(
@@ -303,11 +381,14 @@ def _event(
     line: Line | None,
     now: Circumstances,
 ) -> DerivedEvent:
+    opening = subtype.startswith("CONSUMER_OPEN_NEW_CONVERSATION")
+    at_ms = new.start_ts if opening and new.start_ts is not None else change.ts_ms
+    cause = Cause(change.type, change.dialog_id, at_ms, line)
     return DerivedEvent(
-        type=_EVENT_TYPE_BY_SUBTYPE[subtype],
+        type=SUBTYPE_TYPES[subtype],
         subtype=subtype,
         occurred_ms=change.ts_ms,
-        payload=messaging_payload(subtype, change, old, new, line=line, now=now),
+        payload=messaging_payload(subtype, cause, old, new, now),
     )
 
 

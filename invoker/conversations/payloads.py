@@ -7,31 +7,35 @@ from typing import Any
 import msgspec
 
 from invoker import events
-from invoker.conversations.changes import Change, ClientProperties, Line, Snapshot, as_text
+from invoker.conversations.changes import ClientProperties, Line, Snapshot, as_text
 from invoker.conversations.circumstances import Circumstances, IdleTimer
 from invoker.conversations.states import State, role_of
 from invoker.events import IdleTime, Participant
 
 
+class Cause(msgspec.Struct, frozen=True):
+    """What an event is about: kind of the change, dialog, moment, and line where there is one."""
+
+    type: str
+    dialog_id: str
+    at_ms: int
+    line: Line | None = None
+
+
 def messaging_payload(
-    subtype: str,
-    change: Change,
-    old: State,
-    new: State,
-    *,
-    line: Line | None,
-    now: Circumstances,
+    subtype: str, cause: Cause, old: State, new: State, now: Circumstances
 ) -> dict[str, Any]:
-    """Build the document of controller-bot functions; `line` is what the event is about."""
+    """Build the document of controller-bot functions, complete whatever the event."""
+    line = cause.line
+    times = now.idle_times(new.skill_id)
     client = new.context.client_properties or ClientProperties()
-    idle_times = now.idle_times(new.skill_id)
     waiting = new.first_unanswered_consumer_ts is not None
     payload = events.Payload(
         general=events.General(
             cbot_event_type=subtype,
-            type=change.type,
-            conv_id=change.conv_id,
-            dialog_id=change.dialog_id,
+            type=cause.type,
+            conv_id=new.conv_id,
+            dialog_id=cause.dialog_id,
             session_id=as_text(new.context.session_id),
             start_ts=new.start_ts,
             effective_ttr=str(new.effective_ttr),
@@ -41,7 +45,7 @@ def messaging_payload(
             campaign_info=new.campaign,
             client_language=new.context.lang,
             client_features=client.features or (),
-            in_off_hours=not now.hours.shift(new.skill_id, change.ts_ms).open,
+            in_off_hours=not now.hours.shift(new.skill_id, cause.at_ms).open,
             visitor_id=as_text(new.context.visitor_id),
             originator_id=line.originator_id if line else None,
             originator_pid=line.originator_pid if line else None,
@@ -54,7 +58,7 @@ def messaging_payload(
             last_message_composer=new.last_msg_role,
             last_message_ts=new.last_msg_ts,
             last_agent_msg_ts=new.last_agent_ts,
-            back_to_queue_ts=new.back_to_queue_ts,
+            back_to_queue_ts=new.at.back_to_queue_ts,
         ),
         start=events.Start(new.first_conversation),
         end=events.End(new.close_reason or None),
@@ -64,15 +68,16 @@ def messaging_payload(
         mid=events.Mid(new.opened_in_off_hours),
         idle=events.Idle(
             (waiting and new.last_consumer_ts) or False,
-            _idle_time(idle_times.agent_non_responsive),
-            _idle_time(idle_times.consumer_non_responsive),
-            _idle_time(idle_times.conv_awaiting_in_queue),
+            _shown(times.agent_non_responsive),
+            _shown(times.consumer_non_responsive),
+            _shown(times.conv_awaiting_in_queue),
         ),
     )
     return _plain(payload)
 
 
-def _idle_time(timer: IdleTimer) -> IdleTime:
+def _shown(timer: IdleTimer) -> IdleTime:
+    """An idle time in the largest unit that needs no fraction."""
     seconds = timer.length_ms // 1000
     for units, length in (("hours", 3600), ("minutes", 60)):
         if seconds and seconds % length == 0:

@@ -427,7 +427,7 @@ def test_older_notification_changes_nothing(
     drain()
 
     assert Event.objects.count() == 1
-    assert Notification.objects.order_by("pk").last().note == "stale"
+    assert Notification.objects.order_by("pk").last().note == "overtaken"
 
 
 def test_event_that_the_sender_derived_itself_runs_the_function(

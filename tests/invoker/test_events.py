@@ -39,10 +39,13 @@ def test_single_event_types_are_those_one_function_may_have():
     }
 
 
-def test_subtypes_are_the_platforms_and_belong_to_one_event_each():
+def test_subtypes_are_the_platforms_and_two_of_ours_and_belong_to_one_event_each():
     subtypes = [subtype for each in events.EVENT_TYPES.values() for subtype in each.subtypes]
+    ours = {"CONSUMER_JOINED_CONVERSATION", "CONSUMER_LEFT_CONVERSATION"}
 
-    assert len(subtypes) == len(set(subtypes)) == 21
+    assert len(subtypes) == len(set(subtypes))
+    assert ours < set(subtypes)
+    assert len(set(subtypes) - ours) == 21
 
 
 @pytest.mark.parametrize("event_type_id", events.EVENT_TYPES)

@@ -1,4 +1,5 @@
-// Runs when an agent takes the conversation, joins it, leaves it or returns it to the queue.
+// Runs when an agent takes the conversation, joins it, leaves it or returns it to the queue, and
+// when a further consumer joins or leaves.
 
 // What the consumer reads, by what happened.
 const MESSAGES = {
@@ -6,6 +7,8 @@ const MESSAGES = {
   BACK_TO_QUEUE: "Your agent had to leave. The next one is on the way.",
   ANOTHER_AGENT_JOINED_CONVERSATION: "Another agent has joined to help.",
   JOINED_AGENT_LEFT_CONVERSATION: [], // an empty list: say nothing at all
+  CONSUMER_JOINED_CONVERSATION: "Somebody else has joined this conversation.",
+  CONSUMER_LEFT_CONVERSATION: [],
 };
 
 // Fill these in to use them. While they are empty or false, no conversation is moved or closed.
