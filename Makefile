@@ -41,7 +41,7 @@ format: setup-dev ## rewrite the code in the project's style
 
 setup: .venv/.runtime $(BUILT)
 
-setup-dev: .venv/.dev $(BUILT) tests/stack/node_modules/.package-lock.json
+setup-dev: .venv/.dev $(BUILT) tests/stack/node_modules/.package-lock.json tests/liveperson/node_modules/.package-lock.json
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -78,6 +78,10 @@ $(HOST)/bundles/checker.js: $(HOST)/package-lock.json $(HOST)/build.mjs $(wildca
 
 tests/stack/node_modules/.package-lock.json: tests/stack/package-lock.json | .venv/.node
 	@cd tests/stack && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+tests/liveperson/node_modules/.package-lock.json: tests/liveperson/package-lock.json | .venv/.node
+	@cd tests/liveperson && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 APT = SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && \
