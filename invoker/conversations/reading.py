@@ -178,45 +178,77 @@ def read_notification(body: Mapping[str, Any]) -> list[Change]:
             )
 
 
-def _clean(value: object, path: str = "$", depth: int = 0) -> Any:
+class _UncleanError(Exception):
+    """A value that no database can store or JavaScript cannot read; `path` grows on the way out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.path = ""
+
+
+def _clean(body: object) -> Any:
     """Copy a JSON document so that every database can store it and JavaScript can read it.
 
     Half emoji (lone surrogates) and NUL, legal in JSON, become the replacement character:
     refusing them would block a whole delivery because of one cut-off message.
     """
-    if depth > _MAX_DEPTH:
+    try:
+        return _copy(body, 0)
+    except _UncleanError as error:
         raise NotificationError(
             "invalid-json",
-            f"Cannot read notification field {_quote(path)}: nested over {_MAX_DEPTH} levels deep",
-        )
-    match value:
-        case str():
-            return _clean_text(value)
-        case None | bool() | int() | float() if _is_exact(value):
-            return value
-        case list() | tuple():
-            return [_clean(each, f"{path}[{i}]", depth + 1) for i, each in enumerate(value)]
-        case Mapping():
-            return {
-                _clean(str(key)): _clean(each, f"{path}.{key}", depth + 1)
-                for key, each in value.items()
-            }
-        case _:
-            raise NotificationError(
-                "invalid-json",
-                f"Cannot read notification field {_quote(path)} with value {_quote(value)}: "
-                "not a JSON value, or a number too large",
-            )
+            f"Cannot read notification field {_quote('$' + error.path)}{error}",
+        ) from error
+
+
+def _copy(value: Any, depth: int) -> Any:
+    kind = type(value)
+    if kind is str:
+        return _clean_text(value)
+    if kind is dict:
+        return _copy_members(value, _deeper(depth))
+    if kind is list:
+        return _copy_items(value, _deeper(depth))
+    if value is None or kind is bool:
+        return value
+    # The comparison is also False for what is not a number.
+    if kind in (int, float) and abs(value) < _NUMBER_LIMIT:
+        return value
+    raise _UncleanError(f" with value {_quote(value)}: not a JSON value, or a number too large")
+
+
+def _deeper(depth: int) -> int:
+    if depth > _MAX_DEPTH:
+        raise _UncleanError(f": nested over {_MAX_DEPTH} levels deep")
+    return depth + 1
+
+
+def _copy_members(members: dict[str, Any], depth: int) -> dict[str, Any]:
+    copied = {}
+    for key, each in members.items():
+        try:
+            copied[_clean_text(str(key))] = _copy(each, depth)
+        except _UncleanError as error:
+            error.path = f".{key}{error.path}"
+            raise
+    return copied
+
+
+def _copy_items(items: list[Any], depth: int) -> list[Any]:
+    copied = []
+    for index, each in enumerate(items):
+        try:
+            copied.append(_copy(each, depth))
+        except _UncleanError as error:
+            error.path = f"[{index}]{error.path}"
+            raise
+    return copied
 
 
 def _clean_text(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text.replace("\0", "\ufffd")
-
-
-def _is_exact(value: float | None) -> bool:
-    return value is None or abs(value) < _NUMBER_LIMIT  # also False for what is not a number
+    return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
 def _convert(value: object, into: type[_Shape], root: str) -> _Shape:
@@ -269,8 +301,8 @@ def _conversation_change(
             f"$.body.changes[{index}].result.conversationDetails.metaDataLastUpdateTs",
             "without a time, old and new cannot be told apart",
         )
-    canonical = json.dumps(raw, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    canonical = msgspec.json.encode(raw, order="deterministic")
+    digest = hashlib.sha256(canonical).hexdigest()
     return Change(
         kind="conversation",
         type=change.type,
