@@ -166,6 +166,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     told: Told = Told()
 
     @property
+    def last_seq(self) -> dict[str, int]:
+        """The highest sequence that came, by dialog."""
+        return {dialog_id: runs[-1] for dialog_id, runs in self.heard.items()}
+
+    @property
     def first_unanswered_consumer_ts(self) -> int | None:
         return self.unanswered[0] if self.unanswered else None
 
