@@ -9,23 +9,12 @@ import pytest
 
 from houston.models import Account
 from invoker import ingest
-from invoker.models import AgentSession, AgentSessionState, Connection
+from invoker.models import AgentSession, AgentSessionState, Connection, Notification
 from invoker.platforms.liveperson import Supervisor, Timing
 from tests import factories
 from tests.liveperson import ums as ums_module
+from tests.liveperson.timing import HURRIED
 from tests.liveperson.ums import ACCOUNT, Ums
-
-HURRIED = Timing(
-    lease=2.0,
-    renew=0.2,
-    margin=0.5,
-    look=0.1,
-    request=2.0,
-    first_wait=0.1,
-    settled=30.0,
-    throttled=0.1,
-    settling=0.5,
-)
 
 
 @pytest.fixture(scope="session")
@@ -88,3 +77,10 @@ def eventually(condition: Callable[[], Any], *, timeout_s: float = 10.0) -> Any:
 
 def is_connected() -> bool:
     return AgentSession.objects.filter(state=AgentSessionState.CONNECTED).exists()
+
+
+def lines() -> list[str]:
+    """The texts of all messages that were stored, in the order of their arrival."""
+    found = Notification.objects.filter(kind=".ams.ms.OnlineEventDistribution").order_by("pk")
+    bodies = [json.loads(bytes(one.body))["body"] for one in found]
+    return [body["event"]["message"] for body in bodies]

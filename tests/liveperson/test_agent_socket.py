@@ -18,7 +18,8 @@ from invoker.models import (
     Notification,
 )
 from invoker.platforms.liveperson import Timing
-from tests.liveperson.conftest import HURRIED, Start, eventually, is_connected
+from tests.liveperson.conftest import Start, eventually, is_connected, lines
+from tests.liveperson.timing import HURRIED
 from tests.liveperson.ums import Ums
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,13 +34,6 @@ def session() -> AgentSession:
 
 def is_in(state: AgentSessionState) -> bool:
     return AgentSession.objects.filter(state=state).exists()
-
-
-def lines() -> list[str]:
-    """The texts of all messages that were stored, in the order of their arrival."""
-    found = Notification.objects.filter(kind=".ams.ms.OnlineEventDistribution").order_by("pk")
-    bodies = [json.loads(bytes(one.body))["body"] for one in found]
-    return [body["event"]["message"] for body in bodies]
 
 
 def sent(ums: Ums, kind: str) -> list[dict[str, Any]]:
@@ -153,6 +147,14 @@ def test_frame_that_means_nothing_is_dropped(ums: Ums, start: Start, frame: str)
 
     assert eventually(lambda: lines() == ["hello"])
     assert len(ums.logins) == 1
+
+
+def test_half_an_emoji_costs_no_message(ums: Ums, start: Start) -> None:
+    start()
+
+    ums.open(text="cut \ud83d")
+
+    assert eventually(lambda: lines() == ["cut ?"])
 
 
 # Logging in ---------------------------------------------------------------------------------------
@@ -481,3 +483,15 @@ def test_claim_that_cannot_be_renewed_closes_the_socket_in_time(ums: Ums, start:
     assert eventually(lambda: not ums.peers(ums.bot))
 
     assert timezone.now() < lease_until
+
+
+def test_address_that_cannot_be_listened_on_is_said(ums: Ums, start: Start, settings: Any) -> None:
+    settings.AGENT_SOCKET_HOST = "192.0.2.1"
+
+    start()
+
+    assert eventually(lambda: AgentSession.objects.exclude(detail="").exists())
+    assert session().detail == (
+        'Cannot listen for workers on "192.0.2.1": Cannot assign requested address, '
+        "see HOUSTON_AGENT_SOCKET_HOST"
+    )

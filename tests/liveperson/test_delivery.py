@@ -1,5 +1,6 @@
 """Commands by the bot's own socket: a worker hands them over, the platform gets them."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -401,7 +402,8 @@ def test_stranger_who_says_something_else_gets_no_answer(door: Door, frame: byte
     with connect(door) as channel:
         receive(channel)
         channel.sendall(frame)
-        channel.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # hung up already
+            channel.shutdown(socket.SHUT_WR)
 
         assert rest(channel) == b""
 

@@ -386,6 +386,7 @@ class Ums:
         self.frames: list[tuple[str, dict[str, Any]]] = []
         self.logins: list[str] = []
         self.refreshes = 0
+        self.most_at_once = 0
         self.has_survey = False
         self._login_answers: list[tuple[int, dict[str, str], Any]] = []
         self._answers: list[tuple[str, Callable[[], None] | None]] = []
@@ -444,7 +445,8 @@ class Ums:
             self.conversations.clear()
             for seen in (self.frames, self.logins, self._login_answers, self._answers):
                 seen.clear()
-            self.refreshes, self.has_survey = 0, False
+            self.refreshes = self.most_at_once = 0
+            self.has_survey = False
         self.forget_tokens()
 
     # What tests do -----------------------------------------------------------------------------
@@ -599,6 +601,7 @@ class Ums:
         writer = asyncio.ensure_future(peer.write())
         with self._lock:
             self._peers.append(peer)
+            self.most_at_once = max(self.most_at_once, len(self.peers(peer.user)))
         try:
             async for frame in websocket:
                 self._answer(peer, json.loads(frame))

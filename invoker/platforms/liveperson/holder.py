@@ -6,6 +6,7 @@ the claim and so the socket. What comes over the socket is stored as webhooks ar
 
 import datetime as dt
 import logging
+import os
 import threading
 import time
 
@@ -102,7 +103,15 @@ class Holder:
             threading.Thread(target=self._renew, args=(claim,), name="agent claim", daemon=True),
             threading.Thread(target=self._watch, name="agent watch", daemon=True),
         ]
-        door = Door(self._host, self._answer)
+        try:
+            door = Door(self._host, self._answer)
+        except OSError as error:
+            why = f'Cannot listen for workers on "{self._host}": {os.strerror(error.errno or 0)}'
+            claim.note(AgentSessionState.OFFLINE, f"{why}, see HOUSTON_AGENT_SOCKET_HOST")
+            logger.error(why, extra=self._extra)  # noqa: TRY400 -- the words say it all
+            # Not given back at once: another host may do better when the lease ends.
+            self._stopping.wait(2 * self._timing.lease)
+            return
         try:
             for helper in helpers:
                 helper.start()

@@ -9,6 +9,7 @@ Source: `controller-bot.md` §1.2, §1.3.
 
 import asyncio
 import contextlib
+import json
 import logging
 import queue
 import ssl
@@ -254,8 +255,8 @@ class Ums:
 
     def _take(self, frame: bytes) -> None:
         try:
-            message = msgspec.json.decode(frame)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            message = _decode(frame)
+        except (ValueError, RecursionError):
             logger.warning("frame dropped: it is not JSON", extra={"bytes": len(frame)})
             return
         kind = message.get("kind") if isinstance(message, dict) else None
@@ -267,6 +268,15 @@ class Ums:
             if waiter is not None:
                 waiter.response = message
                 waiter.done.set()
+
+
+def _decode(frame: bytes) -> Any:
+    """Half an emoji, where somebody cut a text, is legal JSON and must not cost the frame."""
+    try:
+        return msgspec.json.decode(frame)
+    except msgspec.DecodeError:
+        text = json.dumps(json.loads(frame), ensure_ascii=False)
+        return msgspec.json.decode(text.encode("utf-8", "replace"))
 
 
 def _words(body: Any) -> str:
