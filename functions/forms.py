@@ -1,6 +1,7 @@
 """What people type into the console. Forms check the shape, services check the rules."""
 
 import json
+import re
 from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any
@@ -13,10 +14,12 @@ from django.utils.datastructures import MultiValueDict
 from functions import services
 from functions.models import State
 from invoker import events
-from invoker.models import Verdict
+from invoker.models import SKILL_ID_LENGTH, Verdict
 
 IN_PROGRESS = "in-progress"
 LONGEST_NOTE = 200
+# All skills a function can have, with what people may put between them.
+LONGEST_SKILLS = services.MAX_SKILLS * (SKILL_ID_LENGTH + 10)
 # What a version number can be in every database.
 LARGEST_NUMBER = 2**31 - 1
 
@@ -70,6 +73,32 @@ class VariablesField(forms.Field):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(self.clean(data) != (initial or {}))
+
+
+class SkillsField(forms.CharField):
+    """Ids of skills, separated by commas, spaces or lines. Empty means every skill."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            max_length=LONGEST_SKILLS,
+            help_text="Ids, separated by commas. It runs only while the conversation has one of "
+            "these skills; empty means every skill",
+            widget=forms.TextInput(
+                attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono",
+                       "placeholder": "All skills"}
+            ),
+        )  # fmt: skip
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str]:
+        return [skill_id for skill_id in re.split(r"[\s,]+", super().clean(value)) if skill_id]
+
+
+class SkillsForm(forms.Form):
+    skills = SkillsField()
 
 
 class CodeForm(forms.Form):
@@ -183,6 +212,7 @@ class NewFunctionForm(forms.Form):
     description = forms.CharField(
         max_length=services.MAX_DESCRIPTION, widget=forms.Textarea(attrs={"rows": 2})
     )
+    skills = SkillsField()
 
 
 class ListFilterForm(forms.Form):

@@ -6,7 +6,9 @@ from django.db import models
 from django.db.models import Q
 
 from invoker import events
-from invoker.models import ACCOUNT_ID_LENGTH, Deployment
+from invoker.models import ACCOUNT_ID_LENGTH, SKILL_ID_LENGTH, Deployment
+
+EVENT_TYPE_LENGTH = 60
 
 
 class State(models.TextChoices):
@@ -37,7 +39,9 @@ class Function(models.Model):
     account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
     name = models.CharField(max_length=50)
     description = models.CharField(max_length=200)
-    event_type = models.CharField(max_length=60, blank=True)
+    event_type = models.CharField(max_length=EVENT_TYPE_LENGTH, blank=True)
+    # Sorted; empty means every skill. `FunctionSkill` and `EventClaim` keep them from overlapping.
+    skills = models.JSONField(default=list, blank=True)
     code = models.TextField()
     environment = models.JSONField(default=dict, blank=True)
     version = models.PositiveIntegerField(default=1)
@@ -57,8 +61,8 @@ class Function(models.Model):
             models.UniqueConstraint(fields=["account_id", "name"], name="function_name_once"),
             models.UniqueConstraint(
                 fields=["account_id", "event_type"],
-                condition=Q(event_type__in=sorted(events.SINGLE_EVENT_TYPES)),
-                name="function_event_once",
+                condition=Q(event_type__in=sorted(events.SINGLE_EVENT_TYPES), skills=[]),
+                name="function_all_skills_once",
             ),
         ]
 
@@ -84,6 +88,48 @@ class Function(models.Model):
     @property
     def event(self) -> events.EventType:
         return events.EVENT_TYPES[self.event_type]
+
+
+class FunctionSkill(models.Model):
+    """One skill of one function: no other function of the event can have it."""
+
+    function = models.ForeignKey(Function, on_delete=models.CASCADE, related_name="+")
+    account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
+    event_type = models.CharField(max_length=EVENT_TYPE_LENGTH)
+    skill_id = models.CharField(max_length=SKILL_ID_LENGTH)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "event_type", "skill_id"], name="function_skill_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.function_id} skill {self.skill_id}"
+
+
+class EventClaim(models.Model):
+    """How an event of an account is shared: one function has it whole, or some have skills of it.
+
+    Whoever changes what a function listens to writes this row in the same transaction.
+    """
+
+    account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
+    event_type = models.CharField(max_length=EVENT_TYPE_LENGTH)
+    holder = models.OneToOneField(Function, on_delete=models.SET_NULL, null=True, related_name="+")
+    with_skills = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "event_type"], name="event_claim_once"),
+            models.CheckConstraint(
+                condition=Q(holder=None) | Q(with_skills=0), name="event_claim_whole_or_in_parts"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.event_type}"
 
 
 class Version(models.Model):

@@ -1,9 +1,9 @@
-"""Every change to a function: create, save, test, deploy, undeploy, restore, delete.
+"""Every change to a function: create, save, bind to skills, test, deploy, undeploy, delete.
 
 FunctionError                    has a stable `code`; the message says what to do
 ├── InvalidError                 a value breaks a rule; `field` says which
 ├── NameTakenError               another function of the account has this name
-├── EventTakenError              another function has this event; `holder` is it
+├── EventTakenError              others have this event, or these skills of it; `holders` are they
 ├── LimitError                   the account may not have more
 ├── UnchangedError               there was nothing to save
 ├── ConflictError                somebody saved a newer version; `newest` is it
@@ -15,6 +15,7 @@ FunctionError                    has a stable `code`; the message says what to d
 import datetime as dt
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -23,10 +24,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from functions import gallery
+from functions import claims, gallery
 from functions.models import Function, Stage, Version
 from invoker import calls, events, runtime
-from invoker.models import Deployment
+from invoker.models import SKILL_ID_LENGTH, Deployment
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ MAX_FUNCTIONS = 50
 MAX_NAME = 50
 MAX_DESCRIPTION = 200
 MAX_CODE = 100_000
+MAX_SKILLS = 50
 MAX_VARIABLES = 50
 MAX_VARIABLE_NAME = 200
 MAX_VARIABLE_VALUE = 1024
@@ -46,6 +48,8 @@ RESERVED_VARIABLES = frozenset(
 )  # fmt: skip
 LONGEST_BUILD = dt.timedelta(minutes=2)
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_]+")
+# Commas and spaces separate skills where people type them.
+SKILL_PATTERN = re.compile(r"[^\s,]+")
 VARIABLE_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -70,9 +74,9 @@ class NameTakenError(FunctionError):
 class EventTakenError(FunctionError):
     code = "event-taken"
 
-    def __init__(self, message: str, holder: Function | None) -> None:
+    def __init__(self, message: str, holders: Sequence[Function]) -> None:
         super().__init__(message)
-        self.holder = holder
+        self.holders = tuple(holders)
 
 
 class LimitError(FunctionError):
@@ -116,8 +120,11 @@ def create(
     by: str,
     template: gallery.Template | None = None,
     code: str = "",
+    skills: Sequence[str] = (),
 ) -> Function:
     """Make a function with its first version, from a template or from `code`.
+
+    With `skills` it runs only while a conversation has one of them, without for every skill.
 
     Raises:
         InvalidError, NameTakenError, EventTakenError, LimitError: nothing was made.
@@ -133,6 +140,8 @@ def create(
         raise InvalidError(
             "template", f'Cannot create "{name}": template "{template.name}" is for another event'
         )
+    refusal = f'Cannot create "{name}"'
+    _check_skills(kind, skills, refusal)
     siblings = Function.objects.filter(account_id=account_id)
     if siblings.count() >= MAX_FUNCTIONS:
         raise LimitError(
@@ -143,7 +152,7 @@ def create(
         if holders.count() >= kind.limit:
             raise EventTakenError(
                 f'Cannot create "{name}": {kind.limit} functions have the event "{kind.name}"',
-                holders.first(),
+                list(holders.order_by("name")),
             )
     try:
         with transaction.atomic():
@@ -152,22 +161,92 @@ def create(
                 name=name,
                 description=description,
                 event_type=event_type,
+                skills=sorted(skills),
                 code=source,
                 created_by=by,
                 updated_by=by,
             )
+            if not claims.take(function):
+                raise _taken(function, refusal)
             _keep_version(function, by, note="Created")
     except IntegrityError as error:
         if siblings.filter(name=name).exists():
             raise NameTakenError(
                 f'Cannot create "{name}": the account has a function of that name'
             ) from error
-        holder = siblings.filter(event_type=event_type).first()
-        raise EventTakenError(
-            f'Cannot create "{name}": the event "{kind.name}" already has a function, "{holder}"',
-            holder,
-        ) from error
+        unmade = Function(account_id=account_id, event_type=event_type)
+        raise _taken(unmade, refusal) from error
     return function
+
+
+def change_skills(function: Function, skills: Sequence[str], *, by: str) -> None:
+    """Bind a function to other skills; the next event already follows them, deployed or not.
+
+    The draft and its version stay as they are.
+
+    Raises:
+        InvalidError: a rule is broken, nothing was changed.
+        UnchangedError: the function has these skills already.
+        EventTakenError: another function has one of them, or the event.
+        NotAllowedError: the function was deleted meanwhile.
+    """
+    refusal = f'Cannot change the skills of "{function.name}"'
+    _check_skills(function.event, skills, refusal)
+    wanted = sorted(skills)
+    if wanted == function.skills:
+        raise UnchangedError(f'Nothing to save: the skills of "{function.name}" have not changed')
+    changed = Function(
+        pk=function.pk,
+        account_id=function.account_id,
+        event_type=function.event_type,
+        skills=wanted,
+    )
+    try:
+        with transaction.atomic():
+            # The function's row first: a deployment that ends now waits and takes these skills.
+            found = Function.objects.filter(pk=function.pk).update(
+                skills=wanted, updated_at=timezone.now(), updated_by=by
+            )
+            if not found:
+                raise NotAllowedError(f"{refusal}: it was deleted meanwhile")
+            claims.release(changed)
+            if not claims.take(changed):
+                raise _taken(changed, refusal)
+            Deployment.objects.filter(function_id=function.pk, active=True).update(skills=wanted)
+    except IntegrityError as error:
+        raise _taken(changed, refusal) from error
+    function.refresh_from_db()
+
+
+def _taken(function: Function, refusal: str) -> EventTakenError:
+    """Why a function cannot have its skills of its event, with those that have them."""
+    others = Function.objects.filter(
+        account_id=function.account_id, event_type=function.event_type
+    ).exclude(pk=function.pk)
+    holders = list(others.order_by("name"))
+    whole = [holder for holder in holders if not holder.skills]
+    event = f'the event "{function.event.name}"'
+    if whole:
+        return EventTakenError(f'{refusal}: {event} already has a function, "{whole[0]}"', whole)
+    if not function.skills:
+        names = ", ".join(f'"{holder}"' for holder in holders)
+        return EventTakenError(
+            f"{refusal}: {event} has functions for some skills, {names}, so name other skills",
+            holders,
+        )
+    wanted = set(function.skills)
+    overlapping = [holder for holder in holders if wanted.intersection(holder.skills)]
+    takings = (
+        f'{_name_skills(sorted(wanted.intersection(holder.skills)))} by "{holder}"'
+        for holder in overlapping
+    )
+    return EventTakenError(
+        f"{refusal}: taken are {', '.join(takings)}, so name other skills", overlapping
+    )
+
+
+def _name_skills(skills: Sequence[str]) -> str:
+    return f"skill {skills[0]}" if len(skills) == 1 else f"skills {', '.join(skills)}"
 
 
 def save_draft(
@@ -363,6 +442,7 @@ def delete(function: Function) -> None:
             raise NotAllowedError(
                 f'Cannot delete "{function.name}": it is deployed, undeploy it first'
             )
+        claims.release(function)
         function.delete()
 
 
@@ -397,6 +477,8 @@ def _serve(function: Function, deployment: Deployment) -> None:
         if not Function.objects.filter(pk=function.pk).update(stage=Stage.NONE, problems=[]):
             raise NotAllowedError(f'Cannot deploy "{function.name}": it was deleted meanwhile')
         _retire(function)
+        # Read here and not when the build began: they change without a deployment.
+        deployment.skills = Function.objects.values_list("skills", flat=True).get(pk=function.pk)
         deployment.save()
         Function.objects.filter(pk=function.pk).update(deployment=deployment)
     function.refresh_from_db()
@@ -453,6 +535,28 @@ def _check_description(description: str) -> None:
         raise InvalidError(
             "description", f"Cannot save: the description must have 1 to {MAX_DESCRIPTION} letters"
         )
+
+
+def _check_skills(kind: events.EventType, skills: Sequence[str], refusal: str) -> None:
+    if skills and not kind.takes_skills:
+        raise InvalidError("skills", f'{refusal}: the event "{kind.name}" knows no skills')
+    if len(skills) > MAX_SKILLS:
+        raise InvalidError(
+            "skills", f"{refusal}: it names {len(skills)} skills, at most {MAX_SKILLS} fit"
+        )
+    for position, skill_id in enumerate(skills):
+        if (
+            not SKILL_PATTERN.fullmatch(skill_id)
+            or not skill_id.isprintable()
+            or len(skill_id) > SKILL_ID_LENGTH
+        ):
+            raise InvalidError(
+                "skills",
+                f'{refusal}: "{skill_id[:60]}" is no skill, use its id, 1 to {SKILL_ID_LENGTH} '
+                "visible characters without commas",
+            )
+        if skill_id in skills[:position]:
+            raise InvalidError("skills", f"{refusal}: skill {skill_id} is there twice")
 
 
 def _check_code(code: str) -> None:

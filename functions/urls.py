@@ -12,6 +12,7 @@ console_urls: list[URLPattern] = [
     path("functions/new-function/", creating.new, name="new"),
     path("functions/<slug:name>/", editing.edit, name="edit"),
     path("functions/<slug:name>/save/", editing.save, name="save"),
+    path("functions/<slug:name>/skills/", editing.change_skills, name="skills"),
     path("functions/<slug:name>/test/", editing.test, name="test"),
     path("functions/<slug:name>/deploy/", releasing.deploy, name="deploy"),
     path("functions/<slug:name>/undeploy/", listing.undeploy, name="undeploy"),

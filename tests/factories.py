@@ -11,6 +11,7 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
+from functions import claims
 from functions.models import Function, Version
 from houston.models import Account, ApiClient, Membership, Role, User
 from invoker import events
@@ -178,6 +179,12 @@ class FunctionFactory(DjangoModelFactory):
     updated_by = "kim"
     first_version = factory.RelatedFactory("tests.factories.VersionFactory", "function")
 
+    @classmethod
+    def _create(cls, model_class, *args, **fields):
+        function = super()._create(model_class, *args, **fields)
+        assert claims.take(function), f"others have {function.event_type} {function.skills}"
+        return function
+
 
 class VersionFactory(DjangoModelFactory):
     class Meta:
@@ -289,6 +296,7 @@ def deployed(**fields: object) -> Function:
         version=function.version,
         code=function.code,
         environment=function.environment,
+        skills=function.skills,
     )
     function.save(update_fields=["deployment"])
     return function

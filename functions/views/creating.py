@@ -24,10 +24,13 @@ function lambda(input, callback) {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An event type in the list; `holder` is the function that keeps others from having it."""
+    """An event type in the list, with the functions that keep others from having it, or parts."""
 
     event: events.EventType
     holder: str
+    """The function that leaves nothing to others, "" while there is something left."""
+    parts: list[Function]
+    """Functions that have some skills of it, and leave the others."""
 
 
 @with_editor
@@ -69,12 +72,17 @@ def _create(request: ConsoleRequest, account_id: str) -> HttpResponse:
                 by=request.user.get_username(),
                 template=template,
                 code=EMPTY_SOURCE,
+                skills=form.cleaned_data["skills"],
             )
         except services.InvalidError as error:
             form.add_error(error.field if error.field in form.fields else None, str(error))
         except services.NameTakenError as error:
             form.add_error("name", str(error))
-        except (services.EventTakenError, services.LimitError) as error:
+        except services.EventTakenError as error:
+            form.add_error(
+                "skills" if events.EVENT_TYPES[event_id].takes_skills else None, str(error)
+            )
+        except services.LimitError as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, f'"{function.name}" is created: try it with the sample')
@@ -99,9 +107,8 @@ def _page(
         {
             "groups": offers,
             "event": events.EVENT_TYPES[event_id],
-            "holder": next(
-                each.holder for group in offers.values() for each in group
-                if each.event.id == event_id
+            "offer": next(
+                each for group in offers.values() for each in group if each.event.id == event_id
             ),
             "templates": [each for each in gallery.load() if each.event_type == event_id],
             "template": template,
@@ -113,21 +120,26 @@ def _page(
 
 
 def _offers(account_id: str) -> Mapping[events.Group, list[Offer]]:
-    names: dict[str, list[str]] = {}
+    holders: dict[str, list[Function]] = {}
     own = Function.objects.filter(account_id=account_id).order_by("name")
-    for event_type, name in own.values_list("event_type", "name"):
-        names.setdefault(event_type, []).append(name)
+    for function in own.only("name", "event_type", "skills"):
+        holders.setdefault(function.event_type, []).append(function)
     groups: dict[events.Group, list[Offer]] = {}
     for event in events.EVENT_TYPES.values():
-        holders = names.get(event.id, [])
-        full = event.limit is not None and len(holders) >= event.limit
-        groups.setdefault(event.group, []).append(Offer(event, holders[0] if full else ""))
+        groups.setdefault(event.group, []).append(_offer(event, holders.get(event.id, [])))
     return groups
+
+
+def _offer(event: events.EventType, holders: list[Function]) -> Offer:
+    parts = [holder for holder in holders if holder.skills]
+    full = event.limit is not None and len(holders) - len(parts) >= event.limit
+    return Offer(event, holders[0].name if full else "", parts)
 
 
 def _first_free(account_id: str) -> str:
     offers = [each for group in _offers(account_id).values() for each in group]
-    return next((each.event.id for each in offers if not each.holder), events.NO_EVENT)
+    free = (each.event.id for each in offers if not each.holder and not each.parts)
+    return next(free, events.NO_EVENT)
 
 
 def _template(event_id: str, slug: str | None) -> gallery.Template | None:

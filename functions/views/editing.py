@@ -11,7 +11,7 @@ from django_htmx.http import reswap, retarget
 
 from functions import services
 from functions.access import DEVELOPER, ConsoleRequest, requires
-from functions.forms import CodeForm, DraftForm, TestForm
+from functions.forms import CodeForm, DraftForm, SkillsForm, TestForm
 from functions.models import Function
 from functions.views import drawing
 from functions.views.comparing import compare_variables
@@ -27,7 +27,11 @@ PAGE = "functions/edit.html"
 @require_GET
 def edit(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
     function = find_function(account_id, name)
-    form = DraftForm(
+    return _page(request, function, _saved_draft(function))
+
+
+def _saved_draft(function: Function) -> DraftForm:
+    return DraftForm(
         initial={
             "version": function.version,
             "code": function.code,
@@ -35,7 +39,6 @@ def edit(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
             "environment": function.environment,
         }
     )
-    return _page(request, function, form)
 
 
 @with_editor
@@ -110,6 +113,49 @@ def test(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
     return _refuse(request, function, form)
 
 
+@with_editor
+@require_POST
+@requires(DEVELOPER)
+def change_skills(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    """Bind the function to other skills at once; the draft is another form and stays as it is."""
+    function = find_function(account_id, name)
+    form = SkillsForm(request.POST)
+    if form.is_valid():
+        try:
+            services.change_skills(
+                function, form.cleaned_data["skills"], by=request.user.get_username()
+            )
+        except services.UnchangedError as error:
+            messages.info(request, str(error))
+        except services.FunctionError as error:
+            form.add_error("skills", str(error))
+        else:
+            messages.success(request, _describe_skills(function))
+    if not form.is_valid():
+        if not request.htmx:
+            return _page(request, function, _saved_draft(function), skills=form, status=422)
+        return _show_skills(request, function, form, status=422)
+    if not request.htmx:
+        return redirect("functions:edit", account_id, name)
+    return _show_skills(request, function, _bound_skills(function))
+
+
+def _describe_skills(function: Function) -> str:
+    bound = f"for skills {', '.join(function.skills)}" if function.skills else "for all skills"
+    return f'"{function.name}" is {bound} from now on'
+
+
+def _bound_skills(function: Function) -> SkillsForm:
+    return SkillsForm(initial={"skills": function.skills})
+
+
+def _show_skills(
+    request: ConsoleRequest, function: Function, form: SkillsForm, *, status: int = 200
+) -> HttpResponse:
+    context = {"function": function, "skills": form, "may_change": True}
+    return render(request, f"{PAGE}#skills", context, status=status)
+
+
 def _refuse(
     request: ConsoleRequest, function: Function, form: CodeForm, *, status: int = 422
 ) -> HttpResponse:
@@ -151,6 +197,7 @@ def _page(
     form: DraftForm,
     *,
     run: drawing.Run | None = None,
+    skills: SkillsForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     sample = json.dumps(events.sample(function.event_type), indent=2, ensure_ascii=False)
@@ -160,6 +207,7 @@ def _page(
         "sample": sample,
         "payload": request.POST.get("payload", sample),
         "run": run,
+        "skills": skills or _bound_skills(function),
         "budget_ms": drawing.BUDGET_MS,
         "may_change": may_change(request),
         "packages": _packages(),

@@ -62,7 +62,7 @@ def test_event_that_has_a_function_is_refused_and_names_its_holder() -> None:
     with pytest.raises(services.EventTakenError) as caught:
         make("other")
 
-    assert caught.value.holder == first
+    assert caught.value.holders == (first,)
     assert str(caught.value) == (
         'Cannot create "other": the event "Messaging New Conversation" already has a function, '
         '"greet"'
