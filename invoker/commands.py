@@ -123,25 +123,102 @@ def _check_transfer(item: dict[str, Any]) -> Asked:
     return Asked(name, fields)
 
 
-def record(event: Event, asked: list[Asked], invocation: Invocation | None) -> None:
+def record(
+    event: Event,
+    asked: list[Asked],
+    invocation: Invocation | None,
+    state: conversations.State | None,
+) -> None:
     """Write down what an event leads to, before anything leaves the house.
 
     Adds the account's automatic message when the function asked for no message and did not ask
     for silence either. Call it inside the lease's transaction.
     """
     rows = [_row(event, one, invocation) for one in asked]
-    has_message = any(
-        one.type == CommandType.MESSAGE and one.reason in ("", "empty") for one in asked
-    )
-    if not has_message and events.EVENT_TYPES[event.type].runs_commands:
-        text = automatic_messages.text_for(event.account_id, event.subtype)
-        if text:
-            rows.append(_row(event, Asked(CommandType.MESSAGE, {"text": text}), None))
+    automatic = automatic_message(_occasion(event, state), asked)
+    if automatic:
+        rows.append(_row(event, automatic, None))
     # Kept in the order of delivery: message, transfer, close, then what was dropped.
     rows.sort(key=lambda row: (row.state == CommandState.DROPPED, _rank(row.type)))
     for position, row in enumerate(rows):
         row.position = position
     Command.objects.bulk_create(rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """What an automatic message is chosen by. `effective_ttr` is -1 where nobody set a time."""
+
+    account_id: str
+    event_type: str
+    subtype: str
+    skill_id: str = conversations.NO_SKILL
+    language: str | None = None
+    effective_ttr: int = -1
+    agent_nickname: str = ""
+
+
+def automatic_message(occasion: Occasion, asked: list[Asked]) -> Asked | None:
+    """The account's own message, where what a function asked for leaves room for it.
+
+    Returns:
+        None where there is nothing to say; with a reason where a text exists and does not go out.
+    """
+    if not events.EVENT_TYPES[occasion.event_type].runs_commands:
+        return None
+    if any(one.type == CommandType.MESSAGE and one.reason in ("", "empty") for one in asked):
+        return None
+    chosen = automatic_messages.choose(
+        occasion.account_id,
+        occasion.subtype,
+        skill_id=occasion.skill_id,
+        language=occasion.language,
+        facts=automatic_messages.Facts(
+            now_ms=int(timezone.now().timestamp() * 1000),
+            effective_ttr=occasion.effective_ttr,
+            agent_nickname=occasion.agent_nickname,
+        ),
+    )
+    if not chosen.text:
+        if chosen.reason == automatic_messages.NO_TEXT:
+            return None
+        return Asked(CommandType.MESSAGE, reason=chosen.reason, detail=chosen.detail)
+    fields: dict[str, Any] = {"text": chosen.text}
+    if chosen.names_response_time:
+        fields[guards.UNTIL] = occasion.effective_ttr
+    return Asked(CommandType.MESSAGE, fields)
+
+
+def _occasion(event: Event, state: conversations.State | None) -> Occasion:
+    # Surveys have another payload, and no automatic message.
+    general: dict[str, Any] = event.payload.get("general") or {}
+    routing: dict[str, Any] = event.payload.get("routing") or {}
+    said_ttr = general.get("effectiveTTR")
+    return Occasion(
+        account_id=event.account_id,
+        event_type=event.type,
+        subtype=event.subtype,
+        skill_id=routing.get("newSkillId", conversations.NO_SKILL),
+        language=general.get("clientLanguage"),
+        effective_ttr=state.effective_ttr if state else read_ttr(said_ttr),
+        agent_nickname=_nickname(state),
+    )
+
+
+def read_ttr(said: Any) -> int:
+    """`general.effectiveTTR` as a number, -1 for what is none."""
+    try:
+        return int(said)
+    except (TypeError, ValueError):
+        return -1
+
+
+def _nickname(state: conversations.State | None) -> str:
+    """What the platform calls the assigned agent, empty where it does not say."""
+    if state is None:
+        return ""
+    agents = [one.id for one in state.participants if one.role == "ASSIGNED_AGENT"]
+    return next((state.nicknames[each] for each in agents if each in state.nicknames), "")
 
 
 def _row(event: Event, one: Asked, invocation: Invocation | None) -> Command:
@@ -166,7 +243,11 @@ def _rank(name: str) -> int:
 
 
 def deliver(
-    lease: Lease, connection: Connection, event: Event, state: conversations.State | None
+    lease: Lease,
+    connection: Connection,
+    event: Event,
+    state: conversations.State | None,
+    hours: conversations.Hours,
 ) -> dt.datetime | None:
     """Carry out what is open of an event, in order, each at most as often as it may be.
 
@@ -180,7 +261,7 @@ def deliver(
         command.event = event
         if command.due_at and command.due_at > timezone.now():
             return command.due_at
-        if not _may_send(lease, connection, command, state):
+        if not _may_send(lease, connection, command, state, hours):
             continue
         due_at = _attempt(lease, connection, command)
         if due_at:
@@ -189,7 +270,11 @@ def deliver(
 
 
 def _may_send(
-    lease: Lease, connection: Connection, command: Command, state: conversations.State | None
+    lease: Lease,
+    connection: Connection,
+    command: Command,
+    state: conversations.State | None,
+    hours: conversations.Hours,
 ) -> bool:
     interrupted = command.state == CommandState.SENDING
     if (
@@ -205,7 +290,10 @@ def _may_send(
             detail="The process ended between sending and recording, so it is not sent again",
         )
         return False
-    stale = guards.check(command, state, now=timezone.now())
+    if command.type == CommandType.CLOSE and state and state.state == "CLOSE":
+        _settle(lease, command, CommandState.SENT, reason="", detail="It was closed already")
+        return False
+    stale = guards.check(command, state, now=timezone.now(), hours=hours)
     if stale and interrupted:
         # It may have been carried out, which is why the conversation looks different now.
         detail = f"The process ended between sending and recording. Not sent again: {stale.detail}"
@@ -227,12 +315,20 @@ def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datet
     try:
         answer = PLATFORMS[connection.platform].deliver(connection, command)
     except DeliveryError as error:
+        if (
+            error.unknown
+            and command.type == CommandType.MESSAGE
+            and connection.message_delivery == MessageDelivery.AT_MOST_ONCE
+        ):
+            detail = f"It may have arrived, so it is not sent again: {error}"
+            _settle(lease, command, CommandState.UNCERTAIN, reason="no-answer", detail=detail)
+            return None
         if error.permanent or command.attempts >= settings.CALLBACK_ATTEMPTS:
             reason = error.reason if error.permanent else "gave-up"
             _settle(lease, command, CommandState.FAILED, reason=reason, detail=str(error))
             return None
         # Coming back later than its age allows would only keep others waiting.
-        last = command.event.received_at + dt.timedelta(seconds=settings.EVENT_MAX_AGE_S)
+        last = command.event.received_at + dt.timedelta(seconds=guards.max_age_s(command.event))
         due_at = timezone.now() + dt.timedelta(seconds=_wait_s(command.attempts, error))
         if due_at > last:
             _settle(lease, command, CommandState.FAILED, reason="gave-up", detail=str(error))

@@ -1,41 +1,74 @@
-"""Notifications to state and events: what is stored of a conversation is brought up to date."""
+"""Notifications and time to state and events: what is stored of a conversation, kept up to date."""
 
 import datetime as dt
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from invoker import conversations
+from invoker import automatic_messages, conversations, events
 from invoker.fields import storable
 from invoker.models import (
+    Command,
+    CommandState,
+    CommandType,
     Conversation,
     Event,
+    EventState,
     Lease,
     LeaseLostError,
     Notification,
     NotificationState,
+    Verdict,
 )
 from invoker.platforms import PLATFORMS, Derived, RejectedError
 
 logger = logging.getLogger(__name__)
 
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 # A webhook is retried for three days at most (`controller-bot.md` §2.3). A time further away is
 # not lateness but a clock that cannot be compared with ours.
 COMPARABLE_MS = 3 * 24 * 3600 * 1000
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# Timers count by the platform's clock, so one that is far away is looked at again before: ours
+# may have been wrong when it was set.
+LOOK_AGAIN = dt.timedelta(hours=1)
+# A function that answers its own transfer with a transfer would never end. Source: §3.4.9.
+LOOP_WINDOW = dt.timedelta(seconds=10)
+LOOP_EVENTS = 5
+LONGEST_CHAIN = 20
+# How long after a command the platform may take to tell what came of it.
+ECHO = dt.timedelta(seconds=30)
 # The database is away, locked or full: nothing is wrong with what is being handled.
 PASSING_FAULTS = (OperationalError, InterfaceError)
 
+SUPPRESSED = {
+    "auto-closed": "The consumer's last conversation was closed by the system within the last 48 "
+    "hours, so this one counts as its continuation and nobody is welcomed again",
+}
 
-def digest(lease: Lease, conversation: Conversation) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an account has set that decides about events: its office hours and idle times."""
+
+    hours: conversations.Hours
+    idle_times: Callable[[str], conversations.IdleTimes]
+
+    @classmethod
+    def load(cls, account_id: str) -> "Rules":
+        return cls(conversations.ALWAYS_OPEN, automatic_messages.idle_times(account_id))
+
+
+def digest(lease: Lease, conversation: Conversation, rules: Rules) -> None:
     """Bring the stored state up to date with every notification that waits."""
     waiting = conversation.notifications.filter(state=NotificationState.PENDING).order_by("pk")
     for notification in waiting:
         try:
             with lease.transaction():
-                note = _digest_one(conversation, notification)
+                note = _digest_one(conversation, notification, rules)
                 _set_digested(notification, NotificationState.DONE, note=note)
         except (LeaseLostError, *PASSING_FAULTS):
             raise
@@ -45,10 +78,61 @@ def digest(lease: Lease, conversation: Conversation) -> None:
             logger.exception(
                 "cannot digest a notification", extra={"notification_id": notification.pk}
             )
-            conversation.refresh_from_db(fields=["state", "state_version"])
+            conversation.refresh_from_db(fields=["state", "state_version", "consumer_id"])
             with lease.transaction():
                 message = error.message if isinstance(error, RejectedError) else repr(error)
                 _set_digested(notification, NotificationState.FAILED, error=storable(message))
+
+
+def add_idle_events(
+    lease: Lease, conversation: Conversation, rules: Rules
+) -> tuple[bool, dt.datetime | None]:
+    """Look at the clock: add the idle events that are due by now.
+
+    Everything is computed anew from the state and the settings, so a restart, a timer that was
+    changed, or a clock that was put right needs no care.
+
+    Returns:
+        Whether there are new events, and when to look again if there are none (None: no need).
+    """
+    state = stored_state(conversation)
+    if state is None:
+        return False, None
+    now = timezone.now()
+    if _millis(now) - state.ts_ms > COMPARABLE_MS:
+        return False, None
+    found = conversations.idle(
+        state,
+        _circumstances(
+            conversation,
+            rules,
+            now_ms=_millis(now),
+            high_water_ms=_millis(conversation.connection.listening_since),
+        ),
+    )
+    if found.events:
+        with lease.transaction():
+            _keep(conversation, found.state)
+            _add_events(conversation, found.events, received_at=now)
+        return True, None
+    if found.due_ms is None:
+        return False, None
+    return False, min(_moment(found.due_ms), now + LOOK_AGAIN)
+
+
+def look_again(account_id: str) -> None:
+    """Have the account's open conversations looked at: its office hours or idle times changed."""
+    open_ones = Conversation.objects.filter(
+        account_id=account_id, state__contains='"state":"OPEN"'
+    ).exclude(due_at__lte=timezone.now())
+    open_ones.update(due_at=timezone.now())
+
+
+def stored_state(conversation: Conversation) -> conversations.State | None:
+    """The conversation's state as the derivation left it, None before the first notification."""
+    if conversation.state is None:
+        return None
+    return msgspec.convert(conversation.state, conversations.State)
 
 
 def _set_digested(
@@ -59,72 +143,183 @@ def _set_digested(
     )
 
 
-def _digest_one(conversation: Conversation, notification: Notification) -> str:
-    connection = conversation.connection
-    change = PLATFORMS[connection.platform].digest(bytes(notification.body))
+def _digest_one(conversation: Conversation, notification: Notification, rules: Rules) -> str:
+    change = PLATFORMS[conversation.connection.platform].digest(bytes(notification.body))
+    received_at = notification.received_at
     if isinstance(change, Derived):
-        _add_events(
-            conversation,
-            notification,
-            [
-                conversations.DerivedEvent(
-                    type=change.event_type,
-                    subtype=change.payload["general"]["cbotEventType"],
-                    occurred_ms=change.occurred_ms,
-                    payload=change.payload,
-                )
-            ],
+        event = conversations.DerivedEvent(
+            type=change.event_type,
+            subtype=change.payload["general"]["cbotEventType"],
+            occurred_ms=change.occurred_ms,
+            payload=change.payload,
         )
+        _add_events(conversation, [event], notification=notification, received_at=received_at)
         return ""
-    now_ms = int(notification.received_at.timestamp() * 1000)
-    if abs(now_ms - change.ts_ms) > COMPARABLE_MS:
-        now_ms = change.ts_ms
-    derivation = conversations.derive(
-        stored_state(conversation),
-        change,
-        conversations.Circumstances(
-            now_ms=now_ms,
-            account_id=conversation.account_id,
-            own_ids=frozenset(connection.own_ids),
-        ),
+    old = stored_state(conversation)
+    now_ms = _millis(received_at)
+    comparable = abs(now_ms - change.ts_ms) <= COMPARABLE_MS
+    circumstances = _circumstances(
+        conversation,
+        rules,
+        now_ms=now_ms if comparable else change.ts_ms,
+        high_water_ms=_millis(conversation.connection.listening_since) if comparable else 0,
+        previous=None if old and old.state else _previous(conversation, change),
     )
-    conversation.state = msgspec.to_builtins(derivation.state)
-    conversation.state_version = derivation.state.version
-    Conversation.objects.filter(pk=conversation.pk).update(
-        state=conversation.state, state_version=conversation.state_version
-    )
-    _add_events(conversation, notification, derivation.events)
+    derivation = conversations.derive(old, change, circumstances)
+    _keep(conversation, derivation.state)
+    _add_events(conversation, derivation.events, notification=notification, received_at=received_at)
     return derivation.note
 
 
-def stored_state(conversation: Conversation) -> conversations.State | None:
-    """The conversation's state as the derivation left it, None before the first notification."""
-    if conversation.state is None:
+def _circumstances(
+    conversation: Conversation,
+    rules: Rules,
+    *,
+    now_ms: int,
+    high_water_ms: int = 0,
+    previous: conversations.Previous | None = None,
+) -> conversations.Circumstances:
+    return conversations.Circumstances(
+        now_ms=now_ms,
+        account_id=conversation.account_id,
+        own_ids=frozenset(conversation.connection.own_ids),
+        hours=rules.hours,
+        idle_times=rules.idle_times,
+        high_water_ms=high_water_ms,
+        previous=previous,
+        history_known=True,
+    )
+
+
+def _previous(
+    conversation: Conversation, change: conversations.Change
+) -> conversations.Previous | None:
+    """The conversation that this one's consumer had before on the same connection."""
+    if not isinstance(change.body, conversations.Snapshot):
         return None
-    return msgspec.convert(conversation.state, conversations.State)
+    consumers = [each.id for each in change.body.participants or () if each.role == "CONSUMER"]
+    if len(consumers) != 1:
+        return None
+    earlier = (
+        Conversation.objects.filter(
+            connection_id=conversation.connection_id, consumer_id=consumers[0]
+        )
+        .exclude(pk=conversation.pk)
+        .order_by("-pk")
+        .first()
+    )
+    state = stored_state(earlier) if earlier else None
+    if state is None:
+        return None
+    return conversations.Previous(state.close_reason, state.end_ts or state.ts_ms)
+
+
+def _keep(conversation: Conversation, state: conversations.State) -> None:
+    conversation.state = msgspec.to_builtins(state)
+    conversation.state_version = state.version
+    conversation.consumer_id = state.consumer_id[:200]
+    Conversation.objects.filter(pk=conversation.pk).update(
+        state=conversation.state,
+        state_version=conversation.state_version,
+        consumer_id=conversation.consumer_id,
+    )
 
 
 def _add_events(
     conversation: Conversation,
-    notification: Notification,
-    derived: "tuple[conversations.DerivedEvent, ...] | list[conversations.DerivedEvent]",
+    derived: Sequence[conversations.DerivedEvent],
+    *,
+    received_at: dt.datetime,
+    notification: Notification | None = None,
 ) -> None:
+    """Write down what is to be handled, and what is only to be shown.
+
+    What the bot's own commands led to is handled like anything else, somebody may rely on it,
+    until it comes too often or without an end.
+    """
     if not derived:
         return
     last = conversation.events.order_by("-position").values_list("position", flat=True).first()
-    Event.objects.bulk_create(
-        [
-            Event(
-                account_id=conversation.account_id,
-                conversation=conversation,
-                notification=notification,
-                type=one.type,
-                subtype=one.subtype,
-                payload=one.payload,
-                position=position,
-                occurred_at=EPOCH + dt.timedelta(milliseconds=one.occurred_ms),
-                received_at=notification.received_at,
-            )
-            for position, one in enumerate(derived, start=(last or 0) + 1)
-        ]
+    own = _own_commands(conversation, received_at)
+    recent = conversation.events.filter(
+        caused_by__isnull=False, received_at__gt=received_at - LOOP_WINDOW
     )
+    caused = recent.count() if own else 0
+    rows = []
+    for position, one in enumerate(derived, start=(last or 0) + 1):
+        cause = next((command for command in own if _leads_to(command, one)), None)
+        row = Event(
+            account_id=conversation.account_id,
+            conversation=conversation,
+            notification=notification,
+            type=one.type,
+            subtype=one.subtype,
+            payload=one.payload,
+            position=position,
+            occurred_at=_moment(one.occurred_ms),
+            received_at=received_at,
+            caused_by=cause,
+            chain=cause.event.chain + 1 if cause else 0,
+        )
+        if one.suppressed:
+            _close(row, Verdict.SUPPRESSED, one.suppressed, SUPPRESSED[one.suppressed])
+        elif cause:
+            caused += 1
+            loop = _loop(row, caused)
+            if loop:
+                _close(row, Verdict.LOOP, "loop", loop)
+        rows.append(row)
+    Event.objects.bulk_create(rows)
+
+
+def _close(event: Event, verdict: Verdict, reason: str, detail: str) -> None:
+    event.state = EventState.DONE
+    event.verdict = verdict
+    event.reason = reason
+    event.detail = detail
+    event.finished_at = timezone.now()
+
+
+def _own_commands(conversation: Conversation, received_at: dt.datetime) -> list[Command]:
+    """Transfers and closes that the bot has just carried out here, the newest first."""
+    done = Command.objects.filter(
+        event__conversation=conversation,
+        type__in=(CommandType.TRANSFER, CommandType.CLOSE),
+        state__in=(CommandState.SENDING, CommandState.SENT, CommandState.UNCERTAIN),
+        created_at__gt=received_at - ECHO,
+    )
+    return list(done.select_related("event").order_by("-created_at"))
+
+
+def _leads_to(command: Command, one: conversations.DerivedEvent) -> bool:
+    if command.type == CommandType.CLOSE:
+        return one.type == events.CONVERSATION_END.id
+    if one.type == events.CONVERSATION_ROUTING.id:
+        asked: str | None = command.fields.get("skillId")
+        return asked in (None, one.payload["routing"]["newSkillId"])
+    return one.type == events.PARTICIPANTS_CHANGE.id
+
+
+def _loop(event: Event, caused: int) -> str:
+    """Why an event that the bot caused itself is not handled. Empty when it is."""
+    if caused > LOOP_EVENTS:
+        return (
+            f"The bot's own commands caused more than {LOOP_EVENTS} events of this conversation "
+            f"within {LOOP_WINDOW.total_seconds():.0f} s, so this one is not handled: look for "
+            "functions that answer each other's transfers"
+        )
+    if event.chain > LONGEST_CHAIN:
+        return (
+            f"The bot's own commands led from one event to the next {LONGEST_CHAIN} times in this "
+            "conversation, so this one is not handled: look for functions that answer each "
+            "other's transfers"
+        )
+    return ""
+
+
+def _millis(at: dt.datetime) -> int:
+    return (at - EPOCH) // dt.timedelta(milliseconds=1)
+
+
+def _moment(ms: int) -> dt.datetime:
+    return EPOCH + dt.timedelta(milliseconds=ms)

@@ -18,7 +18,7 @@ from django.db import DatabaseError, connections
 from django.db.models import Q
 from django.utils import timezone
 
-from invoker import calls, commands, digesting, events, invocations, runtime
+from invoker import calls, commands, digesting, events, guards, invocations, runtime
 from invoker.models import (
     CommandState,
     ControllerBot,
@@ -44,6 +44,9 @@ RENEW_EVERY_S = 3.0
 SWEEP_AFTER = dt.timedelta(seconds=1)
 SWEEP_LIMIT = 500
 AFTER_ERROR = dt.timedelta(seconds=5)
+# What failed in Houston's own machinery gets a moment to recover, a function's error does not.
+PLATFORM_PAUSE = dt.timedelta(seconds=0.5)
+SKILLS_SHOWN = 20
 GIVE_UP_AFTER = 5
 
 
@@ -118,17 +121,23 @@ _renewer = _Renewer()
 
 def _drain(lease: Lease) -> int:
     conversation = Conversation.objects.select_related("connection").get(pk=lease.conversation_pk)
+    rules = digesting.Rules.load(conversation.account_id)
     finished = 0
     while True:
         seen = lease.arrived()
-        digesting.digest(lease, conversation)
+        digesting.digest(lease, conversation, rules)
         event = conversation.events.exclude(state=EventState.DONE).order_by("position").first()
-        due_at = None
-        if event is not None:
+        if event is None:
+            added, due_at = digesting.add_idle_events(lease, conversation, rules)
+            if added:
+                continue
+        else:
             event.conversation = conversation
-            due_at = _handle_or_give_up(lease, conversation, event)
+            due_at = _handle_or_give_up(lease, conversation, event, rules)
             if due_at is None:
                 finished += 1
+                continue
+            if due_at <= timezone.now():
                 continue
         # Not released when something arrived meanwhile: take note of it first.
         if lease.release(seen=seen, due_at=due_at):
@@ -136,11 +145,11 @@ def _drain(lease: Lease) -> int:
 
 
 def _handle_or_give_up(
-    lease: Lease, conversation: Conversation, event: Event
+    lease: Lease, conversation: Conversation, event: Event, rules: digesting.Rules
 ) -> dt.datetime | None:
     """Handle an event; one that fails us again and again must not hold up those behind it."""
     try:
-        return _handle(lease, conversation, event)
+        return _handle(lease, conversation, event, rules)
     except (LeaseLostError, *digesting.PASSING_FAULTS):
         raise
     except Exception:
@@ -154,44 +163,68 @@ def _handle_or_give_up(
         return timezone.now() + AFTER_ERROR
 
 
-def _handle(lease: Lease, conversation: Conversation, event: Event) -> dt.datetime | None:
+def _handle(
+    lease: Lease, conversation: Conversation, event: Event, rules: digesting.Rules
+) -> dt.datetime | None:
     """Run the function of an event and carry out what it asked for.
 
     Returns:
         None when the event is done, else when to come back to it.
     """
     if event.state == EventState.WAITING:
-        if not _functions_enabled(event.account_id):
+        bot = ControllerBot.objects.filter(pk=event.account_id).first()
+        if bot is None or bot.functions_enabled_at is None:
             _finish(lease, event, Verdict.DISABLED)
             return None
         invocation = _begin_invocation(lease, event)
         result = _run(event, invocation) if invocation else None
         # What arrived while the function ran decides whether its commands still make sense.
-        digesting.digest(lease, conversation)
+        digesting.digest(lease, conversation, rules)
+        again_at = _again_at(bot, event, invocation, result) if invocation and result else None
         with lease.transaction():
             if invocation and result:
                 invocations.record(invocation, result)
-            commands.record(event, _asked(event, result), invocation)
-            Event.objects.filter(pk=event.pk).update(state=EventState.DELIVERING)
+            if again_at is None:
+                state = digesting.stored_state(conversation)
+                commands.record(event, _asked(event, result), invocation, state)
+                Event.objects.filter(pk=event.pk).update(
+                    state=EventState.DELIVERING, reason=event.reason, detail=event.detail
+                )
+        if again_at:
+            return again_at
         event.state = EventState.DELIVERING
-    due_at = commands.deliver(
-        lease, conversation.connection, event, digesting.stored_state(conversation)
-    )
+    state = digesting.stored_state(conversation)
+    due_at = commands.deliver(lease, conversation.connection, event, state, rules.hours)
     if due_at is None:
         _finish(lease, event, _verdict(event))
     return due_at
 
 
-def _functions_enabled(account_id: str) -> bool:
-    bots = ControllerBot.objects.filter(pk=account_id, functions_enabled_at__isnull=False)
-    return bots.exists()
+def _again_at(
+    bot: ControllerBot, event: Event, invocation: Invocation, result: runtime.Result
+) -> dt.datetime | None:
+    """When to run a function that failed once more, by the account's settings. None: not again."""
+    if result.outcome == runtime.Outcome.SUCCEEDED:
+        return None
+    platform = result.outcome == runtime.Outcome.PLATFORM_FAILURE
+    # Every failure counts against the number of its own kind: the two have different reasons.
+    kind = (InvocationState.PLATFORM_FAILURE,)
+    failed = event.invocations.exclude(pk=invocation.pk).exclude(
+        outcome__in=(InvocationState.UNKNOWN, InvocationState.SUCCEEDED)
+    )
+    before = (failed.filter if platform else failed.exclude)(outcome__in=kind).count()
+    if before >= (bot.platform_retries if platform else bot.function_retries):
+        return None
+    wait = PLATFORM_PAUSE if platform else dt.timedelta(0)
+    again_at = timezone.now() + wait
+    if again_at > event.received_at + dt.timedelta(seconds=guards.max_age_s(event)):
+        return None
+    return again_at
 
 
 def _begin_invocation(lease: Lease, event: Event) -> Invocation | None:
     """Write down that the event's function runs now. None when nobody listens."""
-    deployment = Deployment.objects.filter(
-        account_id=event.account_id, event_type=event.type, active=True
-    ).first()
+    deployment = _listening(event)
     if deployment is None:
         return None
     with lease.transaction():
@@ -205,7 +238,43 @@ def _begin_invocation(lease: Lease, event: Event) -> Invocation | None:
             event=event,
             deployment=deployment,
             function_id=deployment.function_id,
+            attempt=event.invocations.count() + 1,
         )
+
+
+def _listening(event: Event) -> Deployment | None:
+    """The deployment for this event and the conversation's skill; else say on the event why not."""
+    listening = list(
+        Deployment.objects.filter(
+            account_id=event.account_id, event_type=event.type, active=True
+        ).order_by("created_at")
+    )
+    skill = _skill_of(event)
+    for deployment in listening:
+        if not deployment.skills or skill in deployment.skills:
+            event.reason = event.detail = ""
+            return deployment
+    name = events.EVENT_TYPES[event.type].name
+    if not listening:
+        event.reason = "nobody-listens"
+        event.detail = f'No deployed function has the event "{name}"'
+    else:
+        skills = sorted({each for deployment in listening for each in deployment.skills})
+        shown = ", ".join(skills[:SKILLS_SHOWN]) + (" …" if len(skills) > SKILLS_SHOWN else "")
+        event.reason = "skill-not-in-set"
+        event.detail = (
+            f'The conversation is in skill "{skill}", and the deployed functions of the event '
+            f'"{name}" are for {shown} only'
+        )
+    return None
+
+
+def _skill_of(event: Event) -> str:
+    """Where the conversation was once the event had happened."""
+    payload = event.payload
+    routing = payload.get("routing")
+    skill = routing.get("newSkillId") if isinstance(routing, dict) else payload.get("skillId")
+    return str(skill)
 
 
 def _run(event: Event, invocation: Invocation) -> runtime.Result:

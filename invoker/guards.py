@@ -12,9 +12,21 @@ from typing import Any
 from django.conf import settings
 
 from invoker import conversations, events
-from invoker.models import Command, CommandType
+from invoker.models import Command, CommandType, Event
 
 Participants = list[dict[str, Any]]
+
+UNTIL = "until"
+"""Field of an automatic message that names a response time: the moment, in epoch milliseconds,
+after which it would be untrue. No platform gets to see it."""
+
+LONGEST_IDLE_AGE_S = 60.0
+IDLE_TIMERS = {
+    "AGENT_NON_RESPONSIVE": "agentNonResponsive",
+    "CONSUMER_NON_RESPONSIVE": "consumerNonResponsive",
+    "CONV_AWAITING_IN_QUEUE": "convNotTakenTime",
+}
+UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,9 @@ class Scene:
     payload: dict[str, Any]
     happened_ms: int
     now: conversations.State
+    now_ms: int
+    hours: conversations.Hours
+    until_ms: int | None
 
     @property
     def agent_spoke(self) -> bool:
@@ -40,6 +55,10 @@ class Scene:
     @property
     def consumer_wrote(self) -> bool:
         return (self.now.last_consumer_ts or 0) > self.happened_ms
+
+    @property
+    def open_now(self) -> bool:
+        return self.hours.shift(self.now.skill_id, self.now_ms).open
 
     @property
     def assigned(self) -> set[str]:
@@ -62,39 +81,80 @@ ASSIGNED_NOW = Stale("assignment-changed", "An agent is assigned now")
 ASSIGNMENT_CHANGED = Stale("assignment-changed", "The assigned agent changed meanwhile")
 SKILL_CHANGED = Stale("skill-changed", "The conversation moved to another skill meanwhile")
 TTR_CHANGED = Stale("response-time-changed", "The response time changed again meanwhile")
+OVERDUE = Stale(
+    "response-time-overdue", "The text names a time to answer that has passed meanwhile"
+)
+OPEN_AGAIN = Stale("open-again", "The off-hours are over")
 CLOSED = Stale("closed", "The conversation was closed meanwhile")
 
 Guard = Callable[[Scene], Stale | None]
 
 
-def check(command: Command, state: conversations.State | None, *, now: dt.datetime) -> Stale | None:
+def max_age_s(event: Event) -> float:
+    """How long after it happened an event is worth an answer, in seconds.
+
+    For an idle event half its timer, at most a minute: the longer a silence may last, the less a
+    moment more or less matters.
+    """
+    timers: dict[str, Any] = event.payload.get("idle") or {}
+    timer = timers.get(IDLE_TIMERS.get(event.subtype, ""))
+    if not isinstance(timer, dict):
+        return float(settings.EVENT_MAX_AGE_S)
+    seconds: float = timer["time"] * UNIT_SECONDS.get(timer["timeUnits"], 60)
+    return min(seconds / 2, LONGEST_IDLE_AGE_S)
+
+
+def check(
+    command: Command,
+    state: conversations.State | None,
+    *,
+    now: dt.datetime,
+    hours: conversations.Hours = conversations.ALWAYS_OPEN,
+) -> Stale | None:
     """Say why a command no longer makes sense. None when it does.
 
     `state` is None where the platform sends events that it derived itself: then only age counts.
     """
     event = command.event
-    age_s = (now - event.received_at).total_seconds()
-    if age_s > settings.EVENT_MAX_AGE_S:
-        return Stale(
-            "too-old",
-            f"The event is {age_s:.0f} s old, and after {settings.EVENT_MAX_AGE_S:g} s nobody "
-            "expects an answer to it",
-        )
-    if state is None:
-        return None
+    late = _too_late(event, now)
+    if late or state is None:
+        return late
     if state.state == "CLOSE" and event.type != events.CONVERSATION_END.id:
         return CLOSED
-    scene = Scene(event.payload, int(event.occurred_at.timestamp() * 1000), state)
+    scene = Scene(
+        event.payload,
+        int(event.occurred_at.timestamp() * 1000),
+        state,
+        now_ms=int(now.timestamp() * 1000),
+        hours=hours,
+        until_ms=command.fields.get(UNTIL),
+    )
     match command.type:
         case CommandType.TRANSFER:
-            return _transfer(scene)
+            return _transfer(event.subtype, scene)
         case CommandType.CLOSE:
             return CONSUMER_WROTE if scene.consumer_wrote else None
+    if scene.until_ms is not None and scene.now_ms > scene.until_ms:
+        return OVERDUE
     guard = MESSAGE_GUARDS.get(event.subtype)
     return guard(scene) if guard else None
 
 
-def _transfer(scene: Scene) -> Stale | None:
+def _too_late(event: Event, now: dt.datetime) -> Stale | None:
+    age_s, longest_s = (now - event.received_at).total_seconds(), max_age_s(event)
+    if age_s <= longest_s:
+        return None
+    return Stale(
+        "too-old",
+        f"The event is {age_s:.0f} s old, and after {longest_s:g} s nobody expects an answer to it",
+    )
+
+
+def _transfer(subtype: str, scene: Scene) -> Stale | None:
+    # Rescuing a conversation that stagnates is what these two are for, wherever it is by now.
+    stagnant = STAGNANT_GUARDS.get(subtype)
+    if stagnant:
+        return stagnant(scene)
     if scene.skill_then != scene.now.skill_id:
         return SKILL_CHANGED
     return ASSIGNMENT_CHANGED if scene.assigned_then != scene.assigned else None
@@ -128,6 +188,10 @@ def _agent_still_silent(scene: Scene) -> Stale | None:
     return _unanswered(scene)
 
 
+def _still_off_hours(scene: Scene) -> Stale | None:
+    return OPEN_AGAIN if scene.open_now else _unanswered(scene)
+
+
 def _same_response_time(scene: Scene) -> Stale | None:
     then, ttr = scene.payload["ttr"]["newTtr"], scene.now.ttr
     manual_then = str(scene.payload["general"]["manualETTR"] or "0")
@@ -148,5 +212,12 @@ MESSAGE_GUARDS: dict[str, Guard] = {
     "CONV_AWAITING_IN_QUEUE": _still_in_queue,
     "AGENT_NON_RESPONSIVE": _agent_still_silent,
     "CONSUMER_NON_RESPONSIVE": _consumer_silent,
-    "CONSUMER_SEND_MESSAGE_ON_OFFHOURS": _unanswered,
+    "CONSUMER_SEND_MESSAGE_ON_OFFHOURS": _still_off_hours,
+}
+
+STAGNANT_GUARDS: dict[str, Guard] = {
+    "CONV_AWAITING_IN_QUEUE": _still_in_queue,
+    "AGENT_NON_RESPONSIVE": _unanswered,
+    "CONSUMER_NON_RESPONSIVE": _consumer_silent,
+    "CONSUMER_SEND_MESSAGE_ON_OFFHOURS": _still_off_hours,
 }

@@ -4,6 +4,7 @@ Rows that belong to an account carry `ACCOUNT_ID`, which is the id of the fixtur
 No factory makes an account, a controller bot or a membership along the way.
 """
 
+import datetime as dt
 import hashlib
 import uuid
 
@@ -99,6 +100,8 @@ class ConnectionFactory(DjangoModelFactory):
     platform = Platform.GENERIC
     name = factory.Sequence(lambda n: f"connection {n}")
     signing_secret = factory.LazyFunction(make_webhook_secret)
+    # Since yesterday, so that tests can tell of conversations that began a while ago.
+    listening_since = factory.LazyFunction(lambda: timezone.now() - dt.timedelta(days=1))
 
 
 class AutomaticMessageFactory(DjangoModelFactory):

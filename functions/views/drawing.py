@@ -2,11 +2,11 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.models import Function
-from invoker import automatic_messages, commands, runtime
+from invoker import commands, runtime
 from invoker.models import Command, CommandState, CommandType
 
 # What the source promises to whoever waits in the conversation: an answer within a second.
@@ -53,10 +53,12 @@ def draw_test(function: Function, result: runtime.Result, event: Any) -> Run:
     worked = result.outcome == runtime.Outcome.SUCCEEDED
     asked = commands.parse(result.value) if worked else []
     drawn = [_draw(one.type, one.fields, reason=one.reason, detail=one.detail) for one in asked]
-    if not any(one.type == CommandType.MESSAGE and one.reason in ("", "empty") for one in asked):
-        text = automatic_messages.text_for(function.account_id, _subtype(function, event))
-        if text:
-            drawn.append(Drawn("message", text=text, automatic=True))
+    automatic = commands.automatic_message(_occasion(function, event), asked)
+    if automatic:
+        shown = _draw(
+            automatic.type, automatic.fields, reason=automatic.reason, detail=automatic.detail
+        )
+        drawn.append(replace(shown, automatic=True))
     drawn.sort(key=lambda one: (one.dropped, one.kind != "message"))
     return Run(result, drawn, shows_commands=True)
 
@@ -116,13 +118,23 @@ def _draw(kind: str, fields: Mapping[str, Any], *, reason: str, detail: str) -> 
     return Drawn("unknown", label=kind or "Not a command", dropped=True, why=detail)
 
 
-def _subtype(function: Function, event: Any) -> str:
-    """The sub-type that the event says it has, else the first that its type can have."""
+def _occasion(function: Function, event: Any) -> commands.Occasion:
+    """What the event says of itself, as far as it does: people edit it before they run a test."""
     known = function.event.subtypes
+    subtype = _text(event, "general", "cbotEventType")
+    return commands.Occasion(
+        account_id=function.account_id,
+        event_type=function.event_type,
+        subtype=subtype if subtype in known else next(iter(known), ""),
+        skill_id=_text(event, "routing", "newSkillId"),
+        language=_text(event, "general", "clientLanguage") or None,
+        effective_ttr=commands.read_ttr(_text(event, "general", "effectiveTTR")),
+    )
+
+
+def _text(event: Any, group: str, name: str) -> str:
     try:
-        said = event["payload"]["general"]["cbotEventType"]
+        said = event["payload"][group][name]
     except (KeyError, TypeError, IndexError):
-        said = ""
-    if isinstance(said, str) and said in known:
-        return said
-    return known[0] if known else ""
+        return ""
+    return said if isinstance(said, str) else ""

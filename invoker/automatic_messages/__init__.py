@@ -1,21 +1,21 @@
 """The account's own texts and timers: what goes out when a function returned no message."""
 
 from invoker.automatic_messages.choosing import (
+    NO_TEXT,
     Chosen,
     Facts,
     choose,
     idle_times,
-    text_for,
 )
 from invoker.automatic_messages.defaults import DEFAULT_LANGUAGE, DEFAULT_TEXTS, create_defaults
 
 __all__ = [
     "DEFAULT_LANGUAGE",
     "DEFAULT_TEXTS",
+    "NO_TEXT",
     "Chosen",
     "Facts",
     "choose",
     "create_defaults",
     "idle_times",
-    "text_for",
 ]

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from invoker.automatic_messages import wording
 from invoker.automatic_messages.defaults import IDLE_DEFAULTS
 from invoker.conversations import IdleTimer, IdleTimes
-from invoker.models import AutomaticMessage, AutomaticText, ControllerBot
+from invoker.models import AutomaticMessage, ControllerBot
 
 Reason = Literal["", "switched-off", "no-text", "response-time-overdue", "no-response-time"]
+NO_TEXT: Final = "no-text"
 NO_TTR = 0
 """Deadlines up to this one mean that there is none; platforms say -1."""
 SECOND_MS = 1000
@@ -33,6 +34,8 @@ class Chosen:
     text: str
     reason: Reason = ""
     detail: str = ""
+    names_response_time: bool = False
+    """Whether the text is only true until the response time is over."""
 
 
 @dataclass(slots=True)
@@ -61,7 +64,7 @@ def choose(
         found = _in_language(level, language)
         if found is not None:
             return _fill(account_id, found[0], found[1], facts)
-    return Chosen("", "no-text", "The account has no automatic message for this event")
+    return Chosen("", NO_TEXT, "The account has no automatic message for this event")
 
 
 def _read_levels(account_id: str, subtype: str, skill_id: str) -> list[tuple[str, _Level]]:
@@ -90,7 +93,8 @@ def _in_language(level: _Level, wanted: str | None) -> tuple[str, str] | None:
 
 def _fill(account_id: str, text: str, language: str, facts: Facts) -> Chosen:
     left_ms = 0
-    if wording.RESPONSE_TIME in text:
+    names_response_time = wording.RESPONSE_TIME in text
+    if names_response_time:
         if facts.effective_ttr <= NO_TTR:
             return Chosen(
                 "",
@@ -113,25 +117,14 @@ def _fill(account_id: str, text: str, language: str, facts: Facts) -> Chosen:
             language=language,
             response_time_s=left_ms // SECOND_MS,
             agent_nickname=nickname,
-        )
+        ),
+        names_response_time=names_response_time,
     )
 
 
 def _usual_nickname(account_id: str) -> str:
     found = ControllerBot.objects.filter(pk=account_id).values_list("agent_nickname", flat=True)
     return found.first() or ControllerBot().agent_nickname
-
-
-def text_for(account_id: str, subtype: str) -> str:
-    """The text to send for a sub-type; empty when there is none or it is switched off."""
-    found = AutomaticText.objects.filter(
-        message__account_id=account_id,
-        message__subtype=subtype,
-        message__skill_id="",
-        message__enabled=True,
-        is_default=True,
-    )
-    return found.values_list("text", flat=True).first() or ""
 
 
 # Idle times ---------------------------------------------------------------------------------------

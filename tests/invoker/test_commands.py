@@ -114,9 +114,31 @@ def event(subtype: str, **facts: Any) -> Event:
     )
 
 
-def stale(command: str, happened: Event, state: conversations.State | None) -> str:
+class Hours:
+    """Open or closed, always and for every skill."""
+
+    def __init__(self, *, open_now: bool) -> None:
+        self.open_now = open_now
+
+    def shift(self, skill_id: str, at_ms: int) -> conversations.Shift:  # noqa: ARG002
+        return conversations.Shift(open=self.open_now)
+
+
+CLOSED_NOW = Hours(open_now=False)
+
+
+def stale(
+    command: str,
+    happened: Event,
+    state: conversations.State | None,
+    hours: conversations.Hours = CLOSED_NOW,
+    **fields: Any,
+) -> str:
     found = guards.check(
-        Command(type=command, event=happened, fields={}), state, now=timezone.now()
+        Command(type=command, event=happened, fields=fields),
+        state,
+        now=timezone.now(),
+        hours=hours,
     )
     return found.reason if found else ""
 
@@ -189,7 +211,45 @@ def test_message_is_held_back_when_the_conversation_has_moved_on(
 def test_transfer_is_held_back_when_somebody_else_moved_first(
     state: dict[str, Any], reason: str
 ) -> None:
-    assert stale("transfer", event("CONV_AWAITING_IN_QUEUE"), now(**state)) == reason
+    assert stale("transfer", event("BACK_TO_QUEUE"), now(**state)) == reason
+
+
+MOVED = {"skill_id": "7", "participants": (CONSUMER, OTHER)}
+
+
+@pytest.mark.parametrize(
+    ("subtype", "state", "reason"),
+    [
+        ("AGENT_NON_RESPONSIVE", MOVED, ""),
+        ("AGENT_NON_RESPONSIVE", MOVED | {"last_agent_ts": LATER_MS}, "agent-spoke"),
+        ("CONSUMER_NON_RESPONSIVE", MOVED, ""),
+        ("CONSUMER_NON_RESPONSIVE", MOVED | {"last_consumer_ts": LATER_MS}, "consumer-wrote"),
+        ("CONV_AWAITING_IN_QUEUE", {"skill_id": "7"}, ""),
+        ("CONV_AWAITING_IN_QUEUE", MOVED, "assignment-changed"),
+        ("CONSUMER_SEND_MESSAGE_ON_OFFHOURS", MOVED, ""),
+        ("CONSUMER_SEND_MESSAGE_ON_OFFHOURS", MOVED | {"last_agent_ts": LATER_MS}, "agent-spoke"),
+    ],
+)
+def test_transfer_out_of_a_silence_only_minds_whether_the_silence_lasts(
+    subtype: str, state: dict[str, Any], reason: str
+) -> None:
+    assert stale("transfer", event(subtype), now(**state)) == reason
+
+
+@pytest.mark.parametrize("command", ["systemMessage", "transfer"])
+def test_nobody_is_told_of_off_hours_that_are_over(command: str) -> None:
+    happened = event("CONSUMER_SEND_MESSAGE_ON_OFFHOURS")
+
+    assert stale(command, happened, now(), CLOSED_NOW) == ""
+    assert stale(command, happened, now(), Hours(open_now=True)) == "open-again"
+
+
+def test_text_that_names_a_response_time_is_held_back_once_that_has_passed() -> None:
+    happened = event("CONSUMER_ASKED_URGENT_RESPONSE_TIME")
+    soon = int(timezone.now().timestamp() * 1000) + 60_000
+
+    assert stale("systemMessage", happened, now(), until=soon) == ""
+    assert stale("systemMessage", happened, now(), until=HAPPENED_MS) == "response-time-overdue"
 
 
 @pytest.mark.parametrize(
@@ -215,6 +275,27 @@ def test_nothing_is_sent_for_an_event_that_waited_too_long(command: str) -> None
 
     assert stale(command, event("BACK_TO_QUEUE", received_at=late), now()) == "too-old"
     assert stale(command, event("BACK_TO_QUEUE", received_at=late), None) == "too-old"
+
+
+@pytest.mark.parametrize(
+    ("subtype", "group", "timer", "longest_s"),
+    [
+        ("AGENT_NON_RESPONSIVE", "agentNonResponsive", {"time": 20, "timeUnits": "seconds"}, 10),
+        ("CONSUMER_NON_RESPONSIVE", "consumerNonResponsive", {"time": 1, "timeUnits": "minutes"},
+         30),
+        ("CONV_AWAITING_IN_QUEUE", "convNotTakenTime", {"time": 1, "timeUnits": "hours"}, 60),
+    ],
+)  # fmt: skip
+def test_idle_event_is_worth_an_answer_for_half_its_timer_and_a_minute_at_most(
+    subtype: str, group: str, timer: dict[str, Any], longest_s: int
+) -> None:
+    happened = event(subtype)
+    happened.payload["idle"][group] = timer
+    happened.received_at = timezone.now() - dt.timedelta(seconds=longest_s - 1)
+    assert stale("systemMessage", happened, now()) == ""
+
+    happened.received_at = timezone.now() - dt.timedelta(seconds=longest_s + 1)
+    assert stale("systemMessage", happened, now()) == "too-old"
 
 
 def test_event_that_the_platform_derived_itself_is_only_judged_by_its_age() -> None:

@@ -519,7 +519,7 @@ def test_callback_that_wishes_to_be_left_alone_for_an_hour_does_not_hold_up_the_
     drain()
 
     assert Command.objects.get().reason == "gave-up"
-    assert Conversation.objects.get().due_at is None
+    assert Event.objects.get().state == EventState.DONE
 
 
 def test_result_of_thousands_of_commands_leaves_a_few_rows(
