@@ -183,7 +183,9 @@ class Sent:
 @require_GET
 def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> HttpResponse:
     """One event as a time axis; looks again by itself until the event is done."""
-    found = Event.objects.select_related("conversation", "notification__connection")
+    found = Event.objects.select_related(
+        "conversation__connection", "notification", "caused_by__event"
+    )
     event = get_object_or_404(found, account_id=account_id, pk=event_id)
     logs = Prefetch("log_lines", LogLine.objects.order_by("number"))
     runs = (
@@ -227,7 +229,9 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
                 ).values_list("pk", flat=True)
             ),
             "verdict": event.verdict or "pending",
-            "platform": Platform(notification.connection.platform).label if notification else "",
+            "connection": event.conversation.connection,
+            "platform": Platform(event.conversation.connection.platform).label,
+            "cause": event.caused_by,
         },
     )
 
@@ -247,16 +251,20 @@ def _shown(body: bytes) -> str:
 def _explain(event: Event, *, ran: bool, sent: bool) -> str:
     """Why nothing happened, in a sentence. Empty where the steps speak for themselves."""
     if event.state == EventState.WAITING:
-        return "Waits for its turn in the conversation"
-    if event.verdict == Verdict.DISABLED:
-        return "Functions are not enabled for this account, so nothing ran"
-    if event.verdict == Verdict.BROKEN:
-        return f"Houston failed {event.errors + 1} times and went on: the log has the reason"
+        return (
+            "The function failed and runs once more"
+            if ran
+            else "Waits for its turn in the conversation"
+        )
     if event.state != EventState.DONE:
         return ""
-    silence = {
-        (False, False): "Nobody listens to this event, and it has no automatic message",
-        (False, True): "Nobody listens to this event, so it gets the automatic message",
-        (True, False): "The function asked for nothing, and there is no automatic message",
+    said = {
+        Verdict.DISABLED: "Functions are not enabled for this account, so nothing ran",
+        Verdict.BROKEN: f"Houston failed {event.errors + 1} times and went on: the log has the "
+        "reason",
     }
-    return silence.get((ran, sent), "")
+    if event.verdict in said:
+        return said[Verdict(event.verdict)]
+    if ran and not sent:
+        return "The function asked for nothing, and there is no automatic message"
+    return event.detail

@@ -954,13 +954,14 @@ def test_trace_answers_a_poll_only_when_something_changed(developer_client, acco
 @pytest.mark.parametrize(
     ("state", "verdict", "sentence"),
     [
-        (EventState.DONE, Verdict.NOTHING, "Nobody listens to this event, and it has no auto"),
+        (EventState.DONE, Verdict.NOTHING, "No deployed function has the event"),
         (EventState.DONE, Verdict.DISABLED, "Functions are not enabled for this account"),
         (EventState.WAITING, Verdict.NONE, "Waits for its turn in the conversation"),
     ],
 )
 def test_trace_says_why_nothing_happened(state, verdict, sentence, developer_client, account):
-    event = factories.EventFactory(state=state, verdict=verdict)
+    detail = sentence if verdict == Verdict.NOTHING else ""
+    event = factories.EventFactory(state=state, verdict=verdict, detail=detail)
 
     page = text(developer_client.get(url("trace", event.pk)))
 
