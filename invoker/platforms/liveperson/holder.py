@@ -11,7 +11,8 @@ import threading
 import time
 
 import msgspec
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import Error as DatabaseFault
+from django.db import close_old_connections, connections
 from django.db.models import TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -86,7 +87,7 @@ class Holder:
                     claim = Claim.take(self._connection, self._timing.lease)
                     if claim is not None:
                         self._hold(claim)
-                except DatabaseError:
+                except DatabaseFault:
                     logger.exception("cannot have the agent socket", extra=self._extra)
                 self._stopping.wait(self._timing.renew)
         finally:
@@ -135,7 +136,7 @@ class Holder:
                         logger.warning("agent socket lost to another", extra=self._extra)
                         self._end()
                         return
-                except DatabaseError:
+                except DatabaseFault:
                     logger.warning("cannot renew the claim", extra=self._extra)
                     connections.close_all()
                 else:
@@ -181,7 +182,7 @@ class Holder:
                 except OpenError as error:
                     why, wait_s = str(error), error.retry_after_s or 0.0
                     stays_in = error.status not in (UNAUTHORISED, _FORBIDDEN)
-                except DatabaseError:
+                except DatabaseFault:
                     logger.exception("agent socket let go", extra=self._extra)
                     why, stays_in = "the database takes no notifications", True
                 if session is not None and not stays_in:
@@ -214,7 +215,10 @@ class Holder:
         text = stored.annotate(text=Cast("state", TextField()))
         might_be_open = text.filter(text__contains='"state":"OPEN"')
         for state in might_be_open.values_list("state", flat=True).iterator(500):
-            memory.recall(msgspec.convert(state, conversations.State))
+            try:
+                memory.recall(msgspec.convert(state, conversations.State))
+            except msgspec.ValidationError as error:
+                logger.warning("stored conversation not recalled: %s", error, extra=self._extra)
         return memory
 
     def _listen(self, claim: Claim, session: Session, memory: Memory) -> tuple[str, bool]:

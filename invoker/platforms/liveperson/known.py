@@ -87,20 +87,25 @@ class Memory:
             return self._dialogs.get(dialog_id, dialog_id)
 
     def note(self, change: Change, envelope: dict[str, Any]) -> None:
-        """Take a change in. `envelope` is the notification that holds it alone."""
+        """Take a conversation's change in. `envelope` is the notification that holds it alone."""
+        assert isinstance(change.body, Snapshot)
         with self._changed:
-            known = self._known.get(change.conv_id)
-            if known is None:
-                known = Known(change.conv_id)
-            if isinstance(change.body, Snapshot):
-                if change.ts_ms >= known.ts_ms:
-                    self._see(known, change, change.body, envelope)
-            else:
-                line = change.body
-                newest = known.newest.get(line.dialog_id, -1)
-                known.newest[line.dialog_id] = max(newest, line.sequence)
+            known = self._known.get(change.conv_id) or Known(change.conv_id)
+            if change.ts_ms >= known.ts_ms:
+                self._see(known, change, change.body, envelope)
             self._keep(known)
             self._changed.notify_all()
+
+    def note_newest(self, change: Change) -> None:
+        """Remember how far the messages of a dialog are stored."""
+        if isinstance(change.body, Snapshot):
+            return
+        line = change.body
+        with self._changed:
+            known = self._known.get(change.conv_id) or Known(change.conv_id)
+            newest = known.newest.get(line.dialog_id, -1)
+            known.newest[line.dialog_id] = max(newest, line.sequence)
+            self._keep(known)
 
     def await_change(self, conv_id: str, seen_ms: int, within_s: float) -> Known | None:
         """The conversation once something newer than `seen_ms` is known of it, else as it is."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import Error as DatabaseFault
+from django.db import close_old_connections, connections
 
 from invoker.conversations import Change
 from invoker.models import Connection
@@ -79,7 +80,7 @@ class Live:
         """Store what comes until the socket is closed.
 
         Raises:
-            DatabaseError: something could not be stored. The socket is closed then, and what was
+            DatabaseFault: something could not be stored. The socket is closed then, and what was
                 lost comes again with the next one.
         """
         helpers = [
@@ -149,11 +150,17 @@ class Live:
                     extra={"connection_id": self._connection.pk, "code": error.code},
                 )
                 continue
-            found += [(one, take(kind, one, msgspec.json.encode(envelope))) for one in changes]
             for change in changes:
-                self._memory.note(change, envelope)
+                found.append((change, take(kind, change, msgspec.json.encode(envelope))))
+                if change.kind == "conversation":
+                    # Commands want to know as soon as it is known.
+                    self._memory.note(change, envelope)
         for start in range(0, len(found), _BATCH):
-            self._store(self._connection, [one for _, one in found[start : start + _BATCH]])
+            batch = found[start : start + _BATCH]
+            self._store(self._connection, [incoming for _, incoming in batch])
+            for change, _ in batch:
+                # Not before: what could not be stored is a gap still.
+                self._memory.note_newest(change)
         for change, _ in found:
             known = self._memory.find(change.conv_id)
             may_join = change.kind == "conversation" and change.type == "UPSERT"
@@ -183,7 +190,7 @@ class Live:
                 close_old_connections()
                 if visit.known.is_open:
                     self._catch_up(visit.known, visit.newest)
-        except DatabaseError:
+        except DatabaseFault:
             logger.exception("cannot store what was missed")
             self.ums.close("the database takes no notifications")
         finally:

@@ -7,7 +7,8 @@ import uuid
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import Error as DatabaseFault
+from django.db import close_old_connections, connections
 from django.db.models import QuerySet
 
 from invoker.models import Connection, ControllerBot, Platform
@@ -46,7 +47,7 @@ class Supervisor:
                 close_old_connections()
                 try:
                     self.look()
-                except DatabaseError:
+                except DatabaseFault:
                     logger.exception("cannot see which agent sockets to hold")
                 stopping.wait(self._timing.look)
         finally:
