@@ -1,15 +1,19 @@
 """Which automatic message goes out: levels, languages, placeholders, and an account's timers."""
 
+import json
+
 import pytest
 
 from invoker import automatic_messages
-from invoker.automatic_messages import Chosen, Facts, wording
+from invoker.automatic_messages import Chosen, Facts, changes, exchange, timers, wording
 from invoker.automatic_messages.defaults import SUBTYPES
+from invoker.automatic_messages.errors import DocumentError, InvalidError, LimitError
 from invoker.conversations import IdleTimer, IdleTimes
 from invoker.models import AutomaticMessage, AutomaticText, ControllerBot
 from tests import factories
 
 WELCOME = "CONSUMER_OPEN_NEW_CONVERSATION"
+IDLE = "AGENT_NON_RESPONSIVE"
 NOW_MS = 1_700_000_000_000
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
@@ -310,3 +314,224 @@ def test_idle_times_are_the_skill_s_then_the_account_s_then_the_usual(
         conv_awaiting_in_queue=IdleTimer(0),
     )
     assert support == IdleTimes(agent_non_responsive=IdleTimer(120, 3))
+
+
+# Timers in words ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "never"),
+        (15, "15 seconds"),
+        (60, "1 minute"),
+        (90, "90 seconds"),
+        (600, "10 minutes"),
+        (7200, "2 hours"),
+    ],
+)
+def test_timer_is_told_in_its_largest_whole_unit(seconds, words):
+    assert timers.spell(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("timer_s", "repeats", "field"),
+    [
+        (14, 1, "timer"),
+        (1, 1, "timer"),
+        (2_592_001, 1, "timer"),
+        (60, 0, "repeats"),
+        (60, 21, "repeats"),
+    ],
+)
+def test_idle_time_out_of_bounds_is_refused(db, timer_s, repeats, field):
+    with pytest.raises(InvalidError) as caught:
+        changes.save_timer(
+            factories.ACCOUNT_ID, IDLE, skill_id="", timer_s=timer_s, repeats=repeats
+        )
+
+    assert caught.value.field == field
+    assert not AutomaticMessage.objects.exists()
+
+
+def test_event_that_is_not_idle_has_no_timer(db):
+    with pytest.raises(InvalidError, match="it is no idle event"):
+        changes.save_timer(factories.ACCOUNT_ID, WELCOME, skill_id="", timer_s=60, repeats=1)
+
+
+# Import and export --------------------------------------------------------------------------------
+
+
+def item(subtype=WELCOME, **values):
+    return {
+        "messageEventId": subtype,
+        "deleted": False,
+        "enabled": True,
+        "data": [{"msg": "Hello", "lang": "en-US", "isDefault": True}],
+        "attributes": [],
+        **values,
+    }
+
+
+def imported(*items):
+    return exchange.carry_out(factories.ACCOUNT_ID, exchange.read(json.dumps(items)))
+
+
+@pytest.mark.parametrize("unified", [True, False])
+def test_export_is_imported_without_any_change(account, unified):
+    message("sales", enabled=False, en_US="Hello\nyou", de_DE="")
+    idle = message("sales", subtype=IDLE, fr_FR="Allô")
+    AutomaticMessage.objects.filter(pk=idle.pk).update(timer_s=60, repeats=2)
+    document = json.dumps(exchange.write(account.pk, unified=unified))
+
+    settings = exchange.read(document)
+
+    assert exchange.compare(account.pk, settings) == []
+    assert exchange.carry_out(account.pk, settings) == []
+    assert json.dumps(exchange.write(account.pk, unified=unified)) == document
+
+
+@pytest.mark.parametrize("unified", [True, False])
+def test_export_of_one_account_sets_up_another(account, unified):
+    message("sales", en_US="Hello", de_DE="Hallo")
+    document = json.dumps(exchange.write(account.pk, unified=unified))
+
+    exchange.carry_out("fresh1", exchange.read(document))
+
+    assert json.dumps(exchange.write("fresh1", unified=unified)) == document
+
+
+def test_both_shapes_of_the_vendor_are_read(db):
+    older = item(
+        IDLE,
+        id=2,
+        templateId="t-1",
+        attributes=[{"name": "timer", "value": "600"}, {"name": "color", "value": "red"}],
+    )
+    newer = item("CONV_AWAITING_IN_QUEUE", attributes=[{"timer": "45"}, {"repeats": 2}])
+
+    imported(older, newer)
+
+    timers_of = AutomaticMessage.objects.order_by("subtype").values_list("timer_s", "repeats")
+    assert list(timers_of) == [(600, None), (45, 2)]
+
+
+def test_import_tells_what_it_changes(db):
+    message(en_US="Hello", de_DE="Hallo")
+    new = item(
+        enabled=False,
+        data=[
+            {"msg": "Hi", "lang": "en_us", "isDefault": False},
+            {"msg": "Salut", "lang": "fr", "isDefault": True},
+        ],
+    )
+
+    found = imported(new, item(IDLE, skillId=7, attributes=[{"timer": "60"}]))
+
+    assert [change.lines for change in found] == [
+        (
+            "Switched off",
+            "de-DE: deleted",
+            "en-US: changed to “Hi”",
+            "fr: new text “Salut”",
+            "fr becomes the default",
+        ),
+        (
+            "New for skill 7",
+            "en-US: new text “Hello”",
+            "en-US becomes the default",
+            "Idle time: not set → 1 minute",
+        ),
+    ]
+    assert set(AutomaticText.objects.values_list("language", "text")) == {
+        ("en-US", "Hi"),
+        ("fr", "Salut"),
+        ("en-US", "Hello"),
+    }
+
+
+def test_deleted_items_take_the_skill_s_row_and_switch_the_account_s_off(db):
+    message("sales", en_US="Hello from sales")
+    message(en_US="Hello")
+
+    imported(item(skillId="sales", deleted=True), item(deleted=True))
+
+    rows = AutomaticMessage.objects.values_list("skill_id", "enabled")
+    assert list(rows) == [("", False)]
+
+
+def test_rows_without_an_item_stay(account):
+    before = AutomaticMessage.objects.count()
+
+    imported(item())
+
+    assert AutomaticMessage.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ("", "it is no JSON"),
+        ("[{", "it is no JSON"),
+        ("[" * 100_000, "cannot import the document"),
+        ('{"a": 1}', r"see \$: expected `array`, got `object`"),
+        ("[1]", r"see \$\[0\]: expected `object`, got `int`"),
+        ("[{}]", r"see \$\[0\]: object missing required field `messageEventId`"),
+        ('[{"messageEventId": "\\ud800"}]', "cannot import the document"),
+        (json.dumps([item("FOO")]), r'\$\[0\].messageEventId: "FOO" is no event'),
+        (json.dumps([item(), item()]), r"\$\[1\]: CONSUMER_OPEN_.* is also \$\[0\]"),
+        (json.dumps([item(enabled="yes")]), r"\$\[0\].enabled: expected `bool`, got `str`"),
+        (json.dumps([item(skillId="a b")]), r'\$\[0\].skillId: cannot use skill "a b"'),
+        (json.dumps([item(skillId="x" * 41)]), r"\$\[0\].skillId"),
+        (json.dumps([item(data=[{"msg": "x"}])]), r"\$\[0\].data\[0\]: object missing .* `lang`"),
+        (json.dumps([item(data=[{"msg": "x", "lang": "!"}])]), r"\$\[0\].data\[0\].lang: cannot"),
+        (json.dumps([item(data=[{"msg": 5, "lang": "de"}])]), r"\$\[0\].data\[0\].msg: expected"),
+        (
+            json.dumps([item(data=[{"msg": "x" * 5001, "lang": "de"}])]),
+            r"\$\[0\].data\[0\].msg: cannot use a text of 5,001 characters",
+        ),
+        (json.dumps([item(data=[{"msg": "a\0b", "lang": "de"}])]), r"\.msg: cannot use this text"),
+        (
+            json.dumps([item(data=[{"lang": "de"}, {"lang": "DE"}])]),
+            r'\$\[0\].data\[1\].lang: "de" is there twice',
+        ),
+        (json.dumps([item(data=[{"lang": "de"}, {"lang": "en"}])]), "0 texts are the default"),
+        (
+            json.dumps(
+                [item(data=[{"lang": "de", "isDefault": True}, {"lang": "en", "isDefault": True}])]
+            ),
+            "2 texts are the default",
+        ),
+        (json.dumps([item(IDLE, attributes=[{"timer": "5"}])]), "cannot set 5 seconds"),
+        (json.dumps([item(IDLE, attributes=[{"timer": "soon"}])]), "write a number as text"),
+        (json.dumps([item(IDLE, attributes=[{"timer": None}])]), "write a number as text"),
+        (json.dumps([item(IDLE, attributes=[{"timer": "9" * 5000}])]), "write a number as text"),
+        (f'[{{"messageEventId": "{IDLE}", "attributes": [{{"timer": {"9" * 5000}}}]}}]', "cannot"),
+        (f'[{{"messageEventId": "{IDLE}", "attributes": [{{"timer": {"9" * 50}}}]}}]', "a number"),
+        (f'[{{"messageEventId": "{IDLE}", "skillId": {"9" * 5000}}}]', "cannot"),
+        (f'[{{"messageEventId": "{IDLE}", "skillId": {"9" * 50}}}]', "cannot"),
+        (json.dumps([item(IDLE, attributes=[{"timer": "²"}])]), "write a number as text"),
+        (json.dumps([item(IDLE, attributes=["timer"])]), r"attributes\[0\]: expected `object`"),
+        (json.dumps([item(attributes=[{"timer": "60"}])]), "is no idle event"),
+        (json.dumps([item(IDLE, attributes=[{"repeats": "99"}])]), "cannot repeat 99 times"),
+        (json.dumps([item()] * 2001), "at most 2,000"),
+        (" " * 1_000_001, "at most 1,000,000"),
+    ],
+)
+def test_document_is_refused_whole_with_the_place_and_the_way_out(account, document, told):
+    before = exchange.write(account.pk, unified=True)
+
+    with pytest.raises(DocumentError, match=f"(?i){told}") as caught:
+        exchange.carry_out(account.pk, exchange.read(document))
+
+    assert len(str(caught.value)) < 400
+    assert exchange.write(account.pk, unified=True) == before
+
+
+def test_import_does_not_make_more_skills_than_a_message_may_have(db, monkeypatch):
+    monkeypatch.setattr(changes, "MAX_SKILLS", 2)
+
+    with pytest.raises(LimitError, match="more than 2 skills"):
+        imported(*(item(skillId=number) for number in range(3)))
+
+    assert not AutomaticMessage.objects.exists()
