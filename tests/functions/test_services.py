@@ -269,8 +269,8 @@ def test_deployment_of_a_function_that_was_deleted_meanwhile_serves_nothing(
     assert not Deployment.objects.exists()
 
 
-def test_database_itself_holds_one_serving_deployment_per_event() -> None:
-    factories.DeploymentFactory()
+def test_database_itself_holds_one_serving_deployment_per_function() -> None:
+    serving = factories.DeploymentFactory()
 
     with pytest.raises(IntegrityError):
-        factories.DeploymentFactory()
+        factories.DeploymentFactory(function_id=serving.function_id)
