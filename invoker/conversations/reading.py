@@ -98,6 +98,8 @@ class _Details(msgspec.Struct, kw_only=True, rename="camel"):
     skill_id: LooseId | UnsetType = UNSET
     brand_id: LooseId = None
     participants: Annotated[list[DialogParticipant], Meta(max_length=500)] | _RoleMap | None = None
+    nicknames: Annotated[dict[Identifier, Text], Meta(max_length=REMEMBERED)] | None = None
+    """Ours: no notification of the platform says what people are called."""
     participants_pid: _RoleMap | None = field(default=None, name="participantsPId")
     dialogs: Annotated[tuple[Dialog, ...], Meta(max_length=REMEMBERED)] | None = None
     ttr: _WireTtr | None = None
@@ -345,6 +347,7 @@ def _snapshot(result: _Result) -> Snapshot:
         context=details.context,
         last_line=_line(last, result.conv_id) if last and _is_line(last) else None,
         last_content=_content(last) if last else None,
+        nicknames=details.nicknames,
     )
 
 

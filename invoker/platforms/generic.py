@@ -233,7 +233,7 @@ def _conversation(data: dict[str, Any]) -> dict[str, Any]:
         "metaDataLastUpdateTs": data.get("updatedTs"),
     }
     same = ("state", "skillId", "participants", "ttr", "manualETTR", "startTs", "firstConversation",
-            "closeReason", "context", "endTs", "campaignInfo")  # fmt: skip
+            "closeReason", "context", "endTs", "campaignInfo", "nicknames")  # fmt: skip
     details |= {name: data[name] for name in same if name in data}
     result = {"convId": data.get("conversationId"), "conversationDetails": details}
     if "effectiveTTR" in data:

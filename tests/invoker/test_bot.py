@@ -388,6 +388,25 @@ def test_text_that_names_a_time_is_not_sent_once_that_has_passed(
     assert Command.objects.get().reason == "response-time-overdue"
 
 
+def test_text_names_the_agent_where_the_platform_says_what_they_are_called(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    connected = AutomaticText.objects.filter(message__subtype="YOU_ARE_CONNECTED_TO")
+    connected.update(text="{agentNickname} is here")
+    at = senders.now_ms()
+    senders.post(connection, senders.updated(at=at))
+    drain()
+    before = len(callback_server.requests)
+
+    for step, names in enumerate([{"agent-1": "Ada"}, {}], start=1):
+        people = [senders.CONSUMER, senders.AGENT | {"id": f"agent-{step}"}]
+        facts = {"startTs": at, "at": at + step, "participants": people, "nicknames": names}
+        senders.post(connection, senders.updated(**facts))
+        drain()
+
+    assert said(callback_server)[before:] == [message("Ada is here"), message("an agent is here")]
+
+
 def test_consumer_who_comes_back_after_an_automatic_close_is_not_welcomed_again(
     connection: Connection, callback_server: CallbackServer
 ) -> None:
