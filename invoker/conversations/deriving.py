@@ -117,7 +117,6 @@ def _derive_snapshot(
             heard=old.heard,
             version=old.version,
         )
-        snapshot = replace(snapshot, start_ts=change.ts_ms)
     if states.is_known(old, change):
         return Derivation(old, (), Note.DUPLICATE)
     if states.is_too_old(old, change) and (snapshot.state != "CLOSE" or old.state == "CLOSE"):
@@ -165,7 +164,7 @@ def _derive_first(
         and start_ts is not None
         and start_ts >= now.high_water_ms
     )
-    told = replace(old.told, opened=True, ended=new.state == "CLOSE")
+    told = replace(old.told, ended=new.state == "CLOSE")
     if new.opened_in_off_hours and start_ts is not None:
         since_ms = now.hours.shift(new.at.first_skill_id, start_ts).since_ms
         told = replace(told, off_hours_since=since_ms)

@@ -105,9 +105,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was brought to attention already. Unlike the rest it depends on what was known when."""
 
-    opened: bool = False
-    """The conversation's start was handled, as an event or as something before our time."""
     ended: bool = False
+    """The end was handled, as an event or as something before our time."""
     off_hours_since: int = -1
     """Beginning of the latest off-hours window in which a line was noted."""
     idle: dict[str, Fired] = {}
@@ -229,6 +228,9 @@ def _newest(old: State, change: Change, snapshot: Snapshot) -> dict[str, Any]:
         new = _close_reason(snapshot, change) if name == "close_reason" else getattr(snapshot, name)
         if new is not None and change.ts_ms >= at:
             value, at = new, change.ts_ms
+        if name == "start_ts" and value is not None:
+            # Who opens a conversation again may go on telling when it began the first time.
+            value = max(value, old.since_ms)
         values[name] = value
         if at != ts_ms:
             said[name] = at

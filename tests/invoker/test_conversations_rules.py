@@ -479,4 +479,5 @@ def test_closed_conversation_that_its_platform_opens_again_is_a_new_one():
     assert payload["routing"]["newSkillId"] == "200"
     assert (older.events, older.note) == ((), "stale")
     assert subtypes(moved.events) == [TRANSFERRED]
+    assert moved.events[0].payload["general"]["startTs"] == T0 + 9_000
     assert repeated.note == "duplicate"
