@@ -216,6 +216,10 @@ def change_skills(function: Function, skills: Sequence[str], *, by: str) -> None
     except IntegrityError as error:
         raise _taken(changed, refusal) from error
     function.refresh_from_db()
+    logger.info(
+        "skills of function changed",
+        extra={"account_id": function.account_id, "function_id": function.pk},
+    )
 
 
 def _taken(function: Function, refusal: str) -> EventTakenError:
@@ -236,13 +240,11 @@ def _taken(function: Function, refusal: str) -> EventTakenError:
         )
     wanted = set(function.skills)
     overlapping = [holder for holder in holders if wanted.intersection(holder.skills)]
-    takings = (
-        f'{_name_skills(sorted(wanted.intersection(holder.skills)))} by "{holder}"'
+    shares = (
+        f'"{holder}" has {_name_skills(sorted(wanted.intersection(holder.skills)))}'
         for holder in overlapping
     )
-    return EventTakenError(
-        f"{refusal}: taken are {', '.join(takings)}, so name other skills", overlapping
-    )
+    return EventTakenError(f"{refusal}: {', '.join(shares)}, so name other skills", overlapping)
 
 
 def _name_skills(skills: Sequence[str]) -> str:

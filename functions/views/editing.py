@@ -142,7 +142,7 @@ def change_skills(request: ConsoleRequest, account_id: str, name: str) -> HttpRe
 
 def _describe_skills(function: Function) -> str:
     bound = f"for skills {', '.join(function.skills)}" if function.skills else "for all skills"
-    return f'"{function.name}" is {bound} from now on'
+    return f'"{function.name}" runs {bound} from now on'
 
 
 def _bound_skills(function: Function) -> SkillsForm:

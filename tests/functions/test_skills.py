@@ -198,8 +198,7 @@ def test_function_that_was_deleted_meanwhile_takes_no_skills():
         (
             [["1", "2"], ["3"]],
             ["1", "2", "3", "4"],
-            'Cannot create "new": taken are skills 1, 2 by "f0", skill 3 by "f1", '
-            "so name other skills",
+            'Cannot create "new": "f0" has skills 1, 2, "f1" has skill 3, so name other skills',
         ),
         (
             [["1"], ["2"]],
