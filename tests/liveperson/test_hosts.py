@@ -13,7 +13,8 @@ import pytest
 from django.conf import settings
 from django.db import connection as database
 
-from invoker.models import AgentSession, CommandType
+from houston.management.commands import run
+from invoker.models import AgentSession, CommandType, Connection
 from tests.liveperson.conftest import eventually, is_connected, lines
 from tests.liveperson.test_delivery import deliver
 from tests.liveperson.ums import Ums
@@ -22,17 +23,24 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).parents[2]
 
 
+def database_url() -> str:
+    """Where the tests' own database is."""
+    given = database.settings_dict
+    if database.vendor == "sqlite":
+        return f"sqlite:///{given['NAME']}"
+    return f"postgres://{given['USER']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
+
+
 class Host:
     """A process that holds agent sockets, as if on a host of its own."""
 
     def __init__(self, ums: Ums, command: list[str]) -> None:
-        name = database.settings_dict["NAME"]
         self._process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
             env={
                 **os.environ,
-                "DATABASE_URL": f"sqlite:///{name}",
+                "DATABASE_URL": database_url(),
                 "HOUSTON_ENCRYPTION_KEYS": ",".join(settings.ENCRYPTION_KEYS),
                 "HOUSTON_LIVEPERSON_CSDS": f"https://{ums.csds}",
                 "SSL_CERT_FILE": str(ums.authority_file),
@@ -118,3 +126,12 @@ def test_host_that_was_thought_dead_lets_go_of_the_socket(ums: Ums) -> None:
         time.sleep(1)
         assert holder() == awake.pid
         assert len(ums.peers(ums.bot)) == 1
+
+
+@pytest.mark.usefixtures("agent")
+def test_agent_sockets_are_part_of_the_product_where_an_account_uses_them() -> None:
+    assert "manage.py connect" in run.processes()["connect"]
+
+    Connection.objects.update(agent_login="")
+
+    assert "connect" not in run.processes()
