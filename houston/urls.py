@@ -8,8 +8,11 @@ from functions.urls import console_urls
 from houston import health
 from houston.views import (
     accounts,
+    automatic_messages,
+    bot_settings,
     connections,
     domains,
+    idle_times,
     members,
     secrets,
     setting_up,
@@ -18,8 +21,56 @@ from houston.views import (
 )
 from invoker.urls import event_urls
 
+# a/<account_id>/settings/automatic-messages/
+message_urls: list[URLPattern | URLResolver] = [
+    path("", automatic_messages.message_list, name="automatic-messages"),
+    path("export/", automatic_messages.message_export, name="automatic-messages-export"),
+    path("import/", automatic_messages.message_import, name="automatic-messages-import"),
+    path(
+        "preview/",
+        automatic_messages.message_preview,
+        name="automatic-message-preview",
+    ),
+    path(
+        "rows/<int:message_id>/save/",
+        automatic_messages.message_save,
+        name="automatic-message-save",
+    ),
+    path(
+        "rows/<int:message_id>/switch/",
+        automatic_messages.message_switch,
+        name="automatic-message-switch",
+    ),
+    path(
+        "rows/<int:message_id>/texts/add/",
+        automatic_messages.text_add,
+        name="automatic-text-add",
+    ),
+    path(
+        "rows/<int:message_id>/texts/delete/",
+        automatic_messages.text_delete,
+        name="automatic-text-delete",
+    ),
+    path(
+        "rows/<int:message_id>/delete/",
+        automatic_messages.skill_delete,
+        name="automatic-message-delete",
+    ),
+    path("<str:subtype>/", automatic_messages.message_page, name="automatic-message"),
+    path(
+        "<str:subtype>/skills/add/",
+        automatic_messages.skill_add,
+        name="automatic-message-skill",
+    ),
+    path(
+        "<str:subtype>/reset/",
+        automatic_messages.message_reset,
+        name="automatic-message-reset",
+    ),
+]
+
 # a/<account_id>/settings/
-settings_urls = [
+settings_urls: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="connections"), name="settings"),
     path("connections/", connections.connection_list, name="connections"),
     path("connections/new/", connections.connection_new, name="connection-new"),
@@ -52,6 +103,16 @@ settings_urls = [
     path("secrets/add/", secrets.secret_add, name="secret-add"),
     path("secrets/<int:secret_id>/", secrets.secret_replace, name="secret-replace"),
     path("secrets/<int:secret_id>/delete/", secrets.secret_delete, name="secret-delete"),
+    path("automatic-messages/", include(message_urls)),
+    path("idle-times/", idle_times.idle_times, name="idle-times"),
+    path("idle-times/skills/", idle_times.idle_time_skill, name="idle-time-skill"),
+    path(
+        "idle-times/skills/<int:message_id>/delete/",
+        idle_times.idle_time_delete,
+        name="idle-time-delete",
+    ),
+    path("idle-times/<str:subtype>/", idle_times.idle_time_save, name="idle-time-save"),
+    path("controller-bot/", bot_settings.controller_bot, name="controller-bot"),
 ]
 
 # a/<account_id>/

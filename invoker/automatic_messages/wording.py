@@ -60,6 +60,14 @@ def nearest(languages: Iterable[str], wanted: str | None) -> str | None:
     return next((each for key, each in known.items() if key.partition("-")[0] == primary), None)
 
 
+def name_language(language: str) -> str:
+    """What a language is called in English, "" when nobody knows."""
+    try:
+        return Locale.parse(language, sep="-").get_display_name("en") or ""
+    except (ValueError, UnknownLocaleError):
+        return ""
+
+
 def fill(text: str, *, language: str, response_time_s: int, agent_nickname: str) -> str:
     """Put in what the placeholders stand for; others stay as they are."""
     values = {AGENT_NICKNAME: agent_nickname}

@@ -18,6 +18,8 @@ VALUES = {
     "user_id": 1,
     "domain_id": 1,
     "secret_id": 1,
+    "message_id": 1,
+    "subtype": "AGENT_NON_RESPONSIVE",
     "number": 1,
     "name": "greet",
     "secret": "signing",
