@@ -11,7 +11,7 @@ BUILT   = static/editor/dist/editor.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock setup setup-dev browser servers openssl compared bench-runtime soak clean
+.PHONY: help run test lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ $(COMPARED)/node_modules/.package-lock.json: $(COMPARED)/package-lock.json | .ve
 
 bench-runtime: compared ## how fast the sandbox is, side by side with its peers
 	@$(BIN)/python -m tests.bench.runtime $(ARGS)
+
+bench-derive: setup-dev ## how many notifications a second become events, and how that grows
+	@$(BIN)/python -m tests.bench.derive $(ARGS)
 
 soak: setup-dev ## 200,000 invocations of well and badly behaved functions, and what is left of them
 	@$(BIN)/python -m tests.bench.soak $(ARGS)
