@@ -9,7 +9,7 @@ import msgspec
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from invoker import automatic_messages, conversations, events
+from invoker import automatic_messages, conversations, events, hours
 from invoker.fields import storable
 from invoker.models import (
     Command,
@@ -59,7 +59,7 @@ class Rules:
 
     @classmethod
     def load(cls, account_id: str) -> "Rules":
-        return cls(conversations.ALWAYS_OPEN, automatic_messages.idle_times(account_id))
+        return cls(hours.load(account_id), automatic_messages.idle_times(account_id))
 
 
 def digest(lease: Lease, conversation: Conversation, rules: Rules) -> None:

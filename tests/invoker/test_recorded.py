@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from houston.models import Account
-from invoker import dispatch
+from invoker import dispatch, hours
 from invoker.models import (
     Conversation,
     Event,
@@ -69,6 +69,7 @@ def go_off_hours() -> None:
         account_id=factories.ACCOUNT_ID,
         name="Main",
         is_default=True,
+        workdays=hours.all_week("UTC"),
         off_since=now - dt.timedelta(seconds=1),
         off_until=now + dt.timedelta(hours=1),
     )

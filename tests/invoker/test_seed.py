@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from functions import gallery, services
 from houston.models import Account
-from invoker import dispatch, events
+from invoker import dispatch, events, hours
 from invoker.models import (
     AutomaticMessage,
     Command,
@@ -268,7 +268,12 @@ def test_off_hours_is_fired_if_a_consumer_writes_in_off_hours_what_was_opened_in
     OfficeHours.objects.update_or_create(
         account_id=factories.ACCOUNT_ID,
         is_default=True,
-        defaults={"name": "Main", "off_since": now, "off_until": now + dt.timedelta(hours=1)},
+        defaults={
+            "name": "Main",
+            "workdays": hours.all_week("UTC"),
+            "off_since": now,
+            "off_until": now + dt.timedelta(hours=1),
+        },
     )
     talk.write(at=senders.now_ms() + 1)
 
