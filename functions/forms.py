@@ -75,6 +75,12 @@ class VariablesField(forms.Field):
         return bool(self.clean(data) != (initial or {}))
 
 
+class SkillsWidget(forms.TextInput):
+    """A text field; a script shows the ids as chips."""
+
+    template_name = "functions/skills.html"
+
+
 class SkillsField(forms.CharField):
     """Ids of skills, separated by commas, spaces or lines. Empty means every skill."""
 
@@ -84,11 +90,15 @@ class SkillsField(forms.CharField):
             max_length=LONGEST_SKILLS,
             help_text="Ids, separated by commas. It runs only while the conversation has one of "
             "these skills; empty means every skill",
-            widget=forms.TextInput(
-                attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono",
-                       "placeholder": "All skills"}
+            widget=SkillsWidget(
+                attrs={
+                    "autocomplete": "off",
+                    "spellcheck": "false",
+                    "class": "mono",
+                    "placeholder": "All skills",
+                }
             ),
-        )  # fmt: skip
+        )
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value
@@ -98,7 +108,13 @@ class SkillsField(forms.CharField):
 
 
 class SkillsForm(forms.Form):
+    """The skills of a function that exists. Its field stands inside the form of the draft."""
+
     skills = SkillsField()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["skills"].widget.attrs["form"] = "skills-form"
 
 
 class CodeForm(forms.Form):

@@ -9,6 +9,7 @@ from invoker import events
 from invoker.models import ACCOUNT_ID_LENGTH, SKILL_ID_LENGTH, Deployment
 
 EVENT_TYPE_LENGTH = 60
+MOST_SKILLS_SHOWN = 4
 
 
 class State(models.TextChoices):
@@ -84,6 +85,16 @@ class Function(models.Model):
         if self.deployment.version == self.version:
             return State.PRODUCTIVE
         return State.MODIFIED
+
+    @property
+    def skills_label(self) -> str:
+        """The skills in a few words, "" for all."""
+        if not self.skills:
+            return ""
+        shown = ", ".join(self.skills[:MOST_SKILLS_SHOWN])
+        more = len(self.skills) - MOST_SKILLS_SHOWN
+        rest = f" and {more} more" if more > 0 else ""
+        return f"skill{'s' if len(self.skills) > 1 else ''} {shown}{rest}"
 
     @property
     def event(self) -> events.EventType:

@@ -141,12 +141,13 @@ def change_skills(request: ConsoleRequest, account_id: str, name: str) -> HttpRe
 
 
 def _describe_skills(function: Function) -> str:
-    bound = f"for skills {', '.join(function.skills)}" if function.skills else "for all skills"
-    return f'"{function.name}" runs {bound} from now on'
+    return f'"{function.name}" runs for {function.skills_label or "all skills"} from now on'
 
 
-def _bound_skills(function: Function) -> SkillsForm:
-    return SkillsForm(initial={"skills": function.skills})
+def _bound_skills(function: Function, *, changeable: bool = True) -> SkillsForm:
+    form = SkillsForm(initial={"skills": function.skills})
+    form.fields["skills"].disabled = not changeable
+    return form
 
 
 def _show_skills(
@@ -207,7 +208,7 @@ def _page(
         "sample": sample,
         "payload": request.POST.get("payload", sample),
         "run": run,
-        "skills": skills or _bound_skills(function),
+        "skills": skills or _bound_skills(function, changeable=may_change(request)),
         "budget_ms": drawing.BUDGET_MS,
         "may_change": may_change(request),
         "packages": _packages(),

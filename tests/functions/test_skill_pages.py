@@ -56,8 +56,8 @@ def test_new_offers_an_event_of_which_others_have_some_skills(developer_client, 
 
     page = text(developer_client.get(url("new"), {"event": NEW_CONVERSATION}))
 
-    assert f'taken for skills 1, 2 by <a href="{url("edit", "greet")}">greet</a>' in page
-    assert f'for skill 3 by <a href="{url("edit", "other")}">other</a>' in page
+    assert f'">skills 1, 2</span> by <a href="{url("edit", "greet")}">greet</a>' in page
+    assert f'">skill 3</span> by <a href="{url("edit", "other")}">other</a>' in page
     assert "data-taken" not in page
     assert "Create function" in page
 
@@ -152,7 +152,7 @@ def test_change_of_skills_by_htmx_answers_with_the_field_alone(developer_client,
 
     response = developer_client.post(url("skills", "greet"), {"skills": "2 1"}, headers=HTMX)
 
-    assert text(response).strip().startswith('<div class="field" id="skills"')
+    assert text(response).strip().startswith('<div class="form after" id="skills">')
     assert 'value="1, 2"' in text(response)
     assert '"greet" runs for skills 1, 2 from now on' in text(response)
 
