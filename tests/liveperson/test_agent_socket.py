@@ -387,6 +387,20 @@ def test_what_was_said_in_a_gap_comes_once(ums: Ums, start: Start) -> None:
     assert again["minLastUpdatedTime"] < conversation.updated_ms
 
 
+def test_gap_that_could_not_be_filled_is_filled_later(ums: Ums, start: Start) -> None:
+    start(PATIENT)
+    conversation = ums.open(text="one")
+    assert eventually(lambda: lines() == ["one"])
+    ums.will_not_answer(".ams.ms.QueryMessages")
+    miss(ums, lambda: conversation.says("two"))
+    conversation.says("three")
+    assert eventually(lambda: lines() == ["one", "three"])
+
+    miss(ums, lambda: conversation.says("four"))
+
+    assert eventually(lambda: lines() == ["one", "three", "two", "four"])
+
+
 def test_what_was_closed_in_a_gap_is_seen(ums: Ums, agent: Connection, start: Start) -> None:
     start(PATIENT)
     conversation = ums.open(text="one")

@@ -23,7 +23,8 @@ class Known:
     """One conversation. `assigned` are old ids (`<account>.<user>`) where the platform gave them.
 
     `dialogs` are those in which people write, with the state of each. `newest` is the sequence of
-    the newest message by dialog.
+    the newest message by dialog that is stored; `gap` what it was when messages may have been
+    missed, until they were fetched.
     """
 
     conv_id: str
@@ -35,6 +36,7 @@ class Known:
     asked_to_join: bool = False
     dialogs: dict[str, str] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
+    gap: dict[str, int] | None = None
     joining: threading.Lock = field(default_factory=threading.Lock)
 
     def open_dialogs(self) -> list[str]:

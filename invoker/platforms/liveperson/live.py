@@ -36,17 +36,16 @@ _CONVERSATIONS = ".ams.aam.ExConversationChangeNotification"
 _MESSAGE = ".ams.ms.OnlineEventDistribution"
 _JOIN_ATTEMPTS = 5
 _BATCH = 100
-_NEW, _KNOWN = 0, 1
+_AT_ONCE = float("-inf")
 
 
 @dataclass(order=True, slots=True)
 class _Visit:
-    """A conversation to join where needed, and to fill up from these sequences on."""
+    """A conversation to join where needed, and to fill up. None: the last visit."""
 
-    rank: int
+    rank: float
     number: int
     known: Known | None = field(compare=False)
-    newest: dict[str, int] = field(compare=False, default_factory=dict)
 
 
 class Live:
@@ -74,7 +73,7 @@ class Live:
         self._numbers = itertools.count()
         # Before anything new comes: what came last is where the gap begins.
         for known in memory.open_ones():
-            self._visit(known, _KNOWN)
+            self._visit(known)
 
     def listen(self) -> None:
         """Store what comes until the socket is closed.
@@ -95,7 +94,7 @@ class Live:
                 self._take(envelope)
         finally:
             self.ums.close()
-            self._visits.put(_Visit(-1, next(self._numbers), None))
+            self._visits.put(_Visit(_AT_ONCE, next(self._numbers), None))
             for helper in helpers:
                 helper.join()
 
@@ -165,7 +164,7 @@ class Live:
             known = self._memory.find(change.conv_id)
             may_join = change.kind == "conversation" and change.type == "UPSERT"
             if may_join and known and known.is_open and not known.asked_to_join:
-                self._visit(known, _NEW)
+                self._visit(known)
 
     def _name_conversation(self, kind: str, envelope: dict[str, Any]) -> None:
         """Say whose a message in a dialog beside the main one is, where the platform did not."""
@@ -180,28 +179,32 @@ class Live:
 
     # Joining and filling up ----------------------------------------------------------------------
 
-    def _visit(self, known: Known, rank: int) -> None:
+    def _visit(self, known: Known) -> None:
+        """What changed last comes first, so that a new one does not wait for a thousand others."""
         known.asked_to_join = True
-        self._visits.put(_Visit(rank, next(self._numbers), known, dict(known.newest)))
+        if known.gap is None:
+            known.gap = dict(known.newest)
+        self._visits.put(_Visit(-known.ts_ms, next(self._numbers), known))
 
     def _visit_all(self) -> None:
         try:
             while (visit := self._visits.get()).known is not None:
                 close_old_connections()
                 if visit.known.is_open:
-                    self._catch_up(visit.known, visit.newest)
+                    self._catch_up(visit.known)
         except DatabaseFault:
             logger.exception("cannot store what was missed")
             self.ums.close("the database takes no notifications")
         finally:
             connections.close_all()
 
-    def _catch_up(self, known: Known, newest: dict[str, int]) -> None:
+    def _catch_up(self, known: Known) -> None:
         for attempt in range(1, _JOIN_ATTEMPTS + 1):
             try:
                 self._actor.join(known)
                 for dialog_id in known.open_dialogs():
-                    self._fill(dialog_id, newest.get(dialog_id))
+                    self._fill(dialog_id, (known.gap or {}).get(dialog_id))
+                known.gap = None
             except (NotSentError, NoAnswerError):
                 # With the next notification, or on the next socket.
                 known.asked_to_join = known.joined
