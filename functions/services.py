@@ -232,19 +232,21 @@ def _taken(function: Function, refusal: str) -> EventTakenError:
     event = f'the event "{function.event.name}"'
     if whole:
         return EventTakenError(f'{refusal}: {event} already has a function, "{whole[0]}"', whole)
-    if not function.skills:
+    wanted = set(function.skills)
+    holders = [one for one in holders if not wanted or wanted.intersection(one.skills)]
+    if not holders:
+        return EventTakenError(f"{refusal}: {event} is being given to another one, try again", [])
+    if not wanted:
         names = ", ".join(f'"{holder}"' for holder in holders)
         return EventTakenError(
             f"{refusal}: {event} has functions for some skills, {names}, so name other skills",
             holders,
         )
-    wanted = set(function.skills)
-    overlapping = [holder for holder in holders if wanted.intersection(holder.skills)]
     shares = (
         f'"{holder}" has {_name_skills(sorted(wanted.intersection(holder.skills)))}'
-        for holder in overlapping
+        for holder in holders
     )
-    return EventTakenError(f"{refusal}: {', '.join(shares)}, so name other skills", overlapping)
+    return EventTakenError(f"{refusal}: {', '.join(shares)}, so name other skills", holders)
 
 
 def _name_skills(skills: Sequence[str]) -> str:

@@ -224,6 +224,17 @@ def test_refusal_names_the_skills_and_who_has_them(existing, wish, message):
     assert str(caught.value) == message
 
 
+def test_refusal_says_to_try_again_when_who_has_the_skill_is_not_to_be_seen():
+    holder = make("one", ["1"])
+    Function.objects.filter(pk=holder.pk).update(skills=["2"])
+
+    with pytest.raises(services.EventTakenError) as caught:
+        make("new", ["1"])
+
+    assert caught.value.holders == ()
+    assert str(caught.value).endswith("is being given to another one, try again")
+
+
 @pytest.mark.parametrize(
     "skill_id",
     ["", " ", "a b", "a,b", "x" * 41, "a\0", "a\n", "a\u200b", "\ud800", "\u00a0", "\x7f"],

@@ -65,6 +65,7 @@ PAGES = [
 CHANGES = [
     ("new", []),
     ("save", ["greet"]),
+    ("skills", ["greet"]),
     ("test", ["greet"]),
     ("deploy", ["greet"]),
     ("undeploy", ["greet"]),
