@@ -152,7 +152,7 @@ class TimerForm(Form):
         choices=[(unit, unit) for unit in reversed(timers.UNITS)],
     )
     repeats = forms.IntegerField(
-        label="In all",
+        label="Times in all",
         min_value=1,
         max_value=timers.MOST_REPEATS,
         error_messages=dict.fromkeys(

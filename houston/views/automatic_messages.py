@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from houston import message_forms
@@ -88,9 +89,11 @@ def message_list(request: AccountRequest, account_id: str) -> HttpResponse:  # n
         "count": len(rows),
     }
     page = "accounts/automatic_messages.html"
-    # A filter swaps the rows; coming back in the browser's history asks for the whole page.
+    # A filter swaps the rows under the same address, and the browser's history wants the page.
     swaps = request.headers.get("HX-Target") == "rows"
-    return render(request, f"{page}#rows" if swaps else page, context)
+    response = render(request, f"{page}#rows" if swaps else page, context)
+    patch_vary_headers(response, ["HX-Target"])
+    return response
 
 
 def _rows(request: AccountRequest, subtypes: tuple[str, ...] = SUBTYPES) -> list[Row]:
@@ -387,9 +390,10 @@ def message_export(request: AccountRequest, account_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def message_import(request: AccountRequest, account_id: str) -> HttpResponse:
     """Show first what would change; the document comes again with the decision to do it."""
-    form = message_forms.ImportForm(request.POST or None, request.FILES or None)
+    sent = request.method == "POST"
+    form = message_forms.ImportForm(*((request.POST, request.FILES) if sent else ()))
     context: dict[str, object] = {"form": form, "names": SUBTYPE_NAMES}
-    if request.method == "POST" and form.is_valid():
+    if sent and form.is_valid():
         try:
             settings = exchange.read(form.cleaned_data["document"])
             if request.POST.get("decided") == "yes":
