@@ -39,10 +39,12 @@ _HELD: Final = 20
 _KEY_LENGTH: Final = 12
 _HUMANS: Final = frozenset({"CONSUMER", "ASSIGNED_AGENT", "AGENT", "MANAGER"})
 
-# What a snapshot may be silent about. State has a field of the same name for each.
+# What a snapshot may be silent about. State has a field of the same name for each; one that
+# nobody has said anything about counts as said at 0.
 _SAID: Final = (
     "stage",
     "skill_id",
+    "consumer_id",
     "participants",
     "suggested",
     "ttr",
@@ -198,19 +200,18 @@ def apply(old: State, change: Change, snapshot: Snapshot, now: Circumstances) ->
     """Take a snapshot into account, wherever in the order it belongs."""
     fields = _newest(old, change, snapshot)
     fields |= _place(old, change, snapshot)
-    closing = snapshot.state == "CLOSE"
-    fields["state"] = "CLOSE" if closing else old.state or snapshot.state
+    newest = not old.state or change.ts_ms >= old.ts_ms
+    fields["state"] = snapshot.state if newest else old.state
     # Closed stays closed, also where an older snapshot is the only one to say so.
-    if old.stage == "CLOSE":
+    if "CLOSE" in (old.state, snapshot.state):
+        fields["state"] = "CLOSE"
+    if "CLOSE" in (old.stage, snapshot.stage):
         fields["stage"] = "CLOSE"
-    consumers = [each.id for each in fields["participants"] if each.role == "CONSUMER"]
-    stepped = len(consumers) == 1 and change.ts_ms >= old.ts_ms
     new = replace(
         old,
         **fields,
         version=old.version + 1,
         ts_ms=max(old.ts_ms, change.ts_ms),
-        consumer_id=consumers[0] if stepped else old.consumer_id,
         dialogs=_dialogs(old, snapshot, fields["stage"]),
     )
     new = replace(new, opened_in_off_hours=_opened_in_off_hours(new, now))
@@ -225,7 +226,13 @@ def _newest(old: State, change: Change, snapshot: Snapshot) -> dict[str, Any]:
     said: dict[str, int] = {}
     for name in _SAID:
         value, at = getattr(old, name), old.said.get(name, old.ts_ms)
-        new = _close_reason(snapshot, change) if name == "close_reason" else getattr(snapshot, name)
+        match name:
+            case "close_reason":
+                new = _close_reason(snapshot, change)
+            case "consumer_id":
+                new = _only_consumer(snapshot)
+            case _:
+                new = getattr(snapshot, name)
         if new is not None and change.ts_ms >= at:
             value, at = new, change.ts_ms
         if name == "start_ts" and value is not None:
@@ -236,6 +243,11 @@ def _newest(old: State, change: Change, snapshot: Snapshot) -> dict[str, Any]:
             said[name] = at
     values["said"] = said
     return values
+
+
+def _only_consumer(snapshot: Snapshot) -> str | None:
+    consumers = [each.id for each in snapshot.participants or () if each.role == "CONSUMER"]
+    return consumers[0] if len(consumers) == 1 else None
 
 
 def _close_reason(snapshot: Snapshot, change: Change) -> str | None:
