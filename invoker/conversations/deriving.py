@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from invoker import events
 from invoker.conversations import states
 from invoker.conversations.changes import Change, Line, Snapshot, main_dialog
-from invoker.conversations.circumstances import Circumstances
+from invoker.conversations.circumstances import Circumstances, Previous
 from invoker.conversations.payloads import Cause, messaging_payload, survey_payload
 from invoker.conversations.states import State, assigned_agents
 from invoker.events import Participant
@@ -44,7 +44,7 @@ class Note(StrEnum):
 
     EVENT = ""
     BASELINE = "baseline"
-    """First seen, and not as a conversation that has just been opened."""
+    """It happened before we listened, or is first seen and has not just been opened."""
     CLOSED = "closed"
     """The conversation is over; most platforms open a new one instead of opening it again."""
     DELETED = "deleted"
@@ -111,16 +111,11 @@ def _derive_snapshot(
     old: State, change: Change, snapshot: Snapshot, now: Circumstances
 ) -> Derivation:
     if _reopened(old, change, snapshot):
-        old = State(
-            conv_id=f"{change.conv_id}@{change.ts_ms // 1000}",
-            since_ms=change.ts_ms,
-            heard=old.heard,
-            version=old.version,
-        )
-    if states.is_known(old, change):
-        return Derivation(old, (), Note.DUPLICATE)
-    if states.is_too_old(old, change) and (snapshot.state != "CLOSE" or old.state == "CLOSE"):
-        return Derivation(old, (), Note.STALE)
+        now = replace(now, previous=Previous(old.close_reason, old.ts_ms))
+        old = states.begin_again(old, change)
+    ignored = _why_ignored(old, change, snapshot)
+    if ignored:
+        return Derivation(old, (), ignored)
     new = states.apply(old, change, snapshot, now)
     if not old.state:
         return _derive_first(old, new, change, snapshot, now=now)
@@ -130,6 +125,19 @@ def _derive_snapshot(
     if note != Note.UNCHANGED:
         return Derivation(new, (), note)
     return _derive_move(old, new, change, snapshot, now=now)
+
+
+def _why_ignored(old: State, change: Change, snapshot: Snapshot) -> Note:
+    """Why a snapshot has no effect at all; empty when it has."""
+    if states.is_known(old, change):
+        return Note.DUPLICATE
+    ends = snapshot.state == "CLOSE" and old.state != "CLOSE" and change.ts_ms >= old.since_ms
+    if states.is_too_old(old, change) and not ends:
+        return Note.STALE
+    if ends and snapshot.reopens and change.ts_ms < old.ts_ms:
+        # It was opened again before we heard that it had been closed.
+        return Note.OVERTAKEN
+    return Note.EVENT
 
 
 def _why_nothing(old: State, change: Change, snapshot: Snapshot) -> Note:
@@ -171,6 +179,9 @@ def _derive_first(
     new = replace(new, told=told, held=())
     if snapshot.first_conversation is None and now.previous is None:
         new = replace(new, first_conversation=now.history_known and bool(new.consumer_id))
+    for held in old.held:
+        # Only now can be told who wrote a line that names no role.
+        new = states.hear(new, held.line, now.own_ids)
     derived: list[DerivedEvent] = []
     note = Note.BASELINE
     if opened and start_ts is not None:
@@ -253,6 +264,8 @@ def _told(
     surveys = _surveys(old, new)
     if not subtypes and not surveys:
         return Derivation(new, (), note)
+    if change.ts_ms < now.high_water_ms:
+        return Derivation(new, (), Note.BASELINE)
     if now.now_ms - change.ts_ms > now.max_event_age_ms:
         return Derivation(new, (), Note.TOO_OLD)
     line = snapshot.last_line or new.last_line
@@ -275,7 +288,8 @@ def _consumers(participants: tuple[Participant, ...]) -> frozenset[str]:
 
 
 def _routing(old: State, new: State) -> list[str]:
-    return ["ENGAGEMENT_TRANSFERED"] if old.skill_id != new.skill_id else []
+    rerouted = states.has_said(old, "skill_id") and old.skill_id != new.skill_id
+    return ["ENGAGEMENT_TRANSFERED"] if rerouted else []
 
 
 def _participants_change(old: State, new: State, ts_ms: int, own_ids: frozenset[str]) -> list[str]:
@@ -295,7 +309,7 @@ def _participants_change(old: State, new: State, ts_ms: int, own_ids: frozenset[
         subtypes.append("JOINED_AGENT_LEFT_CONVERSATION")
     # One consumer who becomes another has stepped up; whoever comes or goes besides is somebody.
     consumers, former_consumers = _consumers(new.participants), _consumers(old.participants)
-    if former_consumers < consumers:
+    if former_consumers and former_consumers < consumers:
         subtypes.append("CONSUMER_JOINED_CONVERSATION")
     if consumers < former_consumers:
         subtypes.append("CONSUMER_LEFT_CONVERSATION")
@@ -357,13 +371,13 @@ def _surprise(
         state.state != "OPEN"
         or line.private
         or states.role_of(state, line) != "CONSUMER"
-        or line.ts_ms < state.since_ms
+        or line.ts_ms < max(state.since_ms, now.high_water_ms)
     ):
         return state, None
     shift = now.hours.shift(state.skill_id, line.ts_ms)
     if shift.open or shift.since_ms <= state.told.off_hours_since:
         return state, None
-    if state.start_ts is not None and state.start_ts >= shift.since_ms:
+    if state.opened_in_off_hours and (state.start_ts or 0) >= shift.since_ms:
         return state, None
     state = replace(state, told=replace(state.told, off_hours_since=shift.since_ms))
     cause = replace(change, ts_ms=line.ts_ms, dialog_id=line.dialog_id)

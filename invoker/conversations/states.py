@@ -69,7 +69,8 @@ class Step(msgspec.Struct, frozen=True, array_like=True):
     """What one snapshot says on where the conversation is. None: it does not say."""
 
     ts_ms: int
-    key: str
+    keys: tuple[str, ...]
+    """Of the change, and of others at the same time that say the same: two feeds word it apart."""
     skill_id: str | None = None
     assigned: tuple[str, ...] | None = None
     suggested: tuple[str, ...] = ()
@@ -182,7 +183,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def is_known(state: State, change: Change) -> bool:
     """Whether this very snapshot has been taken into account."""
     key = short(change)
-    return any(step.key == key and step.ts_ms == change.ts_ms for step in state.trail)
+    return any(step.ts_ms == change.ts_ms and key in step.keys for step in state.trail)
 
 
 def is_too_old(state: State, change: Change) -> bool:
@@ -190,6 +191,31 @@ def is_too_old(state: State, change: Change) -> bool:
     if change.ts_ms < state.since_ms:
         return True
     return state.folded is not None and change.ts_ms < state.trail[0].ts_ms
+
+
+def has_said(state: State, name: str) -> bool:
+    """Whether any snapshot has said anything about a field."""
+    return state.said.get(name, state.ts_ms) > 0
+
+
+def begin_again(old: State, change: Change) -> State:
+    """The state of a conversation that is opened again: another one, with what came since."""
+
+    def since(time: int | None) -> int | None:
+        return time if time is not None and time > old.ts_ms else None
+
+    return State(
+        conv_id=f"{change.conv_id}@{change.ts_ms // 1000}",
+        version=old.version,
+        since_ms=change.ts_ms,
+        heard=old.heard,
+        last_line=old.last_line if since(old.last_msg_ts) else None,
+        last_msg_ts=since(old.last_msg_ts),
+        last_msg_role=old.last_msg_role if since(old.last_msg_ts) else None,
+        last_agent_ts=since(old.last_agent_ts),
+        last_consumer_ts=since(old.last_consumer_ts),
+        unanswered=tuple(ts_ms for ts_ms in old.unanswered if ts_ms > old.ts_ms),
+    )
 
 
 def short(change: Change) -> str:
@@ -266,15 +292,16 @@ def _place(old: State, change: Change, snapshot: Snapshot) -> dict[str, Any]:
     present = snapshot.participants if moves else None
     step = Step(
         change.ts_ms,
-        short(change),
+        (short(change),),
         snapshot.skill_id if moves else None,
         None if present is None else tuple(sorted(assigned_agents(present))),
         tuple(sorted(assigned_agents(snapshot.suggested or ()))) if moves else (),
     )
-    if any(replace(step, key=known.key) == known for known in reversed(old.trail)):
-        # The same news in other words, as a webhook and the agent socket bring it.
-        return {}
     place = bisect_right(old.trail, step.ts_ms, key=_time)
+    for index, known in enumerate(old.trail[:place]):
+        if replace(step, keys=known.keys) == known:
+            same = replace(known, keys=(*known.keys, *step.keys)[-REMEMBERED:])
+            return {"trail": (*old.trail[:index], same, *old.trail[index + 1 :])}
     trail = (*old.trail[:place], step, *old.trail[place:])
     if place == len(old.trail):
         at = _advance(old.at, step)

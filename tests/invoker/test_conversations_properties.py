@@ -249,7 +249,7 @@ def plain(state: State) -> State:
     return replace(
         state,
         version=0,
-        trail=tuple(replace(step, key="") for step in state.trail),
+        trail=tuple(replace(step, keys=()) for step in state.trail),
         last_line=last and replace(last, originator_id=None),
     )
 
