@@ -170,16 +170,20 @@ def add_skill(
             f'Cannot add skill "{skill}": at most {MAX_SKILLS} have their own, delete one',
             field="skill",
         )
-    with transaction.atomic():
-        message, _ = own.get_or_create(
-            skill_id=skill, defaults={"account_id": account_id, "subtype": subtype}
-        )
-        if message.texts.exists():
-            raise TakenError(
-                f'Cannot add skill "{skill}": it has its own message, change that one',
-                field="skill",
+    taken = TakenError(
+        f'Cannot add skill "{skill}": it has its own message, change that one', field="skill"
+    )
+    try:
+        with transaction.atomic():
+            message, _ = own.get_or_create(
+                skill_id=skill, defaults={"account_id": account_id, "subtype": subtype}
             )
-        message.texts.create(language=tag, text=plain, is_default=True)
+            if message.texts.exists():
+                raise taken
+            message.texts.create(language=tag, text=plain, is_default=True)
+    except IntegrityError as error:
+        # Somebody else added it between the look and the write.
+        raise taken from error
     _log("automatic message added", message)
     return message
 

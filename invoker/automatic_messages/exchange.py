@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import msgspec
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count
 
 from invoker.automatic_messages import changes, timers
@@ -24,7 +24,9 @@ logger = logging.getLogger(__name__)
 
 MAX_DOCUMENT = 1_000_000
 """Characters of a document to import."""
-MAX_ITEMS = 2000
+MAX_ITEMS = 5000
+"""More than an account can have: every sub-type for as many skills as may have their own."""
+BATCH = 200
 SHOWN_LENGTH = 80
 TIMER, REPEATS = "timer", "repeats"
 Found = TypeVar("Found")
@@ -169,6 +171,8 @@ def _read_item(item: _Item, path: str) -> Setting:
         skill = _checked(f"{path}.skillId", changes.check_skill, skill)
     texts, default = _read_texts(item.data, path)
     timer_s, repeats = _read_attributes(item.attributes, subtype, path)
+    # A skill's row that says nothing is the same as none.
+    says_nothing = item.enabled and not texts and timer_s is None and repeats is None
     return Setting(
         subtype=subtype,
         skill_id=skill,
@@ -178,7 +182,7 @@ def _read_item(item: _Item, path: str) -> Setting:
         default=default,
         timer_s=timer_s,
         repeats=repeats,
-        deleted=item.deleted and bool(skill),
+        deleted=bool(skill) and (item.deleted or says_nothing),
     )
 
 
@@ -291,52 +295,64 @@ def carry_out(account_id: str, settings: Iterable[Setting]) -> list[Change]:
 
     Raises:
         LimitError: too many skills would have their own; nothing was changed.
+        DocumentError: somebody else added the same rows meanwhile; nothing was changed.
     """
-    with transaction.atomic():
-        found = compare(account_id, settings)
-        for change in found:
-            _replace(account_id, change.setting)
-        _check_skills(account_id)
+    try:
+        with transaction.atomic():
+            found = compare(account_id, settings)
+            _replace(account_id, [change.setting for change in found])
+            _check_skills(account_id)
+    except IntegrityError as error:
+        raise DocumentError(
+            "Cannot import the document: somebody else changes the messages right now, import it "
+            "again"
+        ) from error
     logger.info(
         "automatic messages imported", extra={"account_id": account_id, "count": len(found)}
     )
     return found
 
 
-def _replace(account_id: str, setting: Setting) -> None:
+def _replace(account_id: str, settings: Sequence[Setting]) -> None:
+    """In few statements, however many rows: nobody else writes to an SQLite file meanwhile."""
     own = AutomaticMessage.objects.filter(account_id=account_id)
-    row = own.filter(subtype=setting.subtype, skill_id=setting.skill_id)
-    if setting.deleted:
-        row.delete()
-        return
-    values = {
-        "enabled": setting.enabled,
-        "timer_s": setting.timer_s,
-        "repeats": setting.repeats,
-    }
-    message, _ = own.update_or_create(
-        subtype=setting.subtype,
-        skill_id=setting.skill_id,
-        defaults=values,
-        create_defaults={
-            "account_id": account_id,
-            "subtype": setting.subtype,
-            "skill_id": setting.skill_id,
-            **values,
-        },
-    )
-    message.texts.all().delete()
+    present = {(row.subtype, row.skill_id): row for row in own}
+    gone = [present[each.key].pk for each in settings if each.deleted]
+    kept = [each for each in settings if not each.deleted]
+    new = []
+    for each in kept:
+        row = present.get(each.key)
+        if row is None:
+            row = AutomaticMessage(
+                account_id=account_id, subtype=each.subtype, skill_id=each.skill_id
+            )
+            new.append(row)
+            present[each.key] = row
+        row.enabled, row.timer_s, row.repeats = each.enabled, each.timer_s, each.repeats
+    old = [present[each.key] for each in kept if present[each.key].pk]
+    for ids in _batches([*gone, *(row.pk for row in old)]):
+        AutomaticText.objects.filter(message__in=ids).delete()
+    for ids in _batches(gone):
+        own.filter(pk__in=ids).delete()
+    AutomaticMessage.objects.bulk_update(old, ["enabled", "timer_s", "repeats"], BATCH)
+    AutomaticMessage.objects.bulk_create(new, BATCH)
     AutomaticText.objects.bulk_create(
         [
             AutomaticText(
-                message=message,
+                message=present[each.key],
                 language=language,
                 text=text,
-                is_default=language == setting.default,
+                is_default=language == each.default,
             )
-            for language, text in setting.texts
-        ]
+            for each in kept
+            for language, text in each.texts
+        ],
+        BATCH,
     )
+
+
+def _batches(ids: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
 
 
 def _check_skills(account_id: str) -> None:

@@ -168,6 +168,19 @@ def test_list_asks_the_database_as_often_whatever_there_is(
         developer_client.get(url("automatic-messages", account))
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_page_asks_the_database_as_often_whatever_there_is(
+    admin_client, account, django_assert_num_queries, count
+):
+    for number in range(count):
+        changes.add_skill(account.pk, WELCOME, skill_id=str(number), language="de", text="Hallo")
+        changes.add_text(own(account), ("de", "fr", "nl")[number], "Hallo")
+
+    # Session, user, membership, messages, texts, set-up, accounts to switch to.
+    with django_assert_num_queries(7):
+        admin_client.get(url("automatic-message", account, WELCOME))
+
+
 def test_list_of_an_account_without_messages_says_so(admin_client, account):
     AutomaticMessage.objects.all().delete()
 

@@ -460,6 +460,11 @@ def test_deleted_items_take_the_skill_s_row_and_switch_the_account_s_off(db):
     assert list(rows) == [("", False)]
 
 
+def test_skill_s_item_that_says_nothing_makes_no_row(db):
+    assert imported(item(skillId="sales", data=[])) == []
+    assert not AutomaticMessage.objects.exists()
+
+
 def test_rows_without_an_item_stay(account):
     before = AutomaticMessage.objects.count()
 
@@ -514,7 +519,7 @@ def test_rows_without_an_item_stay(account):
         (json.dumps([item(IDLE, attributes=["timer"])]), r"attributes\[0\]: expected `object`"),
         (json.dumps([item(attributes=[{"timer": "60"}])]), "is no idle event"),
         (json.dumps([item(IDLE, attributes=[{"repeats": "99"}])]), "cannot repeat 99 times"),
-        (json.dumps([item()] * 2001), "at most 2,000"),
+        (json.dumps([{"messageEventId": WELCOME}] * 5001), "at most 5,000"),
         (" " * 1_000_001, "at most 1,000,000"),
     ],
 )
