@@ -175,7 +175,8 @@ def message_save(request: AccountRequest, account_id: str, message_id: int) -> H
 def message_preview(request: AccountRequest, account_id: str) -> HttpResponse:  # noqa: ARG001
     language = request.POST.get("language", "")
     text = request.POST.get(f"text-{language}", "")[: wording.MAX_TEXT]
-    context = {"one": _draw(language, text.strip())}
+    is_default = request.POST.get("default") == language
+    context = {"one": _draw(language, text.strip(), is_default=is_default)}
     return render(request, "accounts/automatic_message_preview.html", context)
 
 

@@ -291,6 +291,18 @@ def test_preview_is_what_a_consumer_would_read(admin_client, account):
     assert "{x} is sent as it stands" in page
 
 
+@pytest.mark.parametrize(
+    ("default", "told"), [("de", "No text here"), ("en-US", "No text here: the default goes out")]
+)
+def test_preview_of_no_text_says_what_goes_out(admin_client, account, default, told):
+    answer = admin_client.post(
+        url("automatic-message-preview", account),
+        {"language": "de", "text-de": " ", "default": default},
+    )
+
+    assert f">{told}<" in text(answer)
+
+
 @pytest.mark.parametrize("values", [{}, {"language": ALIEN, f"text-{ALIEN}": ALIEN}])
 def test_preview_takes_anything(admin_client, account, values):
     answer = admin_client.post(url("automatic-message-preview", account), values)
