@@ -1,5 +1,6 @@
 """One conversation, from its start to its end, by the socket in and by the socket out."""
 
+import datetime as dt
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from django.db import connections
 from django.utils import timezone
 
 from invoker import dispatch
-from invoker.models import AutomaticMessage, Connection, Conversation
+from invoker.models import AutomaticMessage, Connection, Conversation, OfficeHours
 from tests import factories
 from tests.liveperson.conftest import Start, eventually, is_connected
 from tests.liveperson.ums import ACCOUNT, Ums
@@ -84,6 +85,10 @@ def acts(ums: Ums) -> list[Any]:
 def test_conversation_is_accompanied_from_start_to_end(
     ums: Ums, agent: Connection, start: Start
 ) -> None:
+    # So that a survey follows, in which the last message can be read.
+    agent.close_mode = "dialog"
+    agent.save()
+    ums.has_survey = True
     AutomaticMessage.objects.create(
         account_id=ACCOUNT, subtype="CONV_AWAITING_IN_QUEUE", timer_s=2, repeats=1
     )
@@ -126,6 +131,24 @@ def test_conversation_is_accompanied_from_start_to_end(
     )
     conversation.assign(ums.ben)
     expect((main, "participants_change: YOU_ARE_CONNECTED_TO"))
-    conversation.close("AGENT", survey=True)
+    now = timezone.now()
+    OfficeHours.objects.create(
+        account_id=ACCOUNT,
+        name="Always",
+        is_default=True,
+        off_since=now,
+        off_until=now + dt.timedelta(hours=1),
+    )
+    conversation.says("anybody there?")
+    expect(
+        (main, "mid_conversation_msg: CONSUMER_SEND_MESSAGE_ON_OFFHOURS"),
+        [
+            {
+                "field": "DialogChange",
+                "type": "UPDATE",
+                "dialog": {"dialogId": main, "state": "CLOSE"},
+            }
+        ],
+    )
     survey = conversation.dialogs[-1].id
     expect((survey, "conversation_end: AGENT_END_CONVERSATION"))
