@@ -18,6 +18,8 @@ import httpx
 import msgspec
 from django.conf import settings
 
+from invoker.platforms.liveperson.timing import read_retry_after
+
 VERSION = "1.3"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 TIMEOUT_S = 10.0
@@ -184,7 +186,8 @@ def _ask(
     message = f"Cannot {action}: the answer was {status}{': ' if words else ''}{words}"
     if httpx.codes.is_client_error(status) and status != httpx.codes.TOO_MANY_REQUESTS:
         raise LoginRefusedError(message)
-    raise LoginUnavailableError(message, retry_after_s=_seconds(response))
+    retry_after_s = read_retry_after(response.headers.get("retry-after"))
+    raise LoginUnavailableError(message, retry_after_s=retry_after_s)
 
 
 def _read(response: httpx.Response) -> bytes:
@@ -208,10 +211,3 @@ def _object(said: bytes, action: str) -> dict[str, Any]:
     if found.get("error"):
         raise LoginRefusedError(f"Cannot {action}: {str(found['error'])[:_SAID]}")
     return found
-
-
-def _seconds(response: httpx.Response) -> float | None:
-    try:
-        return min(3600.0, max(0.0, float(response.headers.get("retry-after", ""))))
-    except ValueError:
-        return None

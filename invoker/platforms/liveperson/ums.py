@@ -26,7 +26,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.protocol import State
 
 from invoker.platforms.liveperson.requests import Request
-from invoker.platforms.liveperson.timing import Timing
+from invoker.platforms.liveperson.timing import Timing, read_retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +193,7 @@ class Ums:
             self._failure = OpenError(
                 f"the socket was refused with {answer.status_code}",
                 status=answer.status_code,
-                retry_after_s=_seconds(answer.headers.get("Retry-After", "")),
+                retry_after_s=read_retry_after(answer.headers.get("Retry-After")),
             )
             return
         except (OSError, WebSocketException) as error:
@@ -285,10 +285,3 @@ def _words(body: Any) -> str:
         parts = [body.get("title"), body.get("details"), body.get("errorCode")]
         body = ", ".join(str(part) for part in parts if part)
     return str(body or "")[:_SAID]
-
-
-def _seconds(retry_after: str) -> float | None:
-    try:
-        return min(3600.0, max(0.0, float(retry_after)))
-    except ValueError:
-        return None
