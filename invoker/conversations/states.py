@@ -182,6 +182,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def is_known(state: State, change: Change) -> bool:
     """Whether this very snapshot has been taken into account."""
+    if not state.trail or change.ts_ms > state.trail[-1].ts_ms:
+        return False
     key = short(change)
     return any(step.ts_ms == change.ts_ms and key in step.keys for step in state.trail)
 
@@ -250,15 +252,13 @@ def _newest(old: State, change: Change, snapshot: Snapshot) -> dict[str, Any]:
     ts_ms = max(old.ts_ms, change.ts_ms)
     values: dict[str, Any] = {}
     said: dict[str, int] = {}
+    read_off = {
+        "close_reason": _close_reason(snapshot, change),
+        "consumer_id": _only_consumer(snapshot),
+    }
     for name in _SAID:
         value, at = getattr(old, name), old.said.get(name, old.ts_ms)
-        match name:
-            case "close_reason":
-                new = _close_reason(snapshot, change)
-            case "consumer_id":
-                new = _only_consumer(snapshot)
-            case _:
-                new = getattr(snapshot, name)
+        new = read_off[name] if name in read_off else getattr(snapshot, name)
         if new is not None and change.ts_ms >= at:
             value, at = new, change.ts_ms
         if name == "start_ts" and value is not None:
@@ -298,7 +298,10 @@ def _place(old: State, change: Change, snapshot: Snapshot) -> dict[str, Any]:
         tuple(sorted(assigned_agents(snapshot.suggested or ()))) if moves else (),
     )
     place = bisect_right(old.trail, step.ts_ms, key=_time)
-    for index, known in enumerate(old.trail[:place]):
+    for index in range(place - 1, -1, -1):
+        known = old.trail[index]
+        if known.ts_ms != step.ts_ms:
+            break
         if replace(step, keys=known.keys) == known:
             same = replace(known, keys=(*known.keys, *step.keys)[-REMEMBERED:])
             return {"trail": (*old.trail[:index], same, *old.trail[index + 1 :])}

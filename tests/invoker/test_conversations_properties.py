@@ -14,10 +14,14 @@ from invoker import conversations
 from invoker.conversations import (
     Circumstances,
     DerivedEvent,
+    IdleDerivation,
+    IdleTimer,
+    IdleTimes,
     NotificationError,
     State,
     Told,
     derive,
+    idle,
     read_notification,
 )
 from tests.invoker.notifications import (
@@ -314,6 +318,61 @@ def test_state_survives_being_stored_after_every_change(history: list[dict[str, 
         state = msgspec.convert(json.loads(stored), State)
 
     assert state == expected
+
+
+# Silence ------------------------------------------------------------------------------------------
+
+
+@st.composite
+def timers(draw: st.DrawFn) -> IdleTimes:
+    seconds, repeats = st.sampled_from([0, 5, 20, 40]), st.integers(1, 3)
+    agent, consumer, queue = (IdleTimer(draw(seconds), draw(repeats)) for _ in range(3))
+    return IdleTimes(
+        agent_non_responsive=agent, consumer_non_responsive=consumer, conv_awaiting_in_queue=queue
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    history=histories(),
+    times=timers(),
+    edges=st.lists(st.integers(0, 200), unique=True, min_size=4, max_size=4).map(sorted),
+)
+def test_idle_looks_when_it_said_it_would_and_misses_nothing(
+    history: list[dict[str, Any]], times: IdleTimes, edges: list[int]
+) -> None:
+    """Who only looks when something is due finds what is found by looking every second."""
+    state, _ = live(*history)
+    hours = Closed((edges[0], edges[1]), (edges[2], edges[3]))
+
+    def look(state: State, at_s: int) -> IdleDerivation:
+        now_ms = T0 + at_s * 1000
+        now = Circumstances(now_ms=now_ms, hours=hours, idle_times=lambda _skill_id: times)
+        return idle(state, now)
+
+    every_second: list[DerivedEvent] = []
+    watched = state
+    for at_s in range(20, 260):
+        looked = look(watched, at_s)
+        watched = looked.state
+        every_second += looked.events
+
+    when_due: list[DerivedEvent] = []
+    at_s = 20
+    while at_s < 260:
+        looked = look(state, at_s)
+        state = msgspec.convert(msgspec.to_builtins(looked.state), State)
+        when_due += looked.events
+        if looked.due_ms is None:
+            break
+        assert looked.due_ms > T0 + at_s * 1000
+        at_s = -(-(looked.due_ms - T0) // 1000)
+
+    assert when_due == every_second
+    for each in every_second:
+        assert (
+            each.subtype == "CONSUMER_NON_RESPONSIVE" or not each.payload["general"]["inOffHours"]
+        )
 
 
 # Garbage ------------------------------------------------------------------------------------------
