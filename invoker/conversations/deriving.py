@@ -111,7 +111,8 @@ def _derive_snapshot(
     old: State, change: Change, snapshot: Snapshot, now: Circumstances
 ) -> Derivation:
     if _reopened(old, change, snapshot):
-        now = replace(now, previous=Previous(old.close_reason, old.ts_ms))
+        end_ms = old.end_ts or old.closed_ts or old.ts_ms
+        now = replace(now, previous=Previous(old.close_reason, end_ms))
         old = states.begin_again(old, change)
     ignored = _why_ignored(old, change, snapshot)
     if ignored:
@@ -396,7 +397,9 @@ def _event(
 ) -> DerivedEvent:
     opening = subtype.startswith("CONSUMER_OPEN_NEW_CONVERSATION")
     at_ms = new.start_ts if opening and new.start_ts is not None else change.ts_ms
-    cause = Cause(change.type, change.dialog_id, at_ms, line)
+    # The main dialog goes by the conversation's id, also when that opened again under another.
+    is_main = change.dialog_id == change.conv_id
+    cause = Cause(change.type, new.conv_id if is_main else change.dialog_id, at_ms, line)
     return DerivedEvent(
         type=SUBTYPE_TYPES[subtype],
         subtype=subtype,

@@ -151,6 +151,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     start_ts: int | None = None
     end_ts: int | None = None
     close_reason: str = ""
+    closed_ts: int | None = None
+    """Time of the first snapshot that shows it closed."""
     first_conversation: bool = False
     campaign: CampaignInfo = CampaignInfo()
     context: Context = Context()
@@ -202,9 +204,10 @@ def has_said(state: State, name: str) -> bool:
 
 def begin_again(old: State, change: Change) -> State:
     """The state of a conversation that is opened again: another one, with what came since."""
+    closed_ts = old.closed_ts or 0
 
     def since(time: int | None) -> int | None:
-        return time if time is not None and time > old.ts_ms else None
+        return time if time is not None and time > closed_ts else None
 
     return State(
         conv_id=f"{change.conv_id}@{change.ts_ms // 1000}",
@@ -216,7 +219,7 @@ def begin_again(old: State, change: Change) -> State:
         last_msg_role=old.last_msg_role if since(old.last_msg_ts) else None,
         last_agent_ts=since(old.last_agent_ts),
         last_consumer_ts=since(old.last_consumer_ts),
-        unanswered=tuple(ts_ms for ts_ms in old.unanswered if ts_ms > old.ts_ms),
+        unanswered=tuple(ts_ms for ts_ms in old.unanswered if ts_ms > closed_ts),
     )
 
 
@@ -233,6 +236,9 @@ def apply(old: State, change: Change, snapshot: Snapshot, now: Circumstances) ->
     # Closed stays closed, also where an older snapshot is the only one to say so.
     if "CLOSE" in (old.state, snapshot.state):
         fields["state"] = "CLOSE"
+    if snapshot.state == "CLOSE":
+        known_ts = change.ts_ms if old.closed_ts is None else old.closed_ts
+        fields["closed_ts"] = min(change.ts_ms, known_ts)
     if "CLOSE" in (old.stage, snapshot.stage):
         fields["stage"] = "CLOSE"
     new = replace(
@@ -242,7 +248,8 @@ def apply(old: State, change: Change, snapshot: Snapshot, now: Circumstances) ->
         ts_ms=max(old.ts_ms, change.ts_ms),
         dialogs=_dialogs(old, snapshot, fields["stage"]),
     )
-    new = replace(new, opened_in_off_hours=_opened_in_off_hours(new, now))
+    if not old.state or _opening(new) != _opening(old):
+        new = replace(new, opened_in_off_hours=_opened_in_off_hours(new, now))
     # The copy only fills a gap: the message itself may still come and must count then.
     return hear(new, snapshot.last_line, now.own_ids) if snapshot.last_line else new
 
@@ -351,10 +358,13 @@ def assigned_agents(participants: tuple[Participant, ...]) -> frozenset[str]:
     return frozenset(each.id for each in participants if each.role == "ASSIGNED_AGENT")
 
 
+def _opening(state: State) -> tuple[str, int | None]:
+    return state.at.first_skill_id, state.start_ts
+
+
 def _opened_in_off_hours(state: State, now: Circumstances) -> bool:
-    if state.start_ts is None:
-        return False
-    return not now.hours.shift(state.at.first_skill_id, state.start_ts).open
+    skill_id, start_ts = _opening(state)
+    return start_ts is not None and not now.hours.shift(skill_id, start_ts).open
 
 
 def _dialogs(old: State, snapshot: Snapshot, stage: str) -> dict[str, DialogState]:

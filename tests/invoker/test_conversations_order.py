@@ -230,11 +230,14 @@ def test_opened_again_follows_the_conversation_that_was_closed(closed_by, expect
     ]
     assert state.conv_id == f"c-1@{T0 // 1000 + 7}"
     assert not state.first_conversation
+    general = derived[-1].payload["general"]
+    assert general["convId"] == general["dialogId"] == state.conv_id
 
 
 def test_opened_again_keeps_what_was_written_since_the_end():
     state, _, _ = reopen(
-        snapshot(), line(0, 1), line(1, 2, AGENT), closed(5), line(2, 6), snapshot(7), snapshot(8)
+        *(snapshot(), line(0, 1), line(1, 2, AGENT), closed(5), line(2, 6), closed(6, endTs=T0)),
+        *(snapshot(7), snapshot(8)),
     )
 
     assert (state.first_unanswered_consumer_ts, state.last_agent_ts) == (T0 + 6_000, None)
