@@ -130,6 +130,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Time of the newest snapshot."""
     since_ms: int = 0
     """Snapshots older than this belong to an earlier conversation of the same id."""
+    earlier_ms: int = -1
+    """Lines up to this moment belong to that one too."""
     said: dict[str, int] = {}
     """When a field was last said, for those that the newest snapshot is silent about."""
     trail: tuple[Step, ...] = ()
@@ -213,6 +215,7 @@ def begin_again(old: State, change: Change) -> State:
         conv_id=f"{change.conv_id}@{change.ts_ms // 1000}",
         version=old.version,
         since_ms=change.ts_ms,
+        earlier_ms=closed_ts,
         heard=old.heard,
         last_line=old.last_line if since(old.last_msg_ts) else None,
         last_msg_ts=since(old.last_msg_ts),
@@ -421,6 +424,8 @@ def hear(state: State, line: Line, own_ids: frozenset[str]) -> State:
     """
     role = role_of(state, line)
     if line.private or role not in _HUMANS or own_ids & {line.originator_id, line.originator_pid}:
+        return state
+    if line.ts_ms <= state.earlier_ms:
         return state
     if state.last_line is None or _order(line) > _order(state.last_line):
         state = replace(state, last_line=line, last_msg_ts=line.ts_ms, last_msg_role=role)

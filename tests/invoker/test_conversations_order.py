@@ -245,6 +245,14 @@ def test_opened_again_keeps_what_was_written_since_the_end():
     assert state.start_ts == T0 + 7_000
 
 
+def test_opened_again_does_not_hear_what_was_written_before_the_end():
+    copy = event(1, 2, AGENT)
+
+    state, _, _ = reopen(snapshot(), closed(5), snapshot(7, last=copy), line(1, 2, AGENT))
+
+    assert (state.last_agent_ts, state.last_line) == (None, None)
+
+
 def test_opened_again_is_not_closed_by_what_comes_late_from_before():
     late = [closed(5), closed(6, endTs=T0), closed(5)]
 
