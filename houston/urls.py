@@ -12,6 +12,7 @@ from houston.views import (
     bot_settings,
     connections,
     domains,
+    hours,
     idle_times,
     members,
     secrets,
@@ -69,6 +70,33 @@ message_urls: list[URLPattern | URLResolver] = [
     ),
 ]
 
+# a/<account_id>/settings/office-hours/
+hours_urls: list[URLPattern | URLResolver] = [
+    path("", hours.hours_list, name="hours"),
+    path("new/", hours.hours_new, name="hours-new"),
+    path("import/", hours.hours_import, name="hours-import"),
+    path(
+        "export/working-hours/", hours.hours_export, {"kind": "workdays"}, name="hours-export-days"
+    ),
+    path(
+        "export/special-occasions/",
+        hours.hours_export,
+        {"kind": "occasions"},
+        name="hours-export-occasions",
+    ),
+    path("<int:hours_id>/", hours.hours_profile, name="hours-profile"),
+    path("<int:hours_id>/week/", hours.hours_week, name="hours-week"),
+    path("<int:hours_id>/off/", hours.hours_off, name="hours-off"),
+    path("<int:hours_id>/on/", hours.hours_on, name="hours-on"),
+    path("<int:hours_id>/delete/", hours.hours_delete, name="hours-delete"),
+    path("<int:hours_id>/occasions/add/", hours.occasion_add, name="occasion-add"),
+    path(
+        "<int:hours_id>/occasions/<int:number>/delete/",
+        hours.occasion_delete,
+        name="occasion-delete",
+    ),
+]
+
 # a/<account_id>/settings/
 settings_urls: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="connections"), name="settings"),
@@ -103,6 +131,7 @@ settings_urls: list[URLPattern | URLResolver] = [
     path("secrets/add/", secrets.secret_add, name="secret-add"),
     path("secrets/<int:secret_id>/", secrets.secret_replace, name="secret-replace"),
     path("secrets/<int:secret_id>/delete/", secrets.secret_delete, name="secret-delete"),
+    path("office-hours/", include(hours_urls)),
     path("automatic-messages/", include(message_urls)),
     path("idle-times/", idle_times.idle_times, name="idle-times"),
     path("idle-times/skills/", idle_times.idle_time_skill, name="idle-time-skill"),

@@ -327,8 +327,13 @@ def _checked_skills(skills: Iterable[str]) -> list[str]:
 def _move(profile: OfficeHours, time_zone: str) -> None:
     """Hang the clock in another zone: what it shows stays."""
     profile.time_zone = time_zone
-    for event in (*profile.workdays, *profile.occasions):
-        event["start"]["timeZone"] = event["end"]["timeZone"] = time_zone
+    profile.workdays = [_elsewhere(event, time_zone) for event in profile.workdays]
+    profile.occasions = [_elsewhere(event, time_zone) for event in profile.occasions]
+
+
+def _elsewhere(event: dict[str, Any], time_zone: str) -> dict[str, Any]:
+    ends = {end: event[end] | {"timeZone": time_zone} for end in ("start", "end")}
+    return event | ends
 
 
 def _start(event: dict[str, Any]) -> str:

@@ -79,6 +79,10 @@ def _read_window(event: Any, place: str) -> Window:
             f"{place}.recurrence",
             f'must be one rule such as "RRULE:FREQ=WEEKLY;BYDAY=MO", not {_shown(recurrence)}',
         )
+    if end <= start:
+        # Past midnight, as people write it: from ten to two.
+        end = dt.datetime.combine(start.date(), end.time())
+        end += dt.timedelta(days=1) if end <= start else dt.timedelta(0)
     # Where the rule names another day than the start's date, the date counts.
     if end - start > LONGEST_WINDOW:
         raise HoursError("too-long", place, "may last 24 hours at most, split it")
@@ -87,6 +91,8 @@ def _read_window(event: Any, place: str) -> Window:
 
 def _read_occasion(event: Any, place: str) -> Occasion:
     start, end, zone = _read_span(event, place)
+    if end <= start:
+        raise HoursError("ends-before-it-starts", f"{place}.end", "must be later than the start")
     if event.get("recurrence") not in (None, []):
         raise HoursError(
             "bad-recurrence", f"{place}.recurrence", "must be empty: an occasion happens once"
@@ -118,12 +124,6 @@ def _read_span(event: Any, place: str) -> tuple[dt.datetime, dt.datetime, ZoneIn
         )
     if whole and whole_end:
         end += dt.timedelta(days=1)
-    if end <= start and not whole_end:
-        # Past midnight, as people write it: from ten to two.
-        end = dt.datetime.combine(start.date(), end.time())
-        end += dt.timedelta(days=1) if end <= start else dt.timedelta(0)
-    if end <= start:
-        raise HoursError("ends-before-it-starts", f"{place}.end", "must be later than the start")
     return start, end, zone
 
 

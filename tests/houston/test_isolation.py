@@ -19,6 +19,7 @@ VALUES = {
     "domain_id": 1,
     "secret_id": 1,
     "message_id": 1,
+    "hours_id": 1,
     "subtype": "AGENT_NON_RESPONSIVE",
     "number": 1,
     "name": "greet",

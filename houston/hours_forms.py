@@ -1,0 +1,183 @@
+"""What people type into the pages of office hours. Forms check shape, `hours.changes` the rules."""
+
+import datetime as dt
+import json
+import re
+from itertools import zip_longest
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+
+from houston.account_forms import CODE_LIKE, Form
+from invoker import hours
+from invoker.hours import changes
+from invoker.hours.reading import MAX_NAME
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MOST_ROWS = 100
+MAX_DOCUMENT = 500_000
+ZONES = sorted(name for name in available_timezones() if "/" in name or name == "UTC")
+
+
+class HoursForm(Form):
+    """Puts errors of `hours` beside the field they are about."""
+
+    def explain_hours(self, error: hours.HoursError) -> None:
+        self.add_error(error.place if error.place in self.fields else None, str(error))
+
+
+class NewHoursForm(HoursForm):
+    name = forms.CharField(
+        max_length=MAX_NAME, help_text="Such as “Berlin office” or “Weekend team”"
+    )
+    time_zone = forms.ChoiceField(
+        label="Time zone", choices=[(name, name.replace("_", " ")) for name in ZONES]
+    )
+
+
+class ProfileForm(NewHoursForm):
+    description = forms.CharField(required=False, max_length=changes.MAX_DESCRIPTION)
+    skills = forms.CharField(
+        required=False,
+        help_text="Ids of the skills that have these hours instead of the account's, with commas "
+        "or spaces between them",
+        widget=forms.TextInput(CODE_LIKE),
+    )
+    is_default = forms.BooleanField(
+        label="The account's hours",
+        required=False,
+        help_text="For every skill that has no hours of its own",
+    )
+    field_order = ["name", "description", "time_zone", "skills", "is_default"]
+
+    def clean_skills(self) -> list[str]:
+        return [each for each in re.split(r"[\s,;]+", self.cleaned_data["skills"]) if each]
+
+
+class WeekForm(forms.Form):
+    """The week as rows of a day, from and to, sent as three lists of equal length."""
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        self.rows = [
+            tuple(row)
+            for row in zip_longest(
+                data.getlist("day"), data.getlist("start"), data.getlist("end"), fillvalue=""
+            )
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        if len(self.rows) > MOST_ROWS:
+            raise ValidationError(f"Cannot save the week: at most {MOST_ROWS} windows fit")
+        # A row without times was taken out.
+        windows = [self._read(*row) for row in self.rows if row[1] or row[2]]
+        return {"windows": windows}
+
+    def _read(self, day: str, start: str, end: str) -> tuple[int, dt.time, dt.time]:
+        if day not in {"0", "1", "2", "3", "4", "5", "6"}:
+            raise ValidationError(f'Cannot save the week: "{day[:20]}" is no day, choose one')
+        name = DAYS[int(day)]
+        return int(day), self._time(name, "from", start), self._time(name, "to", end)
+
+    def _time(self, day: str, which: str, value: str) -> dt.time:
+        # The end of a day is what people call 24:00 and clocks 00:00.
+        text = "00:00" if value in ("24:00", "24:00:00") else value
+        try:
+            return dt.time.fromisoformat(text).replace(second=0, microsecond=0, tzinfo=None)
+        except ValueError as error:
+            raise ValidationError(
+                f'Cannot save the week: "{value[:20]}" is no time for {day}, {which}, write it '
+                "like 09:30"
+            ) from error
+
+
+def _moment(value: str) -> forms.DateTimeField:
+    return forms.DateTimeField(
+        label=value,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={"invalid": f"Cannot use “{value}”: write it like 2026-12-24 14:00"},
+    )
+
+
+class LocalForm(HoursForm):
+    """Moments by the wall clock of the profile: read as they stand, in no zone at all."""
+
+    def _naive(self, name: str) -> dt.datetime:
+        moment: dt.datetime = self.cleaned_data[name]
+        return moment.replace(tzinfo=None)
+
+
+class OccasionForm(LocalForm):
+    name = forms.CharField(
+        max_length=MAX_NAME, help_text="Such as “Christmas” or “Late opening”"
+    )
+    working = forms.ChoiceField(
+        label="Then the office is",
+        choices=[("no", "Closed"), ("yes", "Open")],
+        initial="no",
+        widget=forms.RadioSelect,
+    )
+    start = _moment("From")
+    end = _moment("To")
+
+    def clean_start(self) -> dt.datetime:
+        return self._naive("start")
+
+    def clean_end(self) -> dt.datetime:
+        return self._naive("end")
+
+    def clean_working(self) -> bool:
+        return bool(self.cleaned_data["working"] == "yes")
+
+
+class OffForm(LocalForm):
+    until = _moment("Until")
+
+    def clean_until(self) -> dt.datetime:
+        return self._naive("until")
+
+
+class ImportForm(HoursForm):
+    kind = forms.ChoiceField(
+        label="The document holds",
+        choices=[("workdays", "Working hours"), ("occasions", "Special occasions")],
+        initial="workdays",
+        widget=forms.RadioSelect,
+    )
+    file = forms.FileField(label="A JSON file", required=False)
+    document = forms.CharField(
+        label="Or its text",
+        required=False,
+        strip=False,
+        widget=forms.Textarea({**CODE_LIKE, "rows": 10, "class": "mono"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        upload = cleaned.get("file")
+        if upload and upload.size > MAX_DOCUMENT:
+            raise ValidationError(f"Cannot import: the file is larger than {MAX_DOCUMENT:,} bytes")
+        try:
+            text = upload.read().decode() if upload else cleaned.get("document", "")
+            if not text.strip():
+                raise ValidationError("Cannot import: choose a file or enter its text")
+            if len(text) > MAX_DOCUMENT:
+                raise ValidationError(
+                    f"Cannot import: the text has more than {MAX_DOCUMENT:,} characters"
+                )
+            cleaned["document"] = text
+            cleaned["documents"] = json.loads(text)
+        except UnicodeDecodeError as error:
+            raise ValidationError("Cannot import: the file is no UTF-8 text") from error
+        except json.JSONDecodeError as error:
+            raise ValidationError(
+                f"Cannot import: this is no JSON, {error.msg} in line {error.lineno}, column "
+                f"{error.colno}"
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(f"Cannot import: this cannot be read, {error}") from error
+        return cleaned
