@@ -21,3 +21,9 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
 });
+
+// Where not all tabs fit, the one of this page is in sight.
+document.querySelectorAll(".tabs [aria-current]").forEach((tab) => {
+  const row = tab.closest(".tabs");
+  row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+});
