@@ -182,6 +182,15 @@ def test_refused_login_says_why_and_waits_for_other_keys(
     assert session().detail == ""
 
 
+def test_refused_login_is_tried_again_after_a_while(ums: Ums, start: Start) -> None:
+    ums.will_answer_login(403, "no right")
+
+    start(replace(HURRIED, refused=0.5))
+
+    assert eventually(is_connected)
+    assert len(ums.logins) == 2
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

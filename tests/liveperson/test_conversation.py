@@ -101,7 +101,7 @@ def test_conversation_is_accompanied_from_start_to_end(
 
     def expect(*more: Any) -> None:
         steps.extend(more)
-        assert eventually(lambda: len(acts(ums)) >= len(steps), timeout_s=30), acts(ums)
+        assert eventually(lambda: len(acts(ums)) >= len(steps), timeout_s=30), (steps, acts(ums))
         assert acts(ums) == steps
 
     def member(kind: str, role: str, user_id: str) -> dict[str, str]:
@@ -139,6 +139,8 @@ def test_conversation_is_accompanied_from_start_to_end(
         off_since=now,
         off_until=now + dt.timedelta(hours=1),
     )
+    # Whoever works on the conversation now may go by the hours of before.
+    assert eventually(Conversation.objects.filter(lease_until=None).exists)
     conversation.says("anybody there?")
     expect(
         (main, "mid_conversation_msg: CONSUMER_SEND_MESSAGE_ON_OFFHOURS"),

@@ -375,6 +375,15 @@ def test_question_is_answered(door: Door) -> None:
     assert handover.ask(door.address, door.key, b"who?", 5) == b"WHO?"
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
+def test_question_is_answered_at_the_address_that_was_set(host: str) -> None:
+    door = Door(host, lambda question: question.upper())
+    try:
+        assert handover.ask(door.address, door.key, b"who?", 5) == b"WHO?"
+    finally:
+        door.close()
+
+
 def test_question_with_another_key_is_not_asked(door: Door) -> None:
     with pytest.raises(NotSentError):
         handover.ask(door.address, Fernet.generate_key().decode(), b"who?", 5)

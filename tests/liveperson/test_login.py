@@ -55,7 +55,8 @@ def test_services_are_asked_for_once_in_a_while(host: str, callback_server: Call
 
 @pytest.mark.parametrize(
     "uri",
-    ["", "a.example/../b", "a b", "user@a.example", "a.example:port", "a.example#", "x" * 300, 7,
+    ["", "a.example/../b", "a b", "user@a.example", "a.example:port", "a.example#", "a.example\n",
+     "a..example", "x" * 64, "x." * 126 + "xx", "a.example:65536", 7,
      None, ["a.example"]],
 )  # fmt: skip
 def test_service_at_something_that_is_no_host_is_not_there(

@@ -24,7 +24,10 @@ VERSION = "1.3"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 TIMEOUT_S = 10.0
 KEYS = ("username", "appKey", "secret", "accessToken", "accessTokenSecret")
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
+_HOST = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*(:(?P<port>[0-9]{1,5}))?"
+)
+_LAST_PORT = 65_535
 _SAID = 200
 
 
@@ -79,7 +82,7 @@ class Directory:
             if isinstance(entry, dict)
             and isinstance(entry.get("service"), str)
             and isinstance(entry.get("baseURI"), str)
-            and _HOST.fullmatch(entry["baseURI"])
+            and _is_host(entry["baseURI"])
         }
 
 
@@ -151,6 +154,11 @@ def _text(answer: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise LoginRefusedError(f'Cannot log in: the answer has no "{name}"')
     return value
+
+
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and int(found["port"] or 443) <= _LAST_PORT
 
 
 def _scheme() -> str:

@@ -117,8 +117,8 @@ class Ums:
     def open(self) -> None:
         self._thread.start()
         self._tried.wait()
-        if self._failure is not None:
-            raise self._failure
+        if self._websocket is None:
+            raise self._failure or OpenError("the socket does not open")
 
     def request(self, asked: Request, *, within_s: float | None = None) -> Any:
         """The body of the answer.
@@ -134,7 +134,7 @@ class Ums:
                 raise NotSentError("The agent socket is closed")
             self._waiters[request_id] = waiter
             # Under the lock, so that the loop has not ended yet.
-            self._in_loop(self._send, text, waiter)
+            self._in_loop(self._send, request_id, text)
         limit = self._timing.request if within_s is None else within_s
         answered = waiter.done.wait(limit)
         with self._lock:
@@ -196,7 +196,7 @@ class Ums:
                 retry_after_s=read_retry_after(answer.headers.get("Retry-After")),
             )
             return
-        except (OSError, WebSocketException) as error:
+        except (OSError, ValueError, WebSocketException) as error:
             self._failure = OpenError(f"the socket does not open ({type(error).__name__})")
             return
         try:
@@ -231,13 +231,17 @@ class Ums:
             max_size=MAX_FRAME_BYTES,
         )
 
-    def _send(self, text: str, waiter: "_Waiter") -> None:
-        """Write now or never, so that it is known whether it was."""
+    def _send(self, request_id: str, text: str) -> None:
+        """Write now or never, so that whoever asked knows whether it was."""
         websocket = self._websocket
-        if self._closing.is_set() or websocket is None or websocket.state is not State.OPEN:
-            waiter.done.set()
-            return
-        waiter.sent = True
+        with self._lock:
+            waiter = self._waiters.get(request_id)
+            if waiter is None:
+                return
+            if self._closing.is_set() or websocket is None or websocket.state is not State.OPEN:
+                waiter.done.set()
+                return
+            waiter.sent = True
         self._do(self._write(websocket, text))
 
     async def _write(self, websocket: ClientConnection, text: str) -> None:
