@@ -24,7 +24,13 @@ from invoker.platforms.liveperson.claims import Claim
 from invoker.platforms.liveperson.delivery import OFFLINE, Failed
 from invoker.platforms.liveperson.handover import Door
 from invoker.platforms.liveperson.known import Memory
-from invoker.platforms.liveperson.live import UNAUTHORISED, Live, Store
+from invoker.platforms.liveperson.live import (
+    DATABASE_AWAY,
+    FAULT_OF_OURS,
+    UNAUTHORISED,
+    Live,
+    Store,
+)
 from invoker.platforms.liveperson.login import (
     Directory,
     LoginRefusedError,
@@ -184,7 +190,10 @@ class Holder:
                     stays_in = error.status not in (UNAUTHORISED, _FORBIDDEN)
                 except DatabaseFault:
                     logger.exception("agent socket let go", extra=self._extra)
-                    why, stays_in = "the database takes no notifications", True
+                    why, stays_in = DATABASE_AWAY, True
+                except Exception:
+                    logger.exception("agent socket let go", extra=self._extra)
+                    why = FAULT_OF_OURS
                 if session is not None and not stays_in:
                     session.close()
                     session = None

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 Store = Callable[[Connection, list[Incoming]], int]
 
+DATABASE_AWAY = "the database takes no notifications"
+FAULT_OF_OURS = "something went wrong here, see the log"
 UNAUTHORISED, TOO_MANY = 401, 429
 TEMPORARY = frozenset({408, 425, TOO_MANY})
 SERVER_ERRORS = range(500, 600)
@@ -194,7 +196,11 @@ class Live:
                     self._catch_up(visit.known)
         except DatabaseFault:
             logger.exception("cannot store what was missed")
-            self.ums.close("the database takes no notifications")
+            self.ums.close(DATABASE_AWAY)
+        except Exception:
+            # Without joins the socket would look well and hear nothing.
+            logger.exception("cannot join")
+            self.ums.close(FAULT_OF_OURS)
         finally:
             connections.close_all()
 

@@ -40,7 +40,11 @@ class LivePerson:
     """The scheme has no timestamp and no delivery id: repetitions are found by content."""
 
     def authenticate(
-        self, connection: "Connection", headers: Mapping[str, str], body: bytes
+        self,
+        connection: "Connection",
+        headers: Mapping[str, str],
+        body: bytes,
+        token: str = "",  # noqa: ARG002
     ) -> None:
         for name in (ACCOUNT, CLIENT, SIGNATURE):
             if not headers.get(name):
