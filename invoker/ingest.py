@@ -21,14 +21,14 @@ KNOCK_EXPIRES_S = 30
 
 
 @csrf_exempt
-def receive(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> HttpResponse:
     """Take one request of a messaging platform.
 
     2xx is given only after the notification is committed, also when it is a repetition. Whatever
     is turned away leaves no row.
     """
     try:
-        connection, incoming = _admit(request, connection_id)
+        connection, incoming = _admit(request, connection_id, token)
         accepted = store(connection, incoming, request_id=getattr(request, "id", ""))
     except (OperationalError, InterfaceError):
         # Away, locked or full. The platform keeps the notification and sends it again.
@@ -54,7 +54,9 @@ def receive(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     return JsonResponse(body, status=status)
 
 
-def _admit(request: HttpRequest, connection_id: uuid.UUID) -> tuple[Connection, list[Incoming]]:
+def _admit(
+    request: HttpRequest, connection_id: uuid.UUID, token: str
+) -> tuple[Connection, list[Incoming]]:
     if request.method != "POST":
         raise RejectedError(405, "method-not-allowed", "Cannot take the request: use POST")
     body = _body(request)
@@ -66,7 +68,7 @@ def _admit(request: HttpRequest, connection_id: uuid.UUID) -> tuple[Connection, 
     platform = PLATFORMS[connection.platform]
     headers = {name.lower(): value for name, value in request.headers.items()}
     # The signature comes first: a stranger learns nothing about how far the set-up has come.
-    platform.authenticate(connection, headers, body)
+    platform.authenticate(connection, headers, body, token)
     _check_set_up(connection)
     return connection, platform.read(headers, body)
 

@@ -11,4 +11,6 @@ event_urls = [
     path("<uuid:connection_id>", _receive, name="events"),
     # Some clients add a slash of their own, and a redirect would lose what they sent.
     path("<uuid:connection_id>/", _receive),
+    # For platforms that do not sign: what follows proves them.
+    path("<uuid:connection_id>/<str:token>", _receive, name="events-token"),
 ]

@@ -25,7 +25,12 @@ from invoker.conversations.circumstances import (
 )
 from invoker.conversations.deriving import Derivation, DerivedEvent, Note, derive
 from invoker.conversations.idling import IdleDerivation, idle
-from invoker.conversations.reading import NotificationError, read_notification
+from invoker.conversations.reading import (
+    NotificationError,
+    clean,
+    convert,
+    read_notification,
+)
 from invoker.conversations.states import DialogState, State, Told
 
 __all__ = [
@@ -52,6 +57,8 @@ __all__ = [
     "Snapshot",
     "State",
     "Told",
+    "clean",
+    "convert",
     "derive",
     "idle",
     "read_notification",

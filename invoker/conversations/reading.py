@@ -152,25 +152,25 @@ def read_notification(body: Mapping[str, Any]) -> list[Change]:
         NotificationError: not a notification, of an unknown type, or a field has a wrong type
             or value. A batch is read as a whole or not at all.
     """
-    clean = _clean(body)
-    envelope = _convert(clean, _Envelope, "$")
+    document = clean(body)
+    envelope = convert(document, _Envelope)
     inner = envelope.body
     match envelope.type:
         case "cqm.ExConversationChangeNotification" | ".ams.aam.ExConversationChangeNotification":
-            conversations = _convert(inner, _Conversations, "$.body")
+            conversations = convert(inner, _Conversations, "$.body")
             return [
                 _conversation_change(change, inner["changes"][index], conversations, index)
                 for index, change in enumerate(conversations.changes)
             ]
         case "ms.MessagingEventNotification":
-            messages = _convert(inner, _Messages, "$.body")
+            messages = convert(inner, _Messages, "$.body")
             return [
                 _message_change(message, messages.dialog_id, index, f"$.body.changes[{index}]")
                 for index, message in enumerate(messages.changes)
                 if _is_line(message)
             ]
         case ".ams.ms.OnlineEventDistribution":
-            message = _convert(inner, _Message, "$.body")
+            message = convert(inner, _Message, "$.body")
             return [_message_change(message, None, 0, "$.body")] if _is_line(message) else []
         case unknown:
             raise NotificationError(
@@ -188,11 +188,14 @@ class _UncleanError(Exception):
         self.path = ""
 
 
-def _clean(body: object) -> Any:
+def clean(body: object) -> Any:
     """Copy a JSON document so that every database can store it and JavaScript can read it.
 
     Half emoji (lone surrogates) and NUL, legal in JSON, become the replacement character:
     refusing them would block a whole delivery because of one cut-off message.
+
+    Raises:
+        NotificationError: `invalid-json`, with the place.
     """
     try:
         return _copy(body, 0)
@@ -253,7 +256,12 @@ def _clean_text(text: str) -> str:
     return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
-def _convert(value: object, into: type[_Shape], root: str) -> _Shape:
+def convert(value: object, into: type[_Shape], root: str = "$") -> _Shape:
+    """Read a cleaned document, or the part of one that lies at `root`, as a structure.
+
+    Raises:
+        NotificationError: `invalid-field`, with the place and the value.
+    """
     try:
         return msgspec.convert(value, into)
     except msgspec.ValidationError as error:

@@ -1,5 +1,6 @@
 """The messaging platforms, one module each. To add one, copy the nearest."""
 
+from invoker.platforms.chatwoot import Chatwoot
 from invoker.platforms.contract import (
     NO_CALLBACK_URL,
     DeliveryError,
@@ -11,7 +12,11 @@ from invoker.platforms.contract import (
 from invoker.platforms.generic import Generic
 from invoker.platforms.liveperson import LivePerson
 
-PLATFORMS: dict[str, Platform] = {"generic": Generic(), "liveperson": LivePerson()}
+PLATFORMS: dict[str, Platform] = {
+    "chatwoot": Chatwoot(),
+    "generic": Generic(),
+    "liveperson": LivePerson(),
+}
 
 __all__ = [
     "NO_CALLBACK_URL",

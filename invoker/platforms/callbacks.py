@@ -5,45 +5,25 @@ can tell a repetition. Source: the Standard Webhooks specification, and CloudEve
 """
 
 import datetime as dt
-import time
-from functools import cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import httpx
 from cloudevents.core.bindings.http import to_structured_event
 from cloudevents.core.v1.event import CloudEvent
-from django.conf import settings
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from invoker.platforms import posting
 from invoker.platforms.contract import NO_CALLBACK_URL, DeliveryError
 
 if TYPE_CHECKING:
     from invoker.models import Command, Connection
 
-WORDS_BYTES = 200
 COMMAND_TYPES = {
     "systemMessage": "com.houston.messaging.command.system_message",
     "transfer": "com.houston.messaging.command.transfer",
     "closeConversation": "com.houston.messaging.command.close_conversation",
 }
-# Answers that say "not this request", as opposed to "not now".
-_RETRIED_CLIENT_ERRORS = frozenset(
-    {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-)
-
-
-@cache
-def _client() -> httpx.Client:
-    """One client for all threads of a process: it keeps connections open between commands."""
-    return httpx.Client(
-        timeout=httpx.Timeout(settings.CALLBACK_TIMEOUT_S, connect=5.0),
-        follow_redirects=False,
-        headers={"user-agent": "Houston", "accept-encoding": "identity"},
-        trust_env=False,
-    )
 
 
 def post(connection: "Connection", command: "Command") -> str:
@@ -93,49 +73,4 @@ def post(connection: "Connection", command: "Command") -> str:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": signature,
     }
-    try:
-        status, said, retry_after = _post(connection.callback_url, message.body, headers)
-    except httpx.TimeoutException as error:
-        raise DeliveryError(
-            f"No answer within {settings.CALLBACK_TIMEOUT_S:g} s ({type(error).__name__})"
-        ) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise DeliveryError(f"Cannot reach the callback URL: {error}") from error
-    if httpx.codes.is_success(status):
-        return said
-    temporary = httpx.codes.is_server_error(status) or status in _RETRIED_CLIENT_ERRORS
-    raise DeliveryError(
-        f"The callback URL answered {said}",
-        permanent=not temporary,
-        retry_after_s=_seconds(retry_after),
-    )
-
-
-def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, str]:
-    """The status, what to show of the answer, and its Retry-After.
-
-    Success is settled by the status line. Of a refusal the first words are read, and no longer
-    than a callback may take: a body that drips must not hold a worker.
-    """
-    ends_at = time.monotonic() + settings.CALLBACK_TIMEOUT_S
-    with _client().stream("POST", url, content=body, headers=headers) as response:
-        said = f"{response.status_code} {response.reason_phrase}".strip()
-        words = b""
-        if not response.is_success:
-            for part in response.iter_raw():
-                words += part
-                if len(words) >= WORDS_BYTES or time.monotonic() > ends_at:
-                    break
-    text = words[:WORDS_BYTES].decode("utf-8", "replace").replace("\0", "").strip()
-    return (
-        response.status_code,
-        f"{said}: {text}" if text else said,
-        response.headers.get("retry-after", ""),
-    )
-
-
-def _seconds(retry_after: str) -> float | None:
-    try:
-        return min(3600.0, max(0.0, float(retry_after)))
-    except ValueError:
-        return None
+    return posting.post(connection.callback_url, message.body, headers, who="The callback URL")

@@ -82,9 +82,9 @@ class Platform(Protocol):
     """One messaging platform. A module-level instance serves all its connections."""
 
     def authenticate(
-        self, connection: "Connection", headers: Mapping[str, str], body: bytes
+        self, connection: "Connection", headers: Mapping[str, str], body: bytes, token: str = ""
     ) -> None:
-        """Check who sent this. Header names are lower case.
+        """Check who sent this. Header names are lower case; `token` is the rest of the address.
 
         Raises:
             RejectedError: with 400 or 401.

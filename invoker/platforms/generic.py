@@ -54,7 +54,11 @@ class Generic:
     """The neutral door, for whoever can sign a CloudEvent."""
 
     def authenticate(
-        self, connection: "Connection", headers: Mapping[str, str], body: bytes
+        self,
+        connection: "Connection",
+        headers: Mapping[str, str],
+        body: bytes,
+        token: str = "",  # noqa: ARG002
     ) -> None:
         for name in _WEBHOOK_HEADERS:
             if not headers.get(name):
