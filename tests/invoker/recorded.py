@@ -5,8 +5,10 @@ conversation waits in the queue of skill 7. What the bot does is taken up like o
 transfer moves the conversation, a close ends it.
 """
 
+import datetime as dt
 import json
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from django.test import Client
 
 from invoker.models import Connection
+from invoker.platforms import chatwoot as platform
 from tests.conftest import CallbackServer
 from tests.invoker import senders
 
@@ -169,6 +172,68 @@ def liveperson(connection: Connection, work: Callable[[], None]) -> Talk:
         assert answer.status_code == 200
 
     return Talk(show, write, work)
+
+
+# Chatwoot -----------------------------------------------------------------------------------------
+
+
+def chatwoot(connection: Connection, work: Callable[[], None]) -> Talk:
+    shown: dict[str, Any] = {}
+
+    def show(scene: Scene) -> None:
+        told = shown.get("status")
+        shown.update(
+            id=10,
+            status="resolved" if scene.closed_by else "open",
+            priority="urgent" if scene.urgent else None,
+            channel="Channel::WebWidget",
+            meta={
+                "sender": {"id": 5, "name": "Ann", "type": "contact"},
+                "assignee": {"id": int(scene.agent), "name": "Bob"} if scene.agent else None,
+                "team": {"id": int(scene.skill), "name": "Support"},
+            },
+            created_at=scene.start // 1000,
+            timestamp=scene.at // 1000,
+            updated_at=scene.at / 1000,
+        )
+        changed = "conversation_status_changed" if scene.closed_by else "conversation_updated"
+        _post({"event": changed if told else "conversation_created", **shown})
+
+    def write(number: int, at: int) -> None:
+        _post(
+            {
+                "event": "message_created",
+                "id": number,
+                "content": "hello",
+                "message_type": "incoming",
+                "created_at": dt.datetime.fromtimestamp(at / 1000, dt.UTC).isoformat(),
+                "sender": {"id": 5, "name": "Ann", "type": "contact"},
+                "conversation": shown,
+                "account": {"id": 1, "name": "Acme"},
+            }
+        )
+
+    def _post(document: dict[str, Any]) -> None:
+        body = json.dumps(document).encode()
+        at = str(int(time.time()))
+        answer = Client().post(
+            f"/events/{connection.pk}",
+            data=body,
+            content_type="application/json",
+            headers={
+                "x-chatwoot-signature": platform.sign(connection.signing_secret, at, body),
+                "x-chatwoot-timestamp": at,
+                "x-chatwoot-delivery": str(uuid.uuid4()),
+            },
+        )
+        assert answer.status_code == 200, answer.content
+
+    return Talk(show, write, work)
+
+
+def called(server: CallbackServer) -> list[tuple[str, Any]]:
+    """The calls that arrived at Chatwoot's REST API: path and body."""
+    return [(one.path, json.loads(one.body)) for one in server.requests]
 
 
 def _participants(scene: Scene) -> list[dict[str, str]]:

@@ -98,3 +98,34 @@ def test_recorded_conversation_on_liveperson_webhooks(callback_server: CallbackS
 
     assert recorded.called_back(callback_server) == COMMANDS
     assert happened() == [(subtype, "delivered") for subtype in SUBTYPES]
+
+
+def test_recorded_conversation_on_chatwoot(callback_server: CallbackServer) -> None:
+    connection = factories.ConnectionFactory(
+        platform=Platform.CHATWOOT,
+        api_url=callback_server.url.removesuffix("/commands"),
+        api_account="1",
+        api_token="bot-token",
+    )
+
+    recorded.chatwoot(connection, work).play(go_off_hours=go_off_hours)
+
+    base = "/api/v1/accounts/1/conversations/10"
+
+    def says(text: str) -> tuple[str, Any]:
+        body = {"content": text, "message_type": "outgoing", "private": False}
+        return f"{base}/messages", body
+
+    assert recorded.called(callback_server) == [
+        says("welcome"),
+        says("connected"),
+        says("urgent"),
+        says("moved"),
+        says("sorry"),
+        (f"{base}/assignments", {"team_id": 9}),
+        says("moved"),
+        says("closed now"),
+        (f"{base}/toggle_status", {"status": "resolved"}),
+        says("bye"),
+    ]
+    assert happened() == [(subtype, "delivered") for subtype in SUBTYPES]
