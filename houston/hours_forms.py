@@ -112,9 +112,7 @@ class LocalForm(HoursForm):
 
 
 class OccasionForm(LocalForm):
-    name = forms.CharField(
-        max_length=MAX_NAME, help_text="Such as “Christmas” or “Late opening”"
-    )
+    name = forms.CharField(max_length=MAX_NAME, help_text="Such as “Christmas” or “Late opening”")
     working = forms.ChoiceField(
         label="Then the office is",
         choices=[("no", "Closed"), ("yes", "Open")],
