@@ -6,7 +6,7 @@ BIN    := .venv/bin
 PIP     = $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
 HOST    = invoker/runtime/host
 JAVASCRIPT = --line-width 100 $(HOST)/*.js $(HOST)/*.mjs $(HOST)/toolbelt static/js static/editor/*.js \
-             static/editor/*.mjs tests/toolbelt/*.mjs functions/gallery/*/*.js
+             static/editor/*.mjs tests/toolbelt/*.mjs tests/liveperson/*.mjs functions/gallery/*/*.js
 BUILT   = static/editor/dist/editor.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

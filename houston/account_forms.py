@@ -8,7 +8,7 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from houston import services
 from houston.models import Role
 from invoker import allow_list, vault
-from invoker.models import Connection, MessageDelivery, Platform, SecretType
+from invoker.models import CloseMode, Connection, MessageDelivery, Platform, SecretType
 
 CODE_LIKE = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 CALLBACK_URL_HELP = (
@@ -66,6 +66,85 @@ class AccountForm(Form):
     )
 
 
+def _secret(label: str, help_text: str = "", *, needed: bool = True) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        required=needed,
+        max_length=services.MAX_CLIENT_SECRET,
+        help_text=help_text,
+        widget=forms.PasswordInput({**CODE_LIKE, "autocomplete": "new-password"}),
+    )
+
+
+def _callback_url(help_text: str = CALLBACK_URL_HELP) -> forms.CharField:
+    return forms.CharField(
+        label="Callback URL",
+        required=False,
+        max_length=services.MAX_CALLBACK_URL,
+        help_text=help_text,
+        widget=forms.TextInput(
+            {**CODE_LIKE, "inputmode": "url", "placeholder": "https://host/path"}
+        ),
+    )
+
+
+KEEPS = "Empty keeps the present one, which is not shown"
+LOGIN_FIELDS = ["bot_user", "app_key", "app_secret", "access_token", "access_token_secret"]
+
+
+class AgentLoginFields(Form):
+    """The API keys of a bot's user at LivePerson, all five or none."""
+
+    bot_user = forms.CharField(
+        label="User of the bot",
+        required=False,
+        max_length=services.MAX_CONNECTION_NAME,
+        help_text="An agent manager with an API key. With it the bot reads and writes by the agent "
+        "socket, and the webhook becomes optional; empty: by webhook and callback URL",
+        widget=forms.TextInput(CODE_LIKE),
+    )
+    app_key = _secret("App key", needed=False)
+    app_secret = _secret("App secret", needed=False)
+    access_token = _secret("Access token", needed=False)
+    access_token_secret = _secret(
+        "Access token secret", "Of the user's API key, all four together", needed=False
+    )
+    close_mode = forms.ChoiceField(
+        label="A close of the bot by the agent socket ends",
+        required=False,
+        choices=CloseMode.choices,
+        initial=CloseMode.CONVERSATION,
+        widget=forms.RadioSelect,
+    )
+
+    def clean_close_mode(self) -> str:
+        return self.cleaned_data["close_mode"] or CloseMode.CONVERSATION.value
+
+
+class ChatwootFields(Form):
+    api_url = forms.CharField(
+        label="Address of Chatwoot",
+        max_length=services.MAX_CALLBACK_URL,
+        widget=forms.TextInput(
+            {**CODE_LIKE, "inputmode": "url", "placeholder": "https://app.chatwoot.com"}
+        ),
+    )
+    api_account = forms.CharField(
+        label="Account number",
+        max_length=12,
+        help_text="The number in its address, as in /app/accounts/1",
+        widget=forms.TextInput({**CODE_LIKE, "inputmode": "numeric"}),
+    )
+    own_id = forms.CharField(
+        label="Id of the bot's user",
+        required=False,
+        max_length=12,
+        help_text="Only where the token is that of a person's user: what this user writes is the "
+        "bot's then",
+        widget=forms.TextInput({**CODE_LIKE, "inputmode": "numeric"}),
+    )
+
+
 class NewConnectionForm(Form):
     """For every platform that makes no further demands."""
 
@@ -73,47 +152,47 @@ class NewConnectionForm(Form):
     name = forms.CharField(
         max_length=services.MAX_CONNECTION_NAME, help_text="Such as “Production”"
     )
-    callback_url = forms.CharField(
-        label="Callback URL",
-        required=False,
-        max_length=services.MAX_CALLBACK_URL,
-        help_text=CALLBACK_URL_HELP,
-        widget=forms.TextInput(
-            {**CODE_LIKE, "inputmode": "url", "placeholder": "https://host/path"}
-        ),
-    )
+    callback_url = _callback_url()
 
     def read(self) -> services.NewConnection:
         return services.NewConnection(**self.cleaned_data)
 
 
-class NewLivePersonConnectionForm(NewConnectionForm):
+class NewLivePersonConnectionForm(AgentLoginFields, NewConnectionForm):
     client_id = forms.CharField(
         label="Client id",
+        required=False,
         max_length=services.MAX_CLIENT_ID,
-        help_text="Of the app that was registered at LivePerson for the webhook",
+        help_text="Of the app that was registered at LivePerson for the webhook. May stay empty "
+        "where the bot has a user",
         widget=forms.TextInput(CODE_LIKE),
     )
-    client_secret = forms.CharField(
-        label="Client secret",
-        max_length=services.MAX_CLIENT_SECRET,
-        help_text="Of the same app. LivePerson signs its notifications with it",
-        widget=forms.PasswordInput({**CODE_LIKE, "autocomplete": "new-password"}),
+    client_secret = _secret(
+        "Client secret", "Of the same app. LivePerson signs its notifications with it", needed=False
     )
-    field_order = ["platform", "name", "client_id", "client_secret", "callback_url"]
+    field_order = [
+        "platform", "name", "client_id", "client_secret", "callback_url", *LOGIN_FIELDS,
+        "close_mode",
+    ]  # fmt: skip
+
+
+class NewChatwootConnectionForm(ChatwootFields, NewConnectionForm):
+    callback_url = None  # type: ignore[assignment]
+    api_token = _secret("API access token", "Of an agent bot, or of a user's profile")
+    webhook_secret = _secret(
+        "Secret of the webhook",
+        "Chatwoot shows it with the webhook. Empty where it shows none: then the webhook's address "
+        "holds a secret of ours",
+        needed=False,
+    )
+    field_order = [
+        "platform", "name", "api_url", "api_account", "api_token", "webhook_secret", "own_id",
+    ]  # fmt: skip
 
 
 class ConnectionForm(Form):
     name = forms.CharField(max_length=services.MAX_CONNECTION_NAME)
-    callback_url = forms.CharField(
-        label="Callback URL",
-        required=False,
-        max_length=services.MAX_CALLBACK_URL,
-        help_text=CALLBACK_URL_HELP,
-        widget=forms.TextInput(
-            {**CODE_LIKE, "inputmode": "url", "placeholder": "https://host/path"}
-        ),
-    )
+    callback_url = _callback_url()
     message_delivery = forms.ChoiceField(
         label="A message whose delivery a crash left open",
         choices=MessageDelivery.choices,
@@ -128,23 +207,42 @@ class ConnectionForm(Form):
             "callback_url": connection.callback_url,
             "message_delivery": connection.message_delivery,
             "client_id": connection.client_id,
+            "close_mode": connection.close_mode,
+            "bot_user": services.bot_user(connection),
+            "api_url": connection.api_url,
+            "api_account": connection.api_account,
+            "own_id": next(iter(connection.own_ids), ""),
         }
 
 
-class LivePersonConnectionForm(ConnectionForm):
+class LivePersonConnectionForm(AgentLoginFields, ConnectionForm):
     client_id = forms.CharField(
         label="Client id",
+        required=False,
         max_length=services.MAX_CLIENT_ID,
         widget=forms.TextInput(CODE_LIKE),
     )
-    client_secret = forms.CharField(
-        label="New client secret",
-        required=False,
-        max_length=services.MAX_CLIENT_SECRET,
-        help_text="Empty keeps the present one, which is not shown",
-        widget=forms.PasswordInput({**CODE_LIKE, "autocomplete": "new-password"}),
+    client_secret = _secret("New client secret", KEEPS, needed=False)
+    access_token_secret = _secret(
+        "Access token secret",
+        "Of the user's API key, all four together. Empty keeps the present ones, which are not "
+        "shown",
+        needed=False,
     )
-    field_order = ["name", "client_id", "client_secret", "callback_url", "message_delivery"]
+    field_order = [
+        "name", "client_id", "client_secret", "callback_url", *LOGIN_FIELDS, "close_mode",
+        "message_delivery",
+    ]  # fmt: skip
+
+
+class ChatwootConnectionForm(ChatwootFields, ConnectionForm):
+    callback_url = None  # type: ignore[assignment]
+    api_token = _secret("New API access token", KEEPS, needed=False)
+    webhook_secret = _secret("New secret of the webhook", KEEPS, needed=False)
+    field_order = [
+        "name", "api_url", "api_account", "api_token", "webhook_secret", "own_id",
+        "message_delivery",
+    ]  # fmt: skip
 
 
 class RolesForm(Form):
@@ -218,8 +316,10 @@ class SecretForm(SecretValueForm):
 NEW_CONNECTION_FORMS: dict[str, type[NewConnectionForm]] = {
     Platform.GENERIC: NewConnectionForm,
     Platform.LIVEPERSON: NewLivePersonConnectionForm,
+    Platform.CHATWOOT: NewChatwootConnectionForm,
 }
 CONNECTION_FORMS: dict[str, type[ConnectionForm]] = {
     Platform.GENERIC: ConnectionForm,
     Platform.LIVEPERSON: LivePersonConnectionForm,
+    Platform.CHATWOOT: ChatwootConnectionForm,
 }

@@ -13,6 +13,7 @@ from houston import account_forms, services
 from houston.middleware import AccountRequest
 from houston.views.access import for_admins, may_administrate
 from houston.views.answers import confirm, private, status_of
+from houston.views.sockets import agent_socket
 from houston.views.way_in import (
     CALLBACK,
     SIGNING,
@@ -81,6 +82,7 @@ def connection(request: AccountRequest, account_id: str, connection_id: uuid.UUI
     context = {
         "form": form,
         "name": name,
+        "socket": agent_socket(found),
         "last_received_at": latest,
         **way_in(found, taken_once(request, found)),
     }
@@ -119,8 +121,8 @@ def connection_rotate(
     back = reverse("connection", args=[account_id, found.pk])
     if request.method == "GET":
         effects = {
-            SIGNING: f"{found.name}: notifications signed with the present secret are refused at "
-            "once, until the sender has the new one",
+            SIGNING: f"{found.name}: notifications that are proven by the present secret are "
+            "refused at once, until the sender has the new one",
             CALLBACK: f"{found.name}: commands are signed with the new secret at once, the "
             "receiver needs it to check them",
         }

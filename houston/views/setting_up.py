@@ -58,10 +58,10 @@ def _setup_page(request: AccountRequest, form: account_forms.NewConnectionForm) 
     connections = list(connections_of(request).order_by("created_at"))
     for connection in connections:
         once = taken_once(request, connection)
-        if once:
+        if once is not None:
             break
     else:
-        connection, once = None, {}
+        connection, once = None, None
     context = {
         "bot": ControllerBot.objects.filter(pk=request.account_id).first(),
         "connections": connections,

@@ -29,34 +29,42 @@ def new_connection_form(platform: str, data: Any = None) -> account_forms.NewCon
 def show_once(request: AccountRequest, connection: Connection, *secrets: str) -> None:
     """Let the next page about this connection show these secrets, all of them when none is named.
 
-    A client secret of LivePerson is not among them: who typed it in has it.
+    What somebody typed in, such as a client secret of LivePerson, is not among them.
     """
-    ours = [CALLBACK] if connection.platform == Platform.LIVEPERSON else [SIGNING, CALLBACK]
+    ours = {
+        Platform.LIVEPERSON: [CALLBACK],
+        Platform.CHATWOOT: [] if connection.signs else [SIGNING],
+    }.get(Platform(connection.platform), [SIGNING, CALLBACK])
     request.session[SHOW_ONCE] = {
         "connection": str(connection.pk),
         "secrets": [name for name in ours if not secrets or name in secrets],
     }
 
 
-def taken_once(request: AccountRequest, connection: Connection) -> dict[str, str]:
-    """The secrets that may be shown now, by name; the next call returns none."""
+def taken_once(request: AccountRequest, connection: Connection) -> dict[str, str] | None:
+    """The secrets that may be shown now, by name; None when nothing is, and at the next call."""
     kept = request.session.get(SHOW_ONCE)
     if not kept or kept["connection"] != str(connection.pk):
-        return {}
+        return None
     del request.session[SHOW_ONCE]
     values = {SIGNING: connection.signing_secret, CALLBACK: connection.callback_secret}
     return {name: values[name] for name in kept["secrets"]}
 
 
-def way_in(connection: Connection, once: dict[str, str]) -> dict[str, Any]:
+def way_in(connection: Connection, once: dict[str, str] | None) -> dict[str, Any]:
     """What `accounts/way_in.html` needs to explain how to call a connection."""
+    once = once or {}
     return {
         "connection": connection,
-        "webhook_url": webhook_url(connection),
+        "webhook_url": webhook_url(connection, once.get(SIGNING, "")),
         "signing_secret": once.get(SIGNING, ""),
         "callback_secret": once.get(CALLBACK, ""),
     }
 
 
-def webhook_url(connection: Connection) -> str:
-    return f"{settings.HOUSTON_URL}{reverse('events', args=[connection.pk])}"
+def webhook_url(connection: Connection, secret: str = "") -> str:
+    """Where notifications go. Of a platform that does not sign, the address holds the secret."""
+    if connection.signs:
+        return f"{settings.HOUSTON_URL}{reverse('events', args=[connection.pk])}"
+    token = secret or "…"
+    return f"{settings.HOUSTON_URL}{reverse('events', args=[connection.pk])}/{token}"

@@ -1,9 +1,13 @@
 """Connections as admins and the account team change them."""
 
+import datetime as dt
+import json
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from invoker.models import Connection
+from invoker.models import AgentSession, Connection
 from tests import factories
 
 SETTINGS = {"name": "Main", "callback_url": "", "message_delivery": "at_most_once"}
@@ -180,3 +184,227 @@ def test_settings_lead_to_the_connections(developer_client, account):
     response = developer_client.get(reverse("settings", args=[account.pk]))
 
     assert response["Location"] == reverse("connections", args=[account.pk])
+
+
+# Chatwoot -----------------------------------------------------------------------------------------
+
+CHATWOOT = {
+    "platform": "chatwoot",
+    "name": "Chatwoot",
+    "api_url": "https://chat.example/",
+    "api_account": "1",
+    "api_token": "token-1",
+    "webhook_secret": "hook-secret",
+    "own_id": "",
+}
+
+
+def add(client, values):
+    return client.post(reverse("connection-new", args=["acme1"]), values, follow=True)
+
+
+def test_chatwoot_that_signs_keeps_what_was_entered_to_itself(admin_client, account):
+    page = add(admin_client, CHATWOOT).content.decode()
+
+    connection = Connection.objects.get()
+    assert (connection.signs, connection.signing_secret) == (True, "hook-secret")
+    assert (connection.api_url, connection.api_token) == ("https://chat.example", "token-1")
+    assert "hook-secret" not in page
+    assert "token-1" not in page
+    assert f"/events/{connection.pk}<" in page
+
+
+def test_chatwoot_that_does_not_sign_gets_a_secret_address_that_is_shown_once(
+    admin_client, account
+):
+    page = add(admin_client, CHATWOOT | {"webhook_secret": "", "own_id": "12"}).content.decode()
+
+    connection = Connection.objects.get()
+    assert (connection.signs, connection.own_ids) == (False, ["12"])
+    assert f"/events/{connection.pk}/{connection.signing_secret}" in page
+    again = admin_client.get(address(connection)).content.decode()
+    assert connection.signing_secret not in again
+
+    old = connection.signing_secret
+    page = admin_client.post(address(connection, "connection-rotate-signing"), follow=True)
+    connection.refresh_from_db()
+    assert connection.signing_secret != old
+    assert connection.signing_secret in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"api_url": ""}, "api_url"),
+        ({"api_url": "chat.example"}, "api_url"),
+        ({"api_account": "one"}, "api_account"),
+        ({"api_account": "\u0661"}, "api_account"),
+        ({"api_token": ""}, "api_token"),
+        ({"api_token": "two words"}, "api_token"),
+        ({"webhook_secret": "two words"}, "webhook_secret"),
+        ({"own_id": "me"}, "own_id"),
+    ],
+)
+def test_chatwoot_connection_says_which_value_is_wrong(admin_client, account, changed, field):
+    page = add(admin_client, CHATWOOT | changed)
+
+    assert page.status_code == 422
+    assert field in page.context["form"].errors
+    assert not Connection.objects.exists()
+
+
+CHATWOOT_SETTINGS = {
+    "name": "Chatwoot",
+    "message_delivery": "at_most_once",
+    "api_url": "https://chat.example",
+    "api_account": "1",
+    "api_token": "",
+    "webhook_secret": "",
+    "own_id": "",
+}
+
+
+@pytest.fixture
+def chatwoot(admin_client, account):
+    add(admin_client, CHATWOOT)
+    return Connection.objects.get()
+
+
+def test_chatwoot_keeps_its_secrets_unless_new_ones_are_entered(admin_client, chatwoot):
+    admin_client.post(address(chatwoot), CHATWOOT_SETTINGS | {"own_id": "7"})
+    chatwoot.refresh_from_db()
+    assert (chatwoot.api_token, chatwoot.signing_secret) == ("token-1", "hook-secret")
+    assert chatwoot.own_ids == ["7"]
+
+    new = {"api_token": "token-2", "webhook_secret": "hook-2"}
+    admin_client.post(address(chatwoot), CHATWOOT_SETTINGS | new)
+    chatwoot.refresh_from_db()
+    assert (chatwoot.api_token, chatwoot.signing_secret) == ("token-2", "hook-2")
+
+
+def test_chatwoot_token_is_not_sent_to_another_host(admin_client, chatwoot):
+    moved = CHATWOOT_SETTINGS | {"api_url": "https://evil.example"}
+
+    page = admin_client.post(address(chatwoot), moved)
+
+    assert "api_token" in page.context["form"].errors
+    chatwoot.refresh_from_db()
+    assert chatwoot.api_url == "https://chat.example"
+
+
+def test_chatwoot_secret_is_not_ours_to_make(admin_client, chatwoot):
+    page = admin_client.post(address(chatwoot, "connection-rotate-signing"), follow=True)
+
+    assert "Chatwoot makes it" in page.content.decode()
+
+
+# The agent socket ---------------------------------------------------------------------------------
+
+KEYS = {"app_key": "k1", "app_secret": "k2", "access_token": "k3", "access_token_secret": "k4"}
+AGENT = {"platform": "liveperson", "name": "Bot", "bot_user": "houston", **KEYS}
+
+
+def login(connection):
+    return json.loads(connection.agent_login)
+
+
+def test_bot_user_alone_is_enough_for_liveperson(admin_client, account):
+    page = add(admin_client, AGENT).content.decode()
+
+    connection = Connection.objects.get()
+    assert login(connection) == {
+        "username": "houston", "appKey": "k1", "secret": "k2", "accessToken": "k3",
+        "accessTokenSecret": "k4",
+    }  # fmt: skip
+    assert "by the agent socket alone" in page
+    assert "Nobody holds it" in page
+    for key in KEYS.values():
+        assert f">{key}<" not in page
+        assert f'"{key}"' not in page
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"app_key": ""}, "app_key"),
+        ({"access_token_secret": "two words"}, "access_token_secret"),
+        ({"bot_user": ""}, "bot_user"),
+        ({"close_mode": "door"}, "close_mode"),
+    ],
+)
+def test_agent_login_is_all_or_nothing(admin_client, account, changed, field):
+    page = add(admin_client, AGENT | changed)
+
+    assert page.status_code == 422
+    assert field in page.context["form"].errors
+    assert not Connection.objects.exists()
+
+
+def test_agent_login_is_kept_changed_and_removed(admin_client, account):
+    add(admin_client, AGENT)
+    connection = Connection.objects.get()
+    settings = {**SETTINGS, "close_mode": "dialog", "bot_user": "houston"}
+
+    admin_client.post(address(connection), settings)
+    connection.refresh_from_db()
+    assert (login(connection)["appKey"], connection.close_mode) == ("k1", "dialog")
+
+    page = admin_client.post(address(connection), settings | {"bot_user": "other"})
+    assert "app_key" in page.context["form"].errors
+
+    admin_client.post(address(connection), settings | KEYS | {"app_key": "new"})
+    connection.refresh_from_db()
+    assert login(connection)["appKey"] == "new"
+
+    app = {"client_id": "client-1", "client_secret": "s3cret"}
+    admin_client.post(address(connection), SETTINGS | app)
+    connection.refresh_from_db()
+    assert (connection.agent_login, connection.client_id) == ("", "client-1")
+
+
+def test_app_that_is_taken_away_signs_nothing_any_more(admin_client, account):
+    add(admin_client, AGENT | {"client_id": "client-1", "client_secret": "s3cret"})
+    connection = Connection.objects.get()
+    assert connection.signing_secret == "s3cret"
+
+    admin_client.post(address(connection), {**SETTINGS, "bot_user": "houston"})
+
+    connection.refresh_from_db()
+    assert connection.client_id == ""
+    assert connection.signing_secret != "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"state": "connected"}, "held by host-1"),
+        ({"state": "refused", "detail": "the login was refused with 401"}, "refused with 401"),
+        ({"state": "waiting", "detail": "the platform closed it"}, "the platform closed it"),
+        ({"state": "connecting"}, "Connecting"),
+        ({"state": "connected", "ago_s": 60}, "Nobody holds it"),
+    ],
+)
+def test_page_says_how_the_agent_socket_is_doing(admin_client, account, facts, sentence):
+    add(admin_client, AGENT)
+    connection = Connection.objects.get()
+    now = timezone.now()
+    ends = now + dt.timedelta(seconds=10 - facts.pop("ago_s", 0))
+    AgentSession.objects.create(
+        connection=connection, holder="host-1", lease_until=ends, connected_at=now, **facts
+    )
+
+    assert sentence in admin_client.get(address(connection)).content.decode()
+
+
+def test_connection_that_is_switched_on_again_listens_from_then_on(admin_client, connection):
+    before = connection.listening_since
+    switch = address(connection, "connection-switch")
+
+    admin_client.post(switch, {"active": "yes"})
+    connection.refresh_from_db()
+    assert connection.listening_since == before
+
+    admin_client.post(switch)
+    admin_client.post(switch, {"active": "yes"})
+    connection.refresh_from_db()
+    assert connection.listening_since > before

@@ -23,6 +23,14 @@ LIVEPERSON = {
     "client_id": "client-1",
     "client_secret": 's3cret\';"quoted"',
 }
+CHATWOOT = {
+    "platform": "chatwoot",
+    "name": "Chatwoot",
+    "api_url": "https://chat.example",
+    "api_account": "1",
+    "api_token": "token-1",
+    "webhook_secret": "hook-secret",
+}
 
 
 @pytest.fixture
@@ -237,7 +245,9 @@ def test_callback_urls_inside_an_own_network_are_fine(team_client, new_account, 
     assert Connection.objects.get().callback_url == url
 
 
-@pytest.mark.parametrize("values", [GENERIC, LIVEPERSON])
+@pytest.mark.parametrize(
+    "values", [GENERIC, LIVEPERSON, CHATWOOT, CHATWOOT | {"webhook_secret": ""}]
+)
 def test_shown_curl_example_is_taken_by_the_webhook(team_client, new_account, tmp_path, values):
     """Runs the shown lines in a shell, with a `curl` that writes down what it was given."""
     sent = team_client.post(reverse("setup-controller-bot", args=["fresh1"]), values)
@@ -249,6 +259,7 @@ def test_shown_curl_example_is_taken_by_the_webhook(team_client, new_account, tm
     curl.chmod(0o755)
     quoted = LIVEPERSON["client_secret"].replace("'", "'\\''")
     script = script.replace("your client secret", quoted)
+    script = script.replace("your secret of the webhook", CHATWOOT["webhook_secret"])
 
     ran = subprocess.run(
         ["/bin/sh", "-c", script],
@@ -263,7 +274,9 @@ def test_shown_curl_example_is_taken_by_the_webhook(team_client, new_account, tm
         arguments[place + 1].split(": ", 1) for place, word in enumerate(arguments) if word == "-H"
     )
     address, body = arguments[1], arguments[-1]
-    assert address == f"http://127.0.0.1:8000/events/{Connection.objects.get().pk}"
+    connection = Connection.objects.get()
+    token = "" if connection.signs else f"/{connection.signing_secret}"
+    assert address == f"http://127.0.0.1:8000/events/{connection.pk}{token}"
     response = team_client.post(
         address.removeprefix("http://127.0.0.1:8000"),
         body,
