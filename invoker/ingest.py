@@ -11,7 +11,7 @@ from kombu.exceptions import KombuError
 
 from invoker import tasks
 from invoker.models import Connection, ControllerBot, Conversation, Notification
-from invoker.platforms import PLATFORMS, Incoming, RejectedError
+from invoker.platforms import PLATFORMS, Incoming, RejectedError, repair
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def _admit(
     # The signature comes first: a stranger learns nothing about how far the set-up has come.
     platform.authenticate(connection, headers, body, token)
     _check_set_up(connection)
-    return connection, platform.read(headers, body)
+    return connection, platform.read(headers, repair(body))
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -8,6 +8,7 @@ from invoker.platforms.contract import (
     Incoming,
     Platform,
     RejectedError,
+    repair,
 )
 from invoker.platforms.generic import Generic
 from invoker.platforms.liveperson import LivePerson
@@ -26,4 +27,5 @@ __all__ = [
     "Incoming",
     "Platform",
     "RejectedError",
+    "repair",
 ]

@@ -4,6 +4,7 @@ RejectedError         a request at the door cannot be taken; carries status, cod
 DeliveryError         a command could not be carried out now or, when `permanent`, ever
 """
 
+import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,6 +110,25 @@ class Platform(Protocol):
         Raises:
             DeliveryError: it was not carried out.
         """
+
+
+def repair(body: bytes) -> bytes:
+    """A JSON body without halves of emoji, which become question marks.
+
+    Where somebody cut a text, half a pair is legal JSON that no database takes. Refusing it would
+    hold up everything that the platform wants to send after it. What is no JSON stays as it is.
+    """
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        try:
+            text = json.dumps(json.loads(body), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return body
+        return text.encode("utf-8", "replace")
+    return body
 
 
 def decode(body: bytes) -> Any:

@@ -9,7 +9,6 @@ Source: `controller-bot.md` §1.2, §1.3.
 
 import asyncio
 import contextlib
-import json
 import logging
 import queue
 import ssl
@@ -25,6 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
+from invoker.platforms.contract import repair
 from invoker.platforms.liveperson.requests import Request
 from invoker.platforms.liveperson.timing import Timing, read_retry_after
 
@@ -259,7 +259,7 @@ class Ums:
 
     def _take(self, frame: bytes) -> None:
         try:
-            message = _decode(frame)
+            message = msgspec.json.decode(repair(frame))
         except (ValueError, RecursionError):
             logger.warning("frame dropped: it is not JSON", extra={"bytes": len(frame)})
             return
@@ -272,15 +272,6 @@ class Ums:
             if waiter is not None:
                 waiter.response = message
                 waiter.done.set()
-
-
-def _decode(frame: bytes) -> Any:
-    """Half an emoji, where somebody cut a text, is legal JSON and must not cost the frame."""
-    try:
-        return msgspec.json.decode(frame)
-    except msgspec.DecodeError:
-        text = json.dumps(json.loads(frame), ensure_ascii=False)
-        return msgspec.json.decode(text.encode("utf-8", "replace"))
 
 
 def _words(body: Any) -> str:
