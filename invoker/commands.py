@@ -294,6 +294,9 @@ def _may_send(
         _settle(lease, command, CommandState.SENT, reason="", detail="It was closed already")
         return False
     stale = guards.check(command, state, now=timezone.now(), hours=hours)
+    if connection.agent_login and command.type == CommandType.MESSAGE and is_over(state):
+        # With the survey's end the platform takes no more: expected, so no failure.
+        stale = guards.OVER
     if stale and interrupted:
         # It may have been carried out, which is why the conversation looks different now.
         detail = f"The process ended between sending and recording. Not sent again: {stale.detail}"
@@ -308,6 +311,10 @@ def _may_send(
         )
     command.attempts += 1
     return True
+
+
+def is_over(state: conversations.State | None) -> bool:
+    return state is not None and state.stage == "CLOSE"
 
 
 def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datetime | None:

@@ -85,6 +85,7 @@ OVERDUE = Stale(
     "response-time-overdue", "The text names a time to answer that has passed meanwhile"
 )
 OPEN_AGAIN = Stale("open-again", "The off-hours are over")
+OVER = Stale("over", "The conversation is over, and LivePerson takes no more messages in it")
 CLOSED = Stale("closed", "The conversation was closed meanwhile")
 
 Guard = Callable[[Scene], Stale | None]

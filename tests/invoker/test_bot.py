@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from houston.models import Account
-from invoker import digesting, dispatch, runtime
+from invoker import digesting, dispatch, ingest, runtime
 from invoker.models import (
     AutomaticMessage,
     AutomaticText,
@@ -22,6 +22,7 @@ from invoker.models import (
     Invocation,
     Verdict,
 )
+from invoker.platforms import PLATFORMS
 from tests import factories
 from tests.conftest import Answer, CallbackServer
 from tests.invoker import senders
@@ -441,3 +442,32 @@ def test_closing_what_is_closed_already_is_no_failure(
     assert {"type": "closeConversation"} not in said(callback_server)
     command = Command.objects.get(type="closeConversation")
     assert (command.state, command.detail) == ("sent", "It was closed already")
+
+
+def test_last_words_are_not_sent_by_the_agent_socket_once_the_conversation_is_over(
+    account: Account,
+) -> None:
+    factories.ConnectionFactory(
+        platform="liveperson", client_id="client-1", agent_login='{"username": "bot"}'
+    )
+    deploy(returns(message("bye")), "conversation_end")
+    connection = Connection.objects.get()
+    at = senders.now_ms()
+
+    for step, state in enumerate(("OPEN", "CLOSE")):
+        details = {
+            "state": state, "stage": state, "skillId": "42", "startTs": at,
+            "closeReason": "AGENT" if step else None, "metaDataLastUpdateTs": at + step,
+            "participants": [senders.CONSUMER],
+        }  # fmt: skip
+        change = {"type": "UPSERT", "result": {"convId": "c-1", "conversationDetails": details}}
+        body = {"kind": "notification", "type": "cqm.ExConversationChangeNotification",
+                "body": {"changes": [change]}}  # fmt: skip
+        raw = json.dumps(body).encode()
+        ingest.store(connection, PLATFORMS["liveperson"].read({}, raw))
+    AutomaticMessage.objects.update(enabled=False)
+    drain()
+
+    command = Command.objects.get(event__subtype="AGENT_END_CONVERSATION")
+    assert (command.state, command.reason) == ("stale", "over")
+    assert Event.objects.get(subtype="AGENT_END_CONVERSATION").verdict == Verdict.STALE
