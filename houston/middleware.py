@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
 from django_htmx.http import HttpResponseClientRedirect
@@ -40,6 +41,21 @@ class AccountRequest(ConsoleRequest):
     id: str
     user: User
     account: Account
+
+
+class VaryMiddleware:
+    """Tell caches, the browser's own among them, that htmx may get a piece of a page.
+
+    Without it "back" could show the piece alone where the page was.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        patch_vary_headers(response, ["HX-Request", "HX-Target"])
+        return response
 
 
 class ReadTimeoutMiddleware:

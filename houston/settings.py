@@ -109,6 +109,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "houston.middleware.VaryMiddleware",
     "houston.middleware.ToastMiddleware",
     "houston.middleware.AccountMiddleware",
 ]
