@@ -12,13 +12,13 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from houston.account_forms import CODE_LIKE, Form
+from houston.document_forms import DocumentForm
 from invoker import hours
 from invoker.hours import changes
 from invoker.hours.reading import MAX_NAME
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MOST_ROWS = 100
-MAX_DOCUMENT = 500_000
 ZONES = sorted(name for name in available_timezones() if "/" in name or name == "UTC")
 
 
@@ -139,38 +139,21 @@ class OffForm(LocalForm):
         return self._naive("until")
 
 
-class ImportForm(HoursForm):
+class ImportForm(DocumentForm, HoursForm):
     kind = forms.ChoiceField(
         label="The document holds",
         choices=[("workdays", "Working hours"), ("occasions", "Special occasions")],
         initial="workdays",
         widget=forms.RadioSelect,
     )
-    file = forms.FileField(label="A JSON file", required=False)
-    document = forms.CharField(
-        label="Or its text",
-        required=False,
-        strip=False,
-        widget=forms.Textarea({**CODE_LIKE, "rows": 10, "class": "mono"}),
-    )
+    field_order = ["kind", "file", "document"]
 
     def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        upload = cleaned.get("file")
-        if upload and upload.size > MAX_DOCUMENT:
-            raise ValidationError(f"Cannot import: the file is larger than {MAX_DOCUMENT:,} bytes")
+        values = super().clean()
+        if self.errors:
+            return values
         try:
-            text = upload.read().decode() if upload else cleaned.get("document", "")
-            if not text.strip():
-                raise ValidationError("Cannot import: choose a file or enter its text")
-            if len(text) > MAX_DOCUMENT:
-                raise ValidationError(
-                    f"Cannot import: the text has more than {MAX_DOCUMENT:,} characters"
-                )
-            cleaned["document"] = text
-            cleaned["documents"] = json.loads(text)
-        except UnicodeDecodeError as error:
-            raise ValidationError("Cannot import: the file is no UTF-8 text") from error
+            values["documents"] = json.loads(values["document"])
         except json.JSONDecodeError as error:
             raise ValidationError(
                 f"Cannot import: this is no JSON, {error.msg} in line {error.lineno}, column "
@@ -178,4 +161,4 @@ class ImportForm(HoursForm):
             ) from error
         except (ValueError, RecursionError) as error:
             raise ValidationError(f"Cannot import: this cannot be read, {error}") from error
-        return cleaned
+        return values

@@ -8,7 +8,6 @@ from houston import account_forms
 from invoker.automatic_messages import timers
 from invoker.automatic_messages.changes import MAX_NICKNAME
 from invoker.automatic_messages.errors import MessageError
-from invoker.automatic_messages.exchange import MAX_DOCUMENT
 from invoker.automatic_messages.names import SUBTYPE_NAMES
 from invoker.models import AutomaticMessage, ControllerBot
 from invoker.models.accounts import MOST_RETRIES, SKILL_ID_LENGTH
@@ -104,35 +103,6 @@ class NewSkillForm(Form):
         help_text="Empty shares the account's text and only gives the skill a switch of its own",
         widget=TextArea(),
     )
-
-
-class ImportForm(Form):
-    file = forms.FileField(
-        required=False,
-        label="File",
-        widget=forms.FileInput({"accept": "application/json,.json"}),
-    )
-    document = forms.CharField(
-        required=False,
-        label="Or the list itself",
-        max_length=2 * MAX_DOCUMENT,
-        widget=forms.Textarea({**account_forms.CODE_LIKE, "rows": 8, "class": "code-input"}),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        """Put what the file holds in `document`."""
-        values: dict[str, Any] = super().clean() or {}
-        file = values.get("file")
-        if file is not None:
-            try:
-                values["document"] = file.read(4 * MAX_DOCUMENT).decode("utf-8-sig")
-            except UnicodeDecodeError:
-                self.add_error(
-                    "file", "Cannot import the file: save it as UTF-8 and choose it again"
-                )
-        elif not values.get("document", "").strip() and not self.errors:
-            self.add_error("document", "Cannot import nothing: choose a file or paste a list")
-        return values
 
 
 class TimerForm(Form):

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from houston import message_forms
+from houston import document_forms, message_forms
 from houston.middleware import AccountRequest
 from houston.views.access import for_admins, may_administrate
 from houston.views.answers import confirm, status_of
@@ -392,7 +392,7 @@ def message_export(request: AccountRequest, account_id: str) -> HttpResponse:
 def message_import(request: AccountRequest, account_id: str) -> HttpResponse:
     """Show first what would change; the document comes again with the decision to do it."""
     sent = request.method == "POST"
-    form = message_forms.ImportForm(*((request.POST, request.FILES) if sent else ()))
+    form = document_forms.DocumentForm(*((request.POST, request.FILES) if sent else ()))
     context: dict[str, object] = {"form": form, "names": SUBTYPE_NAMES}
     if sent and form.is_valid():
         try:

@@ -183,7 +183,7 @@ def test_export_and_import_are_the_vendors_lists(admin_client, developer_client,
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
-        ("", "choose a file or enter its text"),
+        ("", "choose a file or paste a list"),
         ("{", "this is no JSON"),
         ("[" * 100_000, "Cannot import"),
         ('[{"name": "x", "events": 5}]', "[0].events must be a list, not 5"),
