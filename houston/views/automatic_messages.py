@@ -16,7 +16,7 @@ from houston import document_forms, message_forms
 from houston.middleware import AccountRequest
 from houston.views.access import for_admins, may_administrate
 from houston.views.answers import confirm, status_of
-from invoker import events
+from invoker import digesting, events
 from invoker.automatic_messages import changes, exchange, wording
 from invoker.automatic_messages.defaults import DEFAULT_TEXTS, IDLE_DEFAULTS, SUBTYPES
 from invoker.automatic_messages.errors import MessageError
@@ -399,6 +399,8 @@ def message_import(request: AccountRequest, account_id: str) -> HttpResponse:
             settings = exchange.read(form.cleaned_data["document"])
             if request.POST.get("decided") == "yes":
                 found = exchange.carry_out(account_id, settings)
+                # Timers are among what is imported.
+                digesting.look_again(account_id)
                 messages.success(request, f"Imported {_count(len(found), 'change')}")
                 return redirect("automatic-messages", account_id=account_id)
             context["found"] = [

@@ -13,6 +13,7 @@ from houston import message_forms
 from houston.middleware import AccountRequest
 from houston.views.access import for_admins, may_administrate
 from houston.views.answers import confirm, status_of
+from invoker import digesting
 from invoker.automatic_messages import changes, timers
 from invoker.automatic_messages.defaults import IDLE_DEFAULTS
 from invoker.automatic_messages.errors import MessageError
@@ -85,8 +86,7 @@ def idle_time_save(request: AccountRequest, account_id: str, subtype: str) -> Ht
         except MessageError as error:
             form.explain_message(error)
         else:
-            messages.success(request, f"{SUBTYPE_NAMES[subtype]}: {timers.spell(form.timer_s)}")
-            return redirect("idle-times", account_id=account_id)
+            return _done(request, f"{SUBTYPE_NAMES[subtype]}: {timers.spell(form.timer_s)}")
     return _page(request, refused=(subtype, form))
 
 
@@ -109,8 +109,7 @@ def idle_time_skill(request: AccountRequest, account_id: str) -> HttpResponse:
             form.explain_message(error)
         else:
             told = f"{SUBTYPE_NAMES[subtype]}: {timers.spell(form.timer_s)} for skill {skill}"
-            messages.success(request, told)
-            return redirect("idle-times", account_id=account_id)
+            return _done(request, told)
     return _page(request, new_skill=form)
 
 
@@ -131,8 +130,14 @@ def idle_time_delete(request: AccountRequest, account_id: str, message_id: int) 
     changes.save_timer(
         account_id, message.subtype, skill_id=message.skill_id, timer_s=None, repeats=None
     )
-    messages.success(request, f"{name}: skill {message.skill_id} follows the account's time")
-    return redirect("idle-times", account_id=account_id)
+    return _done(request, f"{name}: skill {message.skill_id} follows the account's time")
+
+
+def _done(request: AccountRequest, sentence: str) -> HttpResponse:
+    # Conversations that are open now count by the new time.
+    digesting.look_again(request.account_id)
+    messages.success(request, sentence)
+    return redirect("idle-times", account_id=request.account_id)
 
 
 def _page(
