@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 
-from houston import services
+from houston import account_errors, connecting, services
 from houston.models import Role
 from invoker import allow_list, vault
 from invoker.models import CloseMode, Connection, MessageDelivery, Platform, SecretType
@@ -23,7 +23,7 @@ class Form(forms.Form):
         super().__init__(*args, **{"label_suffix": "", **kwargs})
 
     def explain(
-        self, error: services.AccountError | allow_list.DomainError | vault.SecretError
+        self, error: account_errors.AccountError | allow_list.DomainError | vault.SecretError
     ) -> None:
         self.add_error(error.field if error.field in self.fields else None, str(error))
 
@@ -70,7 +70,7 @@ def _secret(label: str, help_text: str = "", *, needed: bool = True) -> forms.Ch
     return forms.CharField(
         label=label,
         required=needed,
-        max_length=services.MAX_CLIENT_SECRET,
+        max_length=connecting.MAX_CLIENT_SECRET,
         help_text=help_text,
         widget=forms.PasswordInput({**CODE_LIKE, "autocomplete": "new-password"}),
     )
@@ -80,7 +80,7 @@ def _callback_url(help_text: str = CALLBACK_URL_HELP) -> forms.CharField:
     return forms.CharField(
         label="Callback URL",
         required=False,
-        max_length=services.MAX_CALLBACK_URL,
+        max_length=connecting.MAX_CALLBACK_URL,
         help_text=help_text,
         widget=forms.TextInput(
             {**CODE_LIKE, "inputmode": "url", "placeholder": "https://host/path"}
@@ -98,7 +98,7 @@ class AgentLoginFields(Form):
     bot_user = forms.CharField(
         label="User of the bot",
         required=False,
-        max_length=services.MAX_CONNECTION_NAME,
+        max_length=connecting.MAX_CONNECTION_NAME,
         help_text="An agent manager with an API key. With it the bot reads and writes by the agent "
         "socket, and the webhook becomes optional; empty: by webhook and callback URL",
         widget=forms.TextInput(CODE_LIKE),
@@ -124,7 +124,7 @@ class AgentLoginFields(Form):
 class ChatwootFields(Form):
     api_url = forms.CharField(
         label="Address of Chatwoot",
-        max_length=services.MAX_CALLBACK_URL,
+        max_length=connecting.MAX_CALLBACK_URL,
         widget=forms.TextInput(
             {**CODE_LIKE, "inputmode": "url", "placeholder": "https://app.chatwoot.com"}
         ),
@@ -150,19 +150,19 @@ class NewConnectionForm(Form):
 
     platform = forms.ChoiceField(choices=Platform.choices, widget=forms.HiddenInput)
     name = forms.CharField(
-        max_length=services.MAX_CONNECTION_NAME, help_text="Such as “Production”"
+        max_length=connecting.MAX_CONNECTION_NAME, help_text="Such as “Production”"
     )
     callback_url = _callback_url()
 
-    def read(self) -> services.NewConnection:
-        return services.NewConnection(**self.cleaned_data)
+    def read(self) -> connecting.NewConnection:
+        return connecting.NewConnection(**self.cleaned_data)
 
 
 class NewLivePersonConnectionForm(AgentLoginFields, NewConnectionForm):
     client_id = forms.CharField(
         label="Client id",
         required=False,
-        max_length=services.MAX_CLIENT_ID,
+        max_length=connecting.MAX_CLIENT_ID,
         help_text="Of the app that was registered at LivePerson for the webhook. May stay empty "
         "where the bot has a user",
         widget=forms.TextInput(CODE_LIKE),
@@ -191,7 +191,7 @@ class NewChatwootConnectionForm(ChatwootFields, NewConnectionForm):
 
 
 class ConnectionForm(Form):
-    name = forms.CharField(max_length=services.MAX_CONNECTION_NAME)
+    name = forms.CharField(max_length=connecting.MAX_CONNECTION_NAME)
     callback_url = _callback_url()
     message_delivery = forms.ChoiceField(
         label="A message whose delivery a crash left open",
@@ -208,7 +208,7 @@ class ConnectionForm(Form):
             "message_delivery": connection.message_delivery,
             "client_id": connection.client_id,
             "close_mode": connection.close_mode,
-            "bot_user": services.bot_user(connection),
+            "bot_user": connecting.bot_user(connection),
             "api_url": connection.api_url,
             "api_account": connection.api_account,
             "own_id": next(iter(connection.own_ids), ""),
@@ -219,7 +219,7 @@ class LivePersonConnectionForm(AgentLoginFields, ConnectionForm):
     client_id = forms.CharField(
         label="Client id",
         required=False,
-        max_length=services.MAX_CLIENT_ID,
+        max_length=connecting.MAX_CLIENT_ID,
         widget=forms.TextInput(CODE_LIKE),
     )
     client_secret = _secret("New client secret", KEEPS, needed=False)

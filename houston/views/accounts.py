@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from houston import account_forms, services
+from houston import account_errors, account_forms, services
 from houston.models import Account, Membership, User
 from houston.views.access import for_team
 from houston.views.answers import status_of
@@ -72,7 +72,7 @@ def account_new(request: HttpRequest) -> HttpResponse:
             account = services.create_account(
                 form.cleaned_data["account_id"], name=form.cleaned_data["name"]
             )
-        except services.AccountError as error:
+        except account_errors.AccountError as error:
             form.explain(error)
         else:
             messages.success(request, f"Created {account.name}")

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from houston import account_forms, services
+from houston import account_errors, account_forms, connecting
 from houston.middleware import AccountRequest
 from houston.views.access import for_admins, may_administrate
 from houston.views.answers import confirm, private, status_of
@@ -50,10 +50,10 @@ def connection_new(request: AccountRequest, account_id: str) -> HttpResponse:
         form = new_connection_form(request.POST.get("platform", ""), request.POST)
         if form.is_valid():
             try:
-                connection = services.add_connection(
+                connection = connecting.add_connection(
                     request.account, form.read(), by=request.user.username
                 )
-            except services.AccountError as error:
+            except account_errors.AccountError as error:
                 form.explain(error)
             else:
                 show_once(request, connection)
@@ -72,8 +72,8 @@ def connection(request: AccountRequest, account_id: str, connection_id: uuid.UUI
     form = form_class(request.POST or None, initial=form_class.values(found))
     if request.method == "POST" and form.is_valid():
         try:
-            services.edit_connection(found, **form.cleaned_data)
-        except services.AccountError as error:
+            connecting.edit_connection(found, **form.cleaned_data)
+        except account_errors.AccountError as error:
             form.explain(error)
         else:
             messages.success(request, f"Saved {found.name}")
@@ -107,7 +107,7 @@ def connection_switch(
             button="Switch off",
             back=back,
         )
-    services.switch_connection(found, active=request.POST.get("active") == "yes")
+    connecting.switch_connection(found, active=request.POST.get("active") == "yes")
     messages.success(request, f"{found.name} is switched {'on' if found.active else 'off'}")
     return redirect(back)
 
@@ -134,12 +134,12 @@ def connection_rotate(
             back=back,
         )
     rotate = {
-        SIGNING: services.rotate_signing_secret,
-        CALLBACK: services.rotate_callback_secret,
+        SIGNING: connecting.rotate_signing_secret,
+        CALLBACK: connecting.rotate_callback_secret,
     }[secret]
     try:
         rotate(found)
-    except services.AccountError as error:
+    except account_errors.AccountError as error:
         messages.error(request, str(error))
     else:
         show_once(request, found, secret)

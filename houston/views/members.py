@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from houston import account_forms, services
+from houston import account_errors, account_forms, services
 from houston.middleware import AccountRequest
 from houston.models import Role, User
 from houston.views.access import for_admins
@@ -43,7 +43,7 @@ def member_add(request: AccountRequest, account_id: str) -> HttpResponse:
             username=form.cleaned_data["username"],
             roles=set(form.cleaned_data["roles"]),
         )
-    except services.AccountError as error:
+    except account_errors.AccountError as error:
         form.explain(error)
         return _member_page(request, form)
     if added.password:
@@ -61,7 +61,7 @@ def member_roles(request: AccountRequest, account_id: str, user_id: int) -> Http
     wanted = set(form.cleaned_data["roles"]) if form.is_valid() else set()
     try:
         services.change_roles(request.account, user, wanted)
-    except services.AccountError as error:
+    except account_errors.AccountError as error:
         return _member_page(request, account_forms.MemberForm(), refused=(user, error))
     messages.success(request, f"Changed the roles of {user.username}")
     return _back_to_members(request, account_id, user)
@@ -82,7 +82,7 @@ def member_remove(request: AccountRequest, account_id: str, user_id: int) -> Htt
         )
     try:
         services.remove_member(request.account, user)
-    except services.AccountError as error:
+    except account_errors.AccountError as error:
         return _member_page(request, account_forms.MemberForm(), refused=(user, error))
     messages.success(request, f"Removed {user.username}")
     return _back_to_members(request, account_id, user)
@@ -105,7 +105,7 @@ def _member_page(
     form: account_forms.MemberForm,
     *,
     added: services.Added | None = None,
-    refused: tuple[User, services.AccountError] | None = None,
+    refused: tuple[User, account_errors.AccountError] | None = None,
 ) -> HttpResponse:
     rows: dict[int, MemberRow] = {}
     members = request.account.memberships.select_related("user").order_by("user__username")

@@ -5,7 +5,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from houston import account_forms, services
+from houston import account_errors, account_forms, services
 from houston.middleware import AccountRequest
 from houston.views.access import for_team
 from houston.views.answers import private, status_of
@@ -33,7 +33,7 @@ def setup_controller_bot(request: AccountRequest, account_id: str) -> HttpRespon
             connection = services.set_up_controller_bot(
                 request.account, form.read(), by=request.user.username
             )
-        except services.AccountError as error:
+        except account_errors.AccountError as error:
             form.explain(error)
         else:
             show_once(request, connection)
@@ -47,7 +47,7 @@ def setup_controller_bot(request: AccountRequest, account_id: str) -> HttpRespon
 def setup_functions(request: AccountRequest, account_id: str) -> HttpResponse:
     try:
         services.enable_functions(request.account, by=request.user.username)
-    except services.NotSetUpError as error:
+    except account_errors.NotSetUpError as error:
         messages.error(request, str(error))
     else:
         messages.success(request, f"Functions are enabled for {request.account.name}")

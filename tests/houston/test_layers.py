@@ -11,7 +11,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 
-from houston import health, layers, services
+from houston import account_errors, health, layers, services
 from houston.models import Account
 from invoker import runtime
 from tests import factories
@@ -77,7 +77,7 @@ def test_first_account_is_made_whatever_is_missing(db):
 def test_second_account_is_refused_without_what_keeps_it_apart(team_client, account, name, reason):
     with lacking(name):
         response = team_client.post("/accounts/new/", {"account_id": "second1", "name": "Second"})
-        with pytest.raises(services.NotApartError) as refused:
+        with pytest.raises(account_errors.NotApartError) as refused:
             services.create_account("second1", name="Second")
 
     assert response.status_code == 422
@@ -96,14 +96,14 @@ def test_second_account_is_made_without_what_only_stands_behind_the_engine(accou
 
 
 def test_second_account_is_refused_when_nothing_is_known(account, tmp_path):
-    with no_sandbox(tmp_path), pytest.raises(services.NotApartError, match="does not answer"):
+    with no_sandbox(tmp_path), pytest.raises(account_errors.NotApartError, match="does not answer"):
         services.create_account("second1", name="Second")
 
     assert Account.objects.count() == 1
 
 
 def test_id_that_is_taken_is_said_to_be_taken_whatever_is_missing(account):
-    with lacking("rlimits"), pytest.raises(services.AccountTakenError):
+    with lacking("rlimits"), pytest.raises(account_errors.AccountTakenError):
         services.create_account(account.pk, name="Again")
 
 

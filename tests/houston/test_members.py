@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from houston import services
+from houston import account_errors, services
 from houston.models import Membership, User
 from tests import factories
 
@@ -110,7 +110,7 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(account):
         start.wait()
         try:
             services.remove_member(account, user)
-        except services.LastAdminError as error:
+        except account_errors.LastAdminError as error:
             refused.append(error)
         finally:
             connection.close()

@@ -15,7 +15,7 @@ from django.db import transaction
 from functions import gallery
 from functions import services as functions
 from functions.models import Function
-from houston import services
+from houston import account_errors, connecting, services
 from houston.models import Account, ApiClient, Membership, Role, User
 from houston.views.way_in import webhook_url
 from invoker.models import Connection, Platform
@@ -61,7 +61,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         try:
             demo = _prepare(options["callback_url"])
-        except services.AccountError as error:
+        except account_errors.AccountError as error:
             raise CommandError(str(error)) from error
         try:
             _prepare_function(demo.account_id)
@@ -130,7 +130,7 @@ def _connection(
     found = Connection.objects.filter(account_id=account.pk, platform=platform)
     connection = found.order_by("created_at").first()
     if connection is None:
-        new = services.NewConnection(
+        new = connecting.NewConnection(
             platform=platform,
             name=name,
             client_id=LIVEPERSON_CLIENT if platform == Platform.LIVEPERSON else "",
@@ -138,7 +138,7 @@ def _connection(
         )
         connection = services.set_up_controller_bot(account, new, by=TEAM)
     if callback_url is not None:
-        services.edit_connection(
+        connecting.edit_connection(
             connection,
             name=connection.name,
             callback_url=callback_url,

@@ -1,0 +1,68 @@
+"""Why a change to an account was not made.
+
+AccountError                     has a stable `code`; the message says what to do
+├── InvalidError                 a value breaks a rule; `field` says which
+├── AccountTakenError            another account has this id
+├── NotApartError                the sandbox cannot hold several accounts apart
+├── ConnectionTakenError         another connection of the account has this name
+├── AlreadyMemberError           the person is a member
+├── LastAdminError               an account keeps at least one admin
+└── NotSetUpError                the first step comes first
+"""
+
+from houston import layers
+
+
+class AccountError(Exception):
+    """A change that was not made."""
+
+    code = "account-error"
+    field = ""
+
+
+class InvalidError(AccountError):
+    code = "invalid"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class AccountTakenError(AccountError):
+    code = "account-taken"
+    field = "account_id"
+
+
+class NotApartError(AccountError):
+    code = layers.LayersMissingError.code
+
+
+class ConnectionTakenError(AccountError):
+    code = "connection-taken"
+    field = "name"
+
+
+class AlreadyMemberError(AccountError):
+    code = "already-member"
+    field = "username"
+
+
+class LastAdminError(AccountError):
+    code = "last-admin"
+    field = "roles"
+
+
+class NotSetUpError(AccountError):
+    code = "controller-bot-not-set-up"
+
+
+def check_name(field: str, name: str, longest: int) -> None:
+    """Refuse a name that could not be told from another on a page.
+
+    Raises:
+        InvalidError: at `field`.
+    """
+    if not name.strip() or len(name) > longest or not name.isprintable():
+        raise InvalidError(
+            field, f'Cannot use the name "{name[:60]}": use 1 to {longest} printable characters'
+        )
