@@ -28,6 +28,7 @@ from houston.account_errors import (
 from houston.connecting import NewConnection, add_connection
 from houston.models import Account, ApiClient, Membership, Role, User
 from invoker import allow_list, automatic_messages, runtime
+from invoker.hours import changes
 from invoker.models import (
     Connection,
     ControllerBot,
@@ -151,6 +152,7 @@ def enable_functions(account: Account, *, by: str) -> ControllerBot:
             )
         automatic_messages.create_defaults(account.id)
         allow_list.create_defaults(account.id)
+        changes.create_defaults(account.id)
     if new:
         logger.info("functions enabled", extra={"account_id": account.id})
     return bot
