@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET, require_safe
 
 from houston import layers
 from houston.views.access import for_team
+from houston.views.sockets import CONNECTED, agent_socket, with_agent_sockets
 from invoker import runtime
 from invoker.models import Heartbeat
 from invoker.tasks import WORKER
@@ -34,6 +35,7 @@ CHECK_TITLES = {
     "worker": "Worker",
     "sandbox": "Sandbox",
     "layers": "Layers of the sandbox",
+    "sockets": "Agent sockets",
 }
 SAMPLE = runtime.Program(source="function lambda(input, callback) { callback(null, input + 1); }")
 
@@ -115,6 +117,7 @@ def page(request: HttpRequest) -> HttpResponse:
         ]
         if report
         else [],
+        "sockets": [(each, agent_socket(each)) for each in with_agent_sockets()],
         "worker_seen_at": Heartbeat.objects.filter(name=WORKER)
         .values_list("seen_at", flat=True)
         .first(),
@@ -140,6 +143,7 @@ def check_all() -> dict[str, Check]:
         "worker": _worker,
         "sandbox": _sandbox.check,
         "layers": _layers,
+        "sockets": _sockets,
     }
     return run(probes, timeout_s=CHECK_TIMEOUT_S)
 
@@ -219,6 +223,20 @@ def _layers() -> Finding:
         return Finding(True, f"All {len(layers.LAYERS)} hold")
     weaker = "; ".join(f"{layer.title} is missing: {layer.way_out}" for layer in lacks)
     return Finding(True, weaker, warning=True)
+
+
+def _sockets() -> Finding:
+    try:
+        states = [agent_socket(each) for each in with_agent_sockets()]
+    finally:
+        connection.close()
+    if not states:
+        return Finding(True, "No connection has one")
+    away = sum(state is None or state.word != CONNECTED for state in states)
+    if not away:
+        return Finding(True, f"{len(states)} connected")
+    # Only a warning: what comes by other connections is handled.
+    return Finding(True, f"{away} of {len(states)} not connected", warning=True)
 
 
 class SandboxCheck:

@@ -30,12 +30,16 @@ from invoker.models import Notification, Platform
 def connection_list(request: AccountRequest, account_id: str) -> HttpResponse:  # noqa: ARG001
     received = Notification.objects.filter(account_id=request.account_id, connection=OuterRef("pk"))
     latest = received.order_by("-id").values("received_at")[:1]
-    context = {
-        # The first question is answered by an index; the second would read the whole account's
-        # notifications for a connection that never got one.
-        "connections": connections_of(request)
+    # The first question is answered by an index; the second would read the whole account's
+    # notifications for a connection that never got one.
+    found = (
+        connections_of(request)
         .annotate(last_received_at=Case(When(Exists(received), then=Subquery(latest))))
-        .order_by("name"),
+        .select_related("agent_session")
+        .order_by("name")
+    )
+    context = {
+        "connections": [(each, agent_socket(each)) for each in found],
         "may_administrate": may_administrate(request),
     }
     return render(request, "accounts/connections.html", context)

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from houston.templatetags.ui import relative
-from invoker.models import AgentSession, AgentSessionState, Connection
+from invoker.models import AgentSessionState, Connection
+
+CONNECTED = AgentSessionState.CONNECTED.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +20,19 @@ class Socket:
     sentence: str
 
 
+def with_agent_sockets() -> QuerySet[Connection]:
+    """The connections of every account that have an agent socket to hold now."""
+    held = Connection.objects.filter(active=True).exclude(agent_login="")
+    return held.select_related("agent_session").order_by("account_id", "name")
+
+
 def agent_socket(connection: Connection) -> Socket | None:
     """None for a connection that has none."""
     if not connection.agent_login:
         return None
     if not connection.active:
         return Socket("Draft", "Closed", "The connection is switched off")
-    session = AgentSession.objects.filter(connection=connection).first()
+    session = getattr(connection, "agent_session", None)
     # What a process that died wrote last is no longer true.
     if session is None or session.lease_until is None or session.lease_until < timezone.now():
         return Socket(
@@ -34,7 +43,7 @@ def agent_socket(connection: Connection) -> Socket | None:
     since = relative(session.connected_at) if session.connected_at else ""
     match session.state:
         case AgentSessionState.CONNECTED:
-            return Socket("ok", "Connected", f"{since}, held by {session.holder}")
+            return Socket("ok", CONNECTED, f"{since}, held by {session.holder}")
         case AgentSessionState.CONNECTING:
             return Socket("warn", "Connecting", session.detail)
     state = "bad" if session.state == AgentSessionState.REFUSED else "warn"

