@@ -20,9 +20,10 @@ from django.views.decorators.http import require_GET, require_safe
 
 from houston import layers
 from houston.views.access import for_team
-from houston.views.sockets import CONNECTED, agent_socket, with_agent_sockets
+from houston.views.sockets import CONNECTED, Socket, held
 from invoker import runtime
-from invoker.models import Heartbeat
+from invoker.models import Connection, Heartbeat
+from invoker.platforms import liveperson
 from invoker.tasks import WORKER
 
 CHECK_TIMEOUT_S = 2
@@ -117,7 +118,7 @@ def page(request: HttpRequest) -> HttpResponse:
         ]
         if report
         else [],
-        "sockets": [(each, agent_socket(each)) for each in with_agent_sockets()],
+        "sockets": _agent_sockets(),
         "worker_seen_at": Heartbeat.objects.filter(name=WORKER)
         .values_list("seen_at", flat=True)
         .first(),
@@ -227,16 +228,21 @@ def _layers() -> Finding:
 
 def _sockets() -> Finding:
     try:
-        states = [agent_socket(each) for each in with_agent_sockets()]
+        sockets = _agent_sockets()
     finally:
         connection.close()
-    if not states:
+    if not sockets:
         return Finding(True, "No connection has one")
-    away = sum(state is None or state.word != CONNECTED for state in states)
+    away = sum(socket.word != CONNECTED for _, socket in sockets)
     if not away:
-        return Finding(True, f"{len(states)} connected")
+        return Finding(True, f"{len(sockets)} connected")
     # Only a warning: what comes by other connections is handled.
-    return Finding(True, f"{away} of {len(states)} not connected", warning=True)
+    return Finding(True, f"{away} of {len(sockets)} not connected", warning=True)
+
+
+def _agent_sockets() -> list[tuple[Connection, Socket]]:
+    found = liveperson.wanted().select_related("agent_session").order_by("account_id", "name")
+    return [(each, held(each)) for each in found]
 
 
 class SandboxCheck:

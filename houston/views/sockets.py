@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from houston.templatetags.ui import relative
 from invoker.models import AgentSessionState, Connection
+from invoker.platforms import liveperson
 
 CONNECTED = AgentSessionState.CONNECTED.label
 
@@ -20,18 +20,19 @@ class Socket:
     sentence: str
 
 
-def with_agent_sockets() -> QuerySet[Connection]:
-    """The connections of every account that have an agent socket to hold now."""
-    held = Connection.objects.filter(active=True).exclude(agent_login="")
-    return held.select_related("agent_session").order_by("account_id", "name")
-
-
 def agent_socket(connection: Connection) -> Socket | None:
     """None for a connection that has none."""
     if not connection.agent_login:
         return None
     if not connection.active:
         return Socket("Draft", "Closed", "The connection is switched off")
+    if not liveperson.wanted().filter(pk=connection.pk).exists():
+        return Socket("Draft", "Closed", "Functions are not enabled for the account yet")
+    return held(connection)
+
+
+def held(connection: Connection) -> Socket:
+    """Of a connection whose agent socket somebody should hold."""
     session = getattr(connection, "agent_session", None)
     # What a process that died wrote last is no longer true.
     if session is None or session.lease_until is None or session.lease_until < timezone.now():

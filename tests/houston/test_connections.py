@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from invoker.models import AgentSession, Connection
+from invoker.models import AgentSession, Connection, ControllerBot
 from tests import factories
 
 SETTINGS = {"name": "Main", "callback_url": "", "message_delivery": "at_most_once"}
@@ -412,6 +412,17 @@ def test_list_says_which_agent_socket_is_away(admin_client, account, django_asse
     assert page.count("The agent socket") == 2
     assert page.count("Nobody holds it") == 1
     assert page.count("Connected") == 1
+
+
+def test_agent_socket_is_closed_until_functions_are_enabled(admin_client, account):
+    add(admin_client, AGENT)
+    connection = Connection.objects.get()
+    ControllerBot.objects.update(functions_enabled_at=None)
+
+    page = admin_client.get(address(connection)).content.decode()
+
+    assert "Functions are not enabled for the account yet" in page
+    assert "Nobody holds it" not in page
 
 
 def test_connection_that_is_switched_on_again_listens_from_then_on(admin_client, connection):

@@ -93,6 +93,7 @@ def test_worker_counts_as_there_for_a_while(age_s, ok):
 
 
 def test_agent_socket_that_is_away_is_a_warning_and_its_name_is_for_the_team(client, team_client):
+    factories.ControllerBotFactory()
     away = factories.ConnectionFactory(
         platform="liveperson", agent_login='{"user": "houston"}', name="Away bot"
     )
