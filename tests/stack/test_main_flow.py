@@ -234,6 +234,7 @@ def test_ready_names_every_part(houston: Houston) -> None:
         "worker": True,
         "sandbox": True,
         "layers": True,
+        "sockets": True,
     }
 
 
