@@ -15,7 +15,7 @@ BUDGET_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One command. `text` is a message, `label` what any other command does."""
+    """One command. `text` is a message, `label` what anything without a text does."""
 
     kind: str
     text: str = ""
@@ -107,7 +107,7 @@ def _draw(kind: str, fields: Mapping[str, Any], *, reason: str, detail: str) -> 
         case CommandType.MESSAGE:
             text = fields.get("text", "")
             shown = text if isinstance(text, str) else str(text)
-            return Drawn("message", text=shown, dropped=dropped, why=detail)
+            return Drawn("message", text=shown, label="Message", dropped=dropped, why=detail)
         case CommandType.TRANSFER:
             names = {"skillId": "skill", "agentId": "agent"}
             places = [f"{names[key]} {fields[key]}" for key in names if key in fields]

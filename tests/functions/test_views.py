@@ -938,6 +938,26 @@ def test_trace_tells_an_event_from_receipt_to_delivery(developer_client, account
     assert "poll from:body" not in shown
 
 
+def test_trace_draws_no_bubble_for_a_message_without_a_text(developer_client, account):
+    event = handled()
+    event.commands.all().delete()
+    factories.CommandFactory(
+        event=event,
+        invocation=None,
+        fields={},
+        state=CommandState.DROPPED,
+        reason="response-time-overdue",
+        detail="The time has passed",
+        idempotency_key=None,
+    )
+
+    shown = text(developer_client.get(url("trace", event.pk)))
+
+    assert "The time has passed" in shown
+    assert "Automatic message of the account" in shown
+    assert "bubble" not in shown
+
+
 def test_trace_answers_a_poll_only_when_something_changed(developer_client, account):
     event = factories.EventFactory()
     page = text(developer_client.get(url("trace", event.pk)))
