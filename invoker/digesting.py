@@ -29,9 +29,6 @@ from invoker.platforms import PLATFORMS, Derived, RejectedError
 logger = logging.getLogger(__name__)
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-# A webhook is retried for three days at most (`controller-bot.md` §2.3). A time further away is
-# not lateness but a clock that cannot be compared with ours.
-COMPARABLE_MS = 3 * 24 * 3600 * 1000
 # Timers count by the platform's clock, so one that is far away is looked at again before: ours
 # may have been wrong when it was set.
 LOOK_AGAIN = dt.timedelta(hours=1)
@@ -99,17 +96,7 @@ def add_idle_events(
     if state is None:
         return False, None
     now = timezone.now()
-    if _millis(now) - state.ts_ms > COMPARABLE_MS:
-        return False, None
-    found = conversations.idle(
-        state,
-        _circumstances(
-            conversation,
-            rules,
-            now_ms=_millis(now),
-            high_water_ms=_millis(conversation.connection.listening_since),
-        ),
-    )
+    found = conversations.idle(state, _circumstances(conversation, rules, now))
     if found.events:
         with lease.transaction():
             _keep(conversation, found.state)
@@ -156,15 +143,8 @@ def _digest_one(conversation: Conversation, notification: Notification, rules: R
         _add_events(conversation, [event], notification=notification, received_at=received_at)
         return ""
     old = stored_state(conversation)
-    now_ms = _millis(received_at)
-    comparable = abs(now_ms - change.ts_ms) <= COMPARABLE_MS
-    circumstances = _circumstances(
-        conversation,
-        rules,
-        now_ms=now_ms if comparable else change.ts_ms,
-        high_water_ms=_millis(conversation.connection.listening_since) if comparable else 0,
-        previous=None if old and old.state else _previous(conversation, change),
-    )
+    previous = None if old and old.state else _previous(conversation, change)
+    circumstances = _circumstances(conversation, rules, received_at, previous)
     derivation = conversations.derive(old, change, circumstances)
     _keep(conversation, derivation.state)
     _add_events(conversation, derivation.events, notification=notification, received_at=received_at)
@@ -174,18 +154,16 @@ def _digest_one(conversation: Conversation, notification: Notification, rules: R
 def _circumstances(
     conversation: Conversation,
     rules: Rules,
-    *,
-    now_ms: int,
-    high_water_ms: int = 0,
+    now: dt.datetime,
     previous: conversations.Previous | None = None,
 ) -> conversations.Circumstances:
     return conversations.Circumstances(
-        now_ms=now_ms,
+        now_ms=_millis(now),
         account_id=conversation.account_id,
         own_ids=frozenset(conversation.connection.own_ids),
         hours=rules.hours,
         idle_times=rules.idle_times,
-        high_water_ms=high_water_ms,
+        high_water_ms=_millis(conversation.connection.listening_since),
         previous=previous,
         history_known=True,
     )

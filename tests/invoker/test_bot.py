@@ -339,6 +339,24 @@ def test_settings_that_changed_are_looked_at_again(
     assert Event.objects.filter(subtype="CONV_AWAITING_IN_QUEUE").exists()
 
 
+def test_idle_time_may_be_longer_than_days(
+    connection: Connection,
+    callback_server: CallbackServer,
+    quick_timers: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    AutomaticMessage.objects.filter(subtype="CONV_AWAITING_IN_QUEUE").update(timer_s=5 * 24 * 3600)
+    senders.post(connection, senders.updated())
+    drain()
+    now = timezone.now
+    for days in (4, 6):
+        monkeypatch.setattr(timezone, "now", lambda days=days: now() + dt.timedelta(days=days))
+        drain()
+
+        fired = Event.objects.filter(subtype="CONV_AWAITING_IN_QUEUE")
+        assert fired.count() == (days > 5)
+
+
 def test_nothing_is_due_in_a_closed_conversation(
     connection: Connection, callback_server: CallbackServer, quick_timers: None
 ) -> None:

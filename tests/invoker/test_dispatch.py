@@ -26,6 +26,7 @@ from invoker.models import (
     LogLine,
     MessageDelivery,
     Notification,
+    OfficeHours,
     NotificationState,
     Verdict,
 )
@@ -443,15 +444,25 @@ def test_event_that_the_sender_derived_itself_runs_the_function(
     assert said(callback_server.requests) == [message("bye")]
 
 
-def test_liveperson_notification_of_a_test_fixture_with_an_old_clock_is_no_late_one(
-    connection: Connection, callback_server: CallbackServer
+@pytest.mark.parametrize("days", [2, 4, 400])
+def test_conversation_that_was_open_before_we_listened_is_not_greeted(
+    connection: Connection, callback_server: CallbackServer, days: int
 ) -> None:
     deploy(returns(message("hi")))
+    deploy(returns(message("closed")), "mid_conversation_msg")
+    OfficeHours.objects.create(account_id=connection.account_id, name="Never", is_default=True)
+    at = senders.now_ms() - days * 24 * 3_600_000
 
-    senders.post(connection, senders.updated(at=1_700_000_000_000))
+    senders.post(connection, senders.updated(at=at))
+    senders.post(connection, senders.line(at=at + 1000))
     drain()
 
-    assert said(callback_server.requests) == [message("hi")]
+    assert callback_server.requests == []
+    assert Event.objects.count() == 0
+    assert list(Notification.objects.order_by("pk").values_list("note", flat=True)) == [
+        "baseline",
+        "recorded",
+    ]
 
 
 def test_notification_that_was_retried_for_an_hour_is_no_reason_to_speak(
