@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from houston.account_errors import ConnectionTakenError, InvalidError, check_name
 from houston.models import Account
+from invoker import digesting
 from invoker.models import (
     CloseMode,
     Connection,
@@ -228,13 +229,15 @@ def _make_token() -> str:
 
 
 def switch_connection(connection: Connection, *, active: bool) -> None:
-    """Let its webhook take notifications, or turn them away with 403."""
+    """Take notifications and carry out commands, or turn both away."""
     changes: dict[str, Any] = {"active": active}
     if active and not connection.active:
         # What began while nobody listened was there before us.
         changes["listening_since"] = timezone.now()
     Connection.objects.filter(pk=connection.pk).update(**changes)
     connection.active = active
+    if active:
+        digesting.look_again(connection.account_id)
 
 
 def rotate_signing_secret(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -246,10 +246,13 @@ def deliver(
     lease: Lease,
     connection: Connection,
     event: Event,
-    state: conversations.State | None,
+    look: Callable[[], conversations.State | None],
     hours: conversations.Hours,
 ) -> dt.datetime | None:
     """Carry out what is open of an event, in order, each at most as often as it may be.
+
+    `look` tells the conversation's state with all that has arrived. It is asked before each
+    command: while one is on its way, the consumer may write what makes the next one wrong.
 
     Returns:
         None when every command has its final state, else when to come back.
@@ -261,7 +264,7 @@ def deliver(
         command.event = event
         if command.due_at and command.due_at > timezone.now():
             return command.due_at
-        if not _may_send(lease, connection, command, state, hours):
+        if not _may_send(lease, connection, command, look(), hours):
             continue
         due_at = _attempt(lease, connection, command)
         if due_at:
@@ -294,6 +297,8 @@ def _may_send(
         _settle(lease, command, CommandState.SENT, reason="", detail="It was closed already")
         return False
     stale = guards.check(command, state, now=timezone.now(), hours=hours)
+    if not Connection.objects.filter(pk=connection.pk, active=True).exists():
+        stale = guards.SWITCHED_OFF
     if connection.agent_login and command.type == CommandType.MESSAGE and is_over(state):
         # With the survey's end the platform takes no more: expected, so no failure.
         stale = guards.OVER
@@ -335,9 +340,8 @@ def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datet
             _settle(lease, command, CommandState.FAILED, reason=reason, detail=str(error))
             return None
         # Coming back later than its age allows would only keep others waiting.
-        last = command.event.received_at + dt.timedelta(seconds=guards.max_age_s(command.event))
         due_at = timezone.now() + dt.timedelta(seconds=_wait_s(command.attempts, error))
-        if due_at > last:
+        if due_at > guards.expires_at(command.event):
             _settle(lease, command, CommandState.FAILED, reason="gave-up", detail=str(error))
             return None
         with lease.transaction():

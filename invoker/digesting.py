@@ -93,7 +93,7 @@ def add_idle_events(
         Whether there are new events, and when to look again if there are none (None: no need).
     """
     state = stored_state(conversation)
-    if state is None:
+    if state is None or not conversation.connection.active:
         return False, None
     now = timezone.now()
     found = conversations.idle(state, _circumstances(conversation, rules, now))
@@ -104,7 +104,7 @@ def add_idle_events(
         return True, None
     if found.due_ms is None:
         return False, None
-    return False, min(_moment(found.due_ms), now + LOOK_AGAIN)
+    return False, _moment(min(found.due_ms, _millis(now + LOOK_AGAIN)))
 
 
 def look_again(account_id: str) -> None:

@@ -18,7 +18,7 @@ from django.db import DatabaseError, connections
 from django.db.models import Q
 from django.utils import timezone
 
-from invoker import calls, commands, digesting, events, guards, invocations, runtime
+from invoker import calls, commands, conversations, digesting, events, guards, invocations, runtime
 from invoker.models import (
     CommandState,
     ControllerBot,
@@ -193,8 +193,12 @@ def _handle(
         if again_at:
             return again_at
         event.state = EventState.DELIVERING
-    state = digesting.stored_state(conversation)
-    due_at = commands.deliver(lease, conversation.connection, event, state, rules.hours)
+
+    def look() -> conversations.State | None:
+        digesting.digest(lease, conversation, rules)
+        return digesting.stored_state(conversation)
+
+    due_at = commands.deliver(lease, conversation.connection, event, look, rules.hours)
     if due_at is None:
         _finish(lease, event, _verdict(event))
     return due_at
@@ -217,9 +221,7 @@ def _again_at(
         return None
     wait = PLATFORM_PAUSE if platform else dt.timedelta(0)
     again_at = timezone.now() + wait
-    if again_at > event.received_at + dt.timedelta(seconds=guards.max_age_s(event)):
-        return None
-    return again_at
+    return None if again_at > guards.expires_at(event) else again_at
 
 
 def _begin_invocation(lease: Lease, event: Event) -> Invocation | None:

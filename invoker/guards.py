@@ -85,6 +85,7 @@ OVERDUE = Stale(
     "response-time-overdue", "The text names a time to answer that has passed meanwhile"
 )
 OPEN_AGAIN = Stale("open-again", "The off-hours are over")
+SWITCHED_OFF = Stale("connection-off", "The connection was switched off meanwhile")
 OVER = Stale("over", "The conversation is over, and LivePerson takes no more messages in it")
 CLOSED = Stale("closed", "The conversation was closed meanwhile")
 
@@ -98,11 +99,17 @@ def max_age_s(event: Event) -> float:
     moment more or less matters.
     """
     timers: dict[str, Any] = event.payload.get("idle") or {}
-    timer = timers.get(IDLE_TIMERS.get(event.subtype, ""))
-    if not isinstance(timer, dict):
+    # Who derived the event may have left the length out, or its unit, which then is minutes.
+    timer = timers.get(IDLE_TIMERS.get(event.subtype, "")) or {}
+    seconds: float = timer.get("time", 0) * UNIT_SECONDS.get(timer.get("timeUnits"), 60)
+    if seconds <= 0:
         return float(settings.EVENT_MAX_AGE_S)
-    seconds: float = timer["time"] * UNIT_SECONDS.get(timer["timeUnits"], 60)
     return min(seconds / 2, LONGEST_IDLE_AGE_S)
+
+
+def expires_at(event: Event) -> dt.datetime:
+    """Until when an event is worth an answer, by the platform's clock and by ours."""
+    return min(event.occurred_at, event.received_at) + dt.timedelta(seconds=max_age_s(event))
 
 
 def check(
@@ -142,17 +149,19 @@ def check(
 
 
 def _too_late(event: Event, now: dt.datetime) -> Stale | None:
-    age_s, longest_s = (now - event.received_at).total_seconds(), max_age_s(event)
-    if age_s <= longest_s:
+    over_s = (now - expires_at(event)).total_seconds()
+    if over_s <= 0:
         return None
+    longest_s = max_age_s(event)
     return Stale(
         "too-old",
-        f"The event is {age_s:.0f} s old, and after {longest_s:g} s nobody expects an answer to it",
+        f"The event is {longest_s + over_s:.0f} s old, and after {longest_s:g} s nobody expects an "
+        "answer to it",
     )
 
 
 def _transfer(subtype: str, scene: Scene) -> Stale | None:
-    # Rescuing a conversation that stagnates is what these two are for, wherever it is by now.
+    # Rescuing a conversation that stagnates is what these are for, wherever it is by now.
     stagnant = STAGNANT_GUARDS.get(subtype)
     if stagnant:
         return stagnant(scene)
@@ -218,7 +227,7 @@ MESSAGE_GUARDS: dict[str, Guard] = {
 
 STAGNANT_GUARDS: dict[str, Guard] = {
     "CONV_AWAITING_IN_QUEUE": _still_in_queue,
-    "AGENT_NON_RESPONSIVE": _unanswered,
+    "AGENT_NON_RESPONSIVE": _agent_still_silent,
     "CONSUMER_NON_RESPONSIVE": _consumer_silent,
     "CONSUMER_SEND_MESSAGE_ON_OFFHOURS": _still_off_hours,
 }

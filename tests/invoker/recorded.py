@@ -1,6 +1,6 @@
 """One conversation through all seven events, and how each platform tells of it.
 
-The recording starts half a minute ago, so that an idle time of 15 s has run out by the time the
+The recording starts 22 s ago, so that an idle time of 15 s has run out by the time the
 conversation waits in the queue of skill 7. What the bot does is taken up like on a real platform: a
 transfer moves the conversation, a close ends it.
 """
@@ -56,7 +56,7 @@ def _now_ms() -> int:
 
 
 def _opened() -> Scene:
-    start = _now_ms() - 30_000
+    start = _now_ms() - 22_000
     return Scene(at=start - 1000, start=start - 1000)
 
 

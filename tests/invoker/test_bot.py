@@ -2,12 +2,15 @@
 
 import datetime as dt
 import json
+import threading
 import time
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.utils import timezone
 
+from houston import connecting
 from houston.models import Account
 from invoker import digesting, dispatch, ingest, runtime
 from invoker.models import (
@@ -371,6 +374,33 @@ def test_nothing_is_due_in_a_closed_conversation(
     assert Conversation.objects.get().due_at is None
 
 
+def test_connection_that_is_switched_off_is_left_in_peace(
+    connection: Connection, callback_server: CallbackServer, quick_timers: None
+) -> None:
+    deploy(returns([message("a"), {"type": "transfer", "skillId": "9"}]))
+    callback_server.will_answer(Answer(status=503, headers={"retry-after": "0.1"}))
+    senders.post(connection, senders.updated(at=senders.now_ms() - 20_000))
+    drain()
+    assert len(callback_server.requests) == 1
+
+    connecting.switch_connection(connection, active=False)
+    Command.objects.update(due_at=timezone.now())
+    Conversation.objects.update(due_at=timezone.now())
+    drain()
+
+    assert len(callback_server.requests) == 1
+    commands = Command.objects.values_list("type", "state", "reason")
+    assert set(commands) == {
+        ("systemMessage", "stale", "connection-off"),
+        ("transfer", "stale", "connection-off"),
+    }
+    assert Event.objects.count() == 1
+
+    connecting.switch_connection(connection, active=True)
+
+    assert Conversation.objects.get().due_at is not None
+
+
 # What does not add up -----------------------------------------------------------------------------
 
 
@@ -443,6 +473,32 @@ def test_consumer_who_comes_back_after_an_automatic_close_is_not_welcomed_again(
     event = Event.objects.get()
     assert (event.verdict, event.reason) == (Verdict.SUPPRESSED, "auto-closed")
     assert event.subtype == "CONSUMER_OPEN_NEW_CONVERSATION_AFTER_AUTOCLOSE"
+
+
+def test_consumer_who_writes_while_a_message_is_sent_is_not_closed_on(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    deploy(returns([message("Anything else?"), {"type": "closeConversation"}]))
+    at = senders.now_ms()
+
+    senders.post(connection, senders.updated(at=at))
+    callback_server.will_answer(Answer(delay_s=1.0))
+
+    def work() -> None:
+        try:
+            drain()
+        finally:
+            database.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    callback_server.wait_for(1)
+    senders.post(connection, senders.line(at=at + 1))
+    worker.join()
+
+    assert said(callback_server) == [message("Anything else?")]
+    command = Command.objects.get(type="closeConversation")
+    assert (command.state, command.reason) == ("stale", "consumer-wrote")
 
 
 def test_closing_what_is_closed_already_is_no_failure(

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from django.utils import timezone
 
 from invoker import commands, conversations, events, guards
 from invoker.commands import Asked
@@ -76,6 +75,7 @@ def test_reason_is_told_in_words() -> None:
 # Guards -------------------------------------------------------------------------------------------
 
 HAPPENED_MS = 1_700_000_000_000
+NOW = dt.datetime.fromtimestamp(HAPPENED_MS / 1000 + 1, dt.UTC)
 CONSUMER = events.Participant("consumer-1", "CONSUMER")
 AGENT = events.Participant("agent-1", "ASSIGNED_AGENT")
 OTHER = events.Participant("agent-2", "ASSIGNED_AGENT")
@@ -110,7 +110,7 @@ def event(subtype: str, **facts: Any) -> Event:
         subtype=subtype,
         payload=payload,
         occurred_at=occurred_at,
-        received_at=facts.get("received_at", timezone.now()),
+        received_at=facts.get("received_at", NOW),
     )
 
 
@@ -137,7 +137,7 @@ def stale(
     found = guards.check(
         Command(type=command, event=happened, fields=fields),
         state,
-        now=timezone.now(),
+        now=NOW,
         hours=hours,
     )
     return found.reason if found else ""
@@ -179,7 +179,13 @@ MANUAL = {"manual_ettr": HAPPENED_MS}
         (
             "CONSUMER_ASKED_URGENT_RESPONSE_TIME",
             {},
-            {"ttr": events.Ttr("URGENT", 300)},
+            {"ttr": events.Ttr("URGENT", 600)},
+            "response-time-changed",
+        ),
+        (
+            "CONSUMER_ASKED_URGENT_RESPONSE_TIME",
+            {},
+            {"ttr": events.Ttr("NORMAL", 300)},
             "response-time-changed",
         ),
         ("AGENT_UPDATED_RESPONSE_TIME", {}, MANUAL, "response-time-changed"),
@@ -220,8 +226,9 @@ MOVED = {"skill_id": "7", "participants": (CONSUMER, OTHER)}
 @pytest.mark.parametrize(
     ("subtype", "state", "reason"),
     [
-        ("AGENT_NON_RESPONSIVE", MOVED, ""),
-        ("AGENT_NON_RESPONSIVE", MOVED | {"last_agent_ts": LATER_MS}, "agent-spoke"),
+        ("AGENT_NON_RESPONSIVE", {"skill_id": "7"}, ""),
+        ("AGENT_NON_RESPONSIVE", MOVED, "assignment-changed"),
+        ("AGENT_NON_RESPONSIVE", {"last_agent_ts": LATER_MS}, "agent-spoke"),
         ("CONSUMER_NON_RESPONSIVE", MOVED, ""),
         ("CONSUMER_NON_RESPONSIVE", MOVED | {"last_consumer_ts": LATER_MS}, "consumer-wrote"),
         ("CONV_AWAITING_IN_QUEUE", {"skill_id": "7"}, ""),
@@ -246,10 +253,10 @@ def test_nobody_is_told_of_off_hours_that_are_over(command: str) -> None:
 
 def test_text_that_names_a_response_time_is_held_back_once_that_has_passed() -> None:
     happened = event("CONSUMER_ASKED_URGENT_RESPONSE_TIME")
-    soon = int(timezone.now().timestamp() * 1000) + 60_000
+    soon = int(NOW.timestamp() * 1000) + 60_000
 
     assert stale("systemMessage", happened, now(), until=soon) == ""
-    assert stale("systemMessage", happened, now(), until=HAPPENED_MS) == "response-time-overdue"
+    assert stale("systemMessage", happened, now(), until=HAPPENED_MS + 1) == "response-time-overdue"
 
 
 @pytest.mark.parametrize(
@@ -270,11 +277,13 @@ def test_conversation_is_not_closed_on_somebody_who_has_just_written(
 
 
 @pytest.mark.parametrize("command", ["systemMessage", "transfer", "closeConversation"])
-def test_nothing_is_sent_for_an_event_that_waited_too_long(command: str) -> None:
-    late = timezone.now() - dt.timedelta(seconds=31)
+@pytest.mark.parametrize("clock", ["received_at", "occurred_at"])
+def test_nothing_is_sent_for_an_event_that_waited_too_long(command: str, clock: str) -> None:
+    happened = event("BACK_TO_QUEUE")
+    setattr(happened, clock, NOW - dt.timedelta(seconds=31))
 
-    assert stale(command, event("BACK_TO_QUEUE", received_at=late), now()) == "too-old"
-    assert stale(command, event("BACK_TO_QUEUE", received_at=late), None) == "too-old"
+    assert stale(command, happened, now()) == "too-old"
+    assert stale(command, happened, None) == "too-old"
 
 
 @pytest.mark.parametrize(
@@ -284,6 +293,9 @@ def test_nothing_is_sent_for_an_event_that_waited_too_long(command: str) -> None
         ("CONSUMER_NON_RESPONSIVE", "consumerNonResponsive", {"time": 1, "timeUnits": "minutes"},
          30),
         ("CONV_AWAITING_IN_QUEUE", "convNotTakenTime", {"time": 1, "timeUnits": "hours"}, 60),
+        ("CONV_AWAITING_IN_QUEUE", "convNotTakenTime", {"time": 1}, 30),
+        ("CONV_AWAITING_IN_QUEUE", "convNotTakenTime", {"time": 0, "timeUnits": "hours"}, 30),
+        ("CONV_AWAITING_IN_QUEUE", "convNotTakenTime", {"time": -5, "timeUnits": "hours"}, 30),
     ],
 )  # fmt: skip
 def test_idle_event_is_worth_an_answer_for_half_its_timer_and_a_minute_at_most(
@@ -291,10 +303,10 @@ def test_idle_event_is_worth_an_answer_for_half_its_timer_and_a_minute_at_most(
 ) -> None:
     happened = event(subtype)
     happened.payload["idle"][group] = timer
-    happened.received_at = timezone.now() - dt.timedelta(seconds=longest_s - 1)
+    happened.received_at = NOW - dt.timedelta(seconds=longest_s - 1)
     assert stale("systemMessage", happened, now()) == ""
 
-    happened.received_at = timezone.now() - dt.timedelta(seconds=longest_s + 1)
+    happened.received_at = NOW - dt.timedelta(seconds=longest_s + 1)
     assert stale("systemMessage", happened, now()) == "too-old"
 
 

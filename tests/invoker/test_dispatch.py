@@ -26,8 +26,8 @@ from invoker.models import (
     LogLine,
     MessageDelivery,
     Notification,
-    OfficeHours,
     NotificationState,
+    OfficeHours,
     Verdict,
 )
 from tests import factories
