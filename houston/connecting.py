@@ -307,6 +307,8 @@ def _fault_in(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        # As the name is looked up: no label may be empty or too long.
+        (parts.hostname or "").encode("idna")
     except ValueError:
         usable = False
     if not usable or parts.fragment:

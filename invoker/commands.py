@@ -357,12 +357,11 @@ def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datet
 
 
 def _wait_s(attempts: int, error: DeliveryError) -> float:
-    if error.retry_after_s is not None:
-        return error.retry_after_s
     longest: float = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** (attempts - 1))
     # Spread out, so that conversations that failed together do not come back together.
     spread = random.uniform(0.75, 1.25)  # noqa: S311
-    return longest * spread
+    # Whoever asks for next to no pause would have used up all attempts at once.
+    return max(longest * spread, error.retry_after_s or 0.0)
 
 
 def _settle(

@@ -100,8 +100,9 @@ def max_age_s(event: Event) -> float:
     """
     timers: dict[str, Any] = event.payload.get("idle") or {}
     # Who derived the event may have left the length out, or its unit, which then is minutes.
-    timer = timers.get(IDLE_TIMERS.get(event.subtype, "")) or {}
-    seconds: float = timer.get("time", 0) * UNIT_SECONDS.get(timer.get("timeUnits"), 60)
+    timer: dict[str, Any] = timers.get(IDLE_TIMERS.get(event.subtype, "")) or {}
+    unit_s = UNIT_SECONDS.get(timer.get("timeUnits", "minutes"), 60)
+    seconds: float = timer.get("time", 0) * unit_s
     if seconds <= 0:
         return float(settings.EVENT_MAX_AGE_S)
     return min(seconds / 2, LONGEST_IDLE_AGE_S)

@@ -1,12 +1,22 @@
-"""Sending a command by HTTP, and what the answer means."""
+"""Sending a command by HTTP, and what the answer means.
 
-import time
+All of it happens on an event loop of its own: there one deadline holds for a whole exchange. A
+blocking client only limits each wait for bytes, and who sends a byte now and then has a worker's
+thread for as long as they like.
+"""
+
+import asyncio
+import contextlib
+import math
+import threading
 from collections.abc import Mapping
-from functools import cache
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import httpx
 from django.conf import settings
+from django.utils import timezone
 
 from invoker.platforms.contract import DeliveryError
 
@@ -15,6 +25,17 @@ WORDS_BYTES = 200
 _RETRIED_CLIENT_ERRORS = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 )
+# Answers of somebody who gave up, in front of or behind what may have been done.
+_MAYBE_DONE = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+_CONNECT_S = 5.0
+_LONGEST_PAUSE_S = 3600.0
 
 
 def post(
@@ -29,53 +50,100 @@ def post(
         DeliveryError: nobody answered, or the answer was not 2xx.
     """
     try:
-        status, said, retry_after = _post(url, body, headers)
-    except httpx.TimeoutException as error:
+        answer = _exchanges.run(url, body, headers, settings.CALLBACK_TIMEOUT_S)
+    except (TimeoutError, httpx.TimeoutException) as error:
         raise DeliveryError(
             f"No answer within {settings.CALLBACK_TIMEOUT_S:g} s ({type(error).__name__})",
             unknown=not repeatable and not isinstance(error, httpx.ConnectTimeout),
         ) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        never_sent = isinstance(error, httpx.ConnectError | httpx.InvalidURL)
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        # The last one is what a host name leads to that cannot be written in ASCII.
+        never_sent = not isinstance(error, httpx.HTTPError) or isinstance(error, httpx.ConnectError)
         raise DeliveryError(
             f"{who} cannot be reached: {error}", unknown=not repeatable and not never_sent
         ) from error
-    if httpx.codes.is_success(status):
-        return said
-    temporary = httpx.codes.is_server_error(status) or status in _RETRIED_CLIENT_ERRORS
+    if httpx.codes.is_success(answer.status):
+        return answer.said
+    temporary = (
+        httpx.codes.is_server_error(answer.status) or answer.status in _RETRIED_CLIENT_ERRORS
+    )
     raise DeliveryError(
-        f"{who} answered {said}", permanent=not temporary, retry_after_s=_seconds(retry_after)
+        f"{who} answered {answer.said}",
+        permanent=not temporary,
+        retry_after_s=_seconds(answer.retry_after),
+        unknown=not repeatable and answer.status in _MAYBE_DONE,
     )
 
 
-@cache
-def _client() -> httpx.Client:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    said: str
+    """What to show of it."""
+    retry_after: str
+
+
+class _Exchanges:
     """One client for all threads of a process: it keeps connections open between commands."""
-    return httpx.Client(
-        timeout=httpx.Timeout(settings.CALLBACK_TIMEOUT_S, connect=5.0),
-        follow_redirects=False,
-        headers={"user-agent": "Houston", "accept-encoding": "identity"},
-        trust_env=False,
-    )
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client: httpx.AsyncClient | None = None
+
+    def run(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> _Answer:
+        loop, client = self._start()
+        exchange = _exchange(client, url, body, headers, timeout_s)
+        return asyncio.run_coroutine_threadsafe(exchange, loop).result()
+
+    def _start(self) -> tuple[asyncio.AbstractEventLoop, httpx.AsyncClient]:
+        """Not before the first command: threads do not survive a fork."""
+        with self._lock:
+            if self._loop is None or self._client is None:
+                self._loop = asyncio.new_event_loop()
+                self._client = httpx.AsyncClient(
+                    follow_redirects=False,
+                    headers={"user-agent": "Houston", "accept-encoding": "identity"},
+                    trust_env=False,
+                )
+                threading.Thread(
+                    target=self._loop.run_forever, name="callbacks", daemon=True
+                ).start()
+            return self._loop, self._client
 
 
-def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str]:
-    """The status, what to show of the answer, and its Retry-After.
+_exchanges = _Exchanges()
 
-    Success is settled by the status line. Of a refusal the first words are read, and no longer
-    than a command may take: a body that drips must not hold a worker.
+
+async def _exchange(
+    client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+) -> _Answer:
+    """Post, and say what came back.
+
+    Success is settled by the status line. Of a refusal the first words are read, for as long
+    again as the answer may take.
     """
-    ends_at = time.monotonic() + settings.CALLBACK_TIMEOUT_S
-    with _client().stream("POST", url, content=body, headers=dict(headers)) as response:
-        said = f"{response.status_code} {response.reason_phrase}".strip()
-        words = b""
-        if not response.is_success:
-            for part in response.iter_raw():
-                words += part
-                if len(words) >= WORDS_BYTES or time.monotonic() > ends_at:
-                    break
+    # To connect takes less than the deadline, so that what was never sent is told apart.
+    timeout = httpx.Timeout(timeout_s, connect=min(_CONNECT_S, 0.9 * timeout_s))
+    request = client.build_request(
+        "POST", url, content=body, headers=dict(headers), timeout=timeout
+    )
+    async with asyncio.timeout(timeout_s):
+        response = await client.send(request, stream=True)
+    words = b""
+    try:
+        with contextlib.suppress(TimeoutError, httpx.HTTPError):
+            async with asyncio.timeout(timeout_s):
+                if not response.is_success:
+                    async for part in response.aiter_raw():
+                        words += part
+                        if len(words) >= WORDS_BYTES:
+                            break
+    finally:
+        await response.aclose()
+    said = f"{response.status_code} {response.reason_phrase}".strip()
     text = words[:WORDS_BYTES].decode("utf-8", "replace").replace("\0", "").strip()
-    return (
+    return _Answer(
         response.status_code,
         f"{said}: {text}" if text else said,
         response.headers.get("retry-after", ""),
@@ -83,7 +151,13 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, 
 
 
 def _seconds(retry_after: str) -> float | None:
+    """A pause in seconds, which may also be named by its end. None for anything else."""
     try:
-        return min(3600.0, max(0.0, float(retry_after)))
+        pause_s = float(retry_after)
     except ValueError:
-        return None
+        try:
+            until = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        pause_s = (until - timezone.now()).total_seconds() if until.tzinfo else math.nan
+    return min(_LONGEST_PAUSE_S, pause_s) if pause_s > 0 else None

@@ -210,6 +210,8 @@ def test_account_without_both_steps_says_what_is_missing():
         ({"callback_url": "https://host/ä"}, "callback_url"),
         ({"callback_url": "https://ho st/"}, "callback_url"),
         ({"callback_url": "https://host/#there"}, "callback_url"),
+        ({"callback_url": "https://a..b/"}, "callback_url"),
+        ({"callback_url": f"https://{'a' * 64}.example/"}, "callback_url"),
         ({"callback_url": "https://host\\@example.com/"}, "callback_url"),
         ({"callback_url": "https://host/" + "a" * 500}, "callback_url"),
         ({"platform": "liveperson"}, "client_id"),

@@ -412,16 +412,38 @@ def test_message_without_an_answer_may_have_arrived(  # noqa: PLR0917
     unknown: bool,
 ) -> None:
     settings.CALLBACK_TIMEOUT_S = 0.3
-    chatwoot.posting._client.cache_clear()
     callback_server.will_answer(Answer(delay_s=1.0))
 
-    try:
-        with pytest.raises(DeliveryError, match="No answer within") as caught:
-            deliver(connection, kind, **fields)
-    finally:
-        chatwoot.posting._client.cache_clear()
+    with pytest.raises(DeliveryError, match="No answer within") as caught:
+        deliver(connection, kind, **fields)
 
     assert caught.value.unknown == unknown
+
+
+@pytest.mark.parametrize(
+    ("status", "unknown"),
+    [(408, True), (500, True), (502, True), (504, True), (429, False), (503, False), (404, False)],
+)
+def test_message_may_have_arrived_where_somebody_gave_up(
+    connection: Connection, callback_server: CallbackServer, status: int, unknown: bool
+) -> None:
+    callback_server.will_answer(status)
+
+    with pytest.raises(DeliveryError) as caught:
+        deliver(connection, "systemMessage", text="hi")
+
+    assert caught.value.unknown == unknown
+
+
+def test_close_is_asked_for_again_where_somebody_gave_up(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    callback_server.will_answer(504)
+
+    with pytest.raises(DeliveryError) as caught:
+        deliver(connection, "closeConversation")
+
+    assert not caught.value.unknown
 
 
 def test_chatwoot_that_is_away_has_not_got_the_message(connection: Connection) -> None:
