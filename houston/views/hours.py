@@ -190,7 +190,7 @@ def hours_off(request: AccountRequest, account_id: str, hours_id: int) -> HttpRe
         except hours.HoursError as error:
             form.explain_hours(error)
         else:
-            return _done(request, row, f"{row.name} is closed until {until:%a %H:%M}")
+            return _done(request, row, f"{row.name} is closed until {until:%a %d %b %Y, %H:%M}")
     return _page(request, row, off_form=form)
 
 

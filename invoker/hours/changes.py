@@ -17,6 +17,7 @@ from invoker.hours.reading import (
     MOST_EVENTS,
     HoursError,
     all_week,
+    check_year,
     occasion_event,
     read_occasions,
     read_workdays,
@@ -182,9 +183,10 @@ def switch_off(profile: OfficeHours, until: dt.datetime, *, by: str) -> None:
     """Close from now on, whatever the week says, until a moment.
 
     Raises:
-        HoursError: the moment has passed.
+        HoursError: the moment has passed, or is too far away.
     """
     now = timezone.now()
+    check_year(until, "until")
     if until <= now:
         raise HoursError("in-the-past", "until", "must lie ahead")
     profile.off_since, profile.off_until = now, until

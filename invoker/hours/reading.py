@@ -12,6 +12,8 @@ RECURRENCE: Final = re.compile(r"RRULE:FREQ=WEEKLY;BYDAY=(SU|MO|TU|WE|TH|FR|SA)"
 MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2})?", re.ASCII)
 LONGEST_WINDOW: Final = dt.timedelta(hours=24)
 MAX_NAME: Final = 50
+YEARS: Final = (1970, 2999)
+"""Clear of the ends of what a calendar can count, whatever the time zone."""
 MOST_EVENTS: Final = 200
 WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _SHOWN: Final = 80
@@ -137,6 +139,7 @@ def _read_moment(moment: Any, place: str) -> tuple[dt.datetime, ZoneInfo, bool]:
         except ValueError:
             pass  # such as the 31st of February
         else:
+            check_year(local, f"{place}.dateTime")
             return local, read_zone(moment.get("timeZone"), f"{place}.timeZone"), "T" not in text
     raise HoursError(
         "bad-time",
@@ -164,6 +167,19 @@ def read_zone(name: Any, place: str) -> ZoneInfo:
             place,
             f'must be a name such as "Europe/Berlin", not {_shown(name)}',
         ) from error
+
+
+def check_year(moment: dt.datetime, place: str) -> None:
+    """Refuse a moment that nobody can mean.
+
+    Raises:
+        HoursError: it lies too far away.
+    """
+    first, last = YEARS
+    if not first <= moment.year <= last:
+        raise HoursError(
+            "bad-time", place, f"must lie between the years {first} and {last}, not {moment.year}"
+        )
 
 
 def _list(value: Any, place: str) -> list[Any]:
@@ -217,4 +233,4 @@ def occasion_event(
 
 
 def _moment(local: dt.datetime, time_zone: str) -> dict[str, str]:
-    return {"dateTime": local.strftime("%Y-%m-%dT%H:%M:%S"), "timeZone": time_zone}
+    return {"dateTime": local.isoformat(timespec="seconds"), "timeZone": time_zone}

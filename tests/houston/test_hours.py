@@ -180,6 +180,12 @@ def test_export_and_import_are_the_vendors_lists(admin_client, developer_client,
     assert len(OfficeHours.objects.get().workdays) == 1
 
 
+def far_away(day):
+    moment = {"dateTime": day, "timeZone": "America/Los_Angeles"}
+    event = {"start": moment, "end": moment, "recurrence": ["RRULE:FREQ=WEEKLY;BYDAY=MO"]}
+    return json.dumps([{"name": "x", "events": [event]}])
+
+
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
@@ -188,6 +194,8 @@ def test_export_and_import_are_the_vendors_lists(admin_client, developer_client,
         ("[" * 100_000, "Cannot import"),
         ('[{"name": "x", "events": 5}]', "[0].events must be a list, not 5"),
         ('[{"name": "\\ud800", "events": []}]', "Cannot use the office hours"),
+        (far_away("9999-12-31"), "must lie between the years 1970 and 2999, not 9999"),
+        (far_away("0001-01-01"), "must lie between the years 1970 and 2999, not 1"),
     ],
 )
 def test_import_that_cannot_be_read_says_why(admin_client, account, document, sentence):
@@ -196,6 +204,15 @@ def test_import_that_cannot_be_read_says_why(admin_client, account, document, se
     assert response.status_code == 422
     assert sentence in text(response)
     assert not OfficeHours.objects.exists()
+
+
+@pytest.mark.parametrize("until", ["9999-12-31T23:59", "0001-01-01T00:00", "2020-01-01T00:00"])
+def test_office_is_not_switched_off_until_a_time_nobody_can_mean(admin_client, berlin, until):
+    response = admin_client.post(url("hours-off", berlin.pk), {"until": until})
+
+    assert response.status_code == 422
+    berlin.refresh_from_db()
+    assert berlin.off_until is None
 
 
 def test_change_has_open_conversations_looked_at(admin_client, berlin):
