@@ -199,7 +199,7 @@ def _occasion(event: Event, state: conversations.State | None) -> Occasion:
         event_type=event.type,
         subtype=event.subtype,
         skill_id=routing.get("newSkillId", conversations.NO_SKILL),
-        language=general.get("clientLanguage"),
+        language=(state and state.language) or general.get("clientLanguage"),
         effective_ttr=state.effective_ttr if state else read_ttr(said_ttr),
         agent_nickname=_nickname(state),
     )

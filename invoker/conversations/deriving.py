@@ -123,7 +123,8 @@ def _derive_snapshot(
     note = _why_nothing(old, change, snapshot)
     if snapshot.state == "CLOSE":
         return _derive_end(old, new, change, snapshot, now=now, note=note)
-    if note != Note.UNCHANGED:
+    # In one that is locked, on its way to being closed or opened again, nobody moves.
+    if note != Note.UNCHANGED or snapshot.state != "OPEN":
         return Derivation(new, (), note)
     return _derive_move(old, new, change, snapshot, now=now)
 
@@ -244,9 +245,10 @@ def _derive_end(
     """A close counts whenever it comes, and once."""
     subtypes: list[str] = []
     if not old.told.ended:
-        if new.close_reason in _END_SUBTYPES:
+        if new.close_reason:
             new = replace(new, told=replace(new.told, ended=True))
-            subtypes = [_END_SUBTYPES[new.close_reason]]
+            # Whoever else closes conversations is no person.
+            subtypes = [_END_SUBTYPES.get(new.close_reason, "SYSTEM_END_CONVERSATION")]
         else:
             note = Note.UNKNOWN_CLOSE
     return _told(old, new, change, snapshot, now=now, subtypes=subtypes, note=note)

@@ -94,21 +94,21 @@ def _next(
 ) -> tuple[Fired, int | None]:
     """When a silence is due next, and how often it was before that, our time or not."""
     wait_ms = timer.length_ms
-    start_ms = fired.start_ms
+    # One that lies ahead was noted by a clock that has been put back since.
+    last_ms = fired.last_ms if fired.last_ms <= now.now_ms else 0
+    counted_ms = fired.start_ms + fired.count * wait_ms
     if shift is not None:
         if not shift.open:
             opens = fired.count < timer.repeats and shift.until_ms is not None
             return fired, (shift.until_ms or 0) + wait_ms if opens else None
-        start_ms = max(start_ms, shift.since_ms)
+        if shift.since_ms > fired.start_ms:
+            counted_ms = max(shift.since_ms, last_ms)
     while fired.count < timer.repeats:
-        due_ms = start_ms + (fired.count + 1) * wait_ms
-        if due_ms >= now.high_water_ms:
-            if caught_up_ms > start_ms:
-                due_ms = max(due_ms, caught_up_ms + wait_ms)
-            # One that lies ahead was noted by a clock that has been put back since.
-            if fired.last_ms <= now.now_ms:
-                due_ms = max(due_ms, fired.last_ms + wait_ms if fired.last_ms else 0)
-            return fired, due_ms
+        counted_ms += wait_ms
+        if counted_ms >= now.high_water_ms:
+            if caught_up_ms > fired.start_ms:
+                counted_ms = max(counted_ms, caught_up_ms + wait_ms)
+            return fired, max(counted_ms, last_ms + wait_ms if last_ms else 0)
         fired = Fired(fired.start_ms, fired.count + 1, fired.last_ms)
     return fired, None
 

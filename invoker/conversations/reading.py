@@ -368,7 +368,10 @@ def _participants(
     """
     main = main_dialog(details.dialogs or (), None)
     listed = (main.participants_details if main else None) or ()
-    suggested = dict.fromkeys(Participant(p.id, p.role) for p in listed if p.state == "SUGGESTED")
+    everybody = details.participants if isinstance(details.participants, list) else []
+    suggested = dict.fromkeys(
+        Participant(p.id, p.role) for p in (*listed, *everybody) if p.state == "SUGGESTED"
+    )
     present: list[Participant]
     source = details.participants_pid
     if source is None:
@@ -376,15 +379,14 @@ def _participants(
     if source is not None:
         present = [Participant(each, role) for role, ids in source.items() for each in ids]
     elif isinstance(details.participants, list):
-        present = [
-            Participant(p.id, p.role) for p in details.participants if p.state != "SUGGESTED"
-        ]
+        present = [Participant(p.id, p.role) for p in everybody if p.state != "SUGGESTED"]
     elif listed:
         present = [Participant(p.id, p.role) for p in listed if p.state != "SUGGESTED"]
     else:
         return None, None
     active = dict.fromkeys(each for each in present if each not in suggested)
-    return tuple(active), None if details.dialogs is None else tuple(suggested)
+    says_so = details.dialogs is not None or suggested
+    return tuple(active), tuple(suggested) if says_so else None
 
 
 def _is_line(message: _Message) -> bool:

@@ -158,6 +158,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first_conversation: bool = False
     campaign: CampaignInfo = CampaignInfo()
     context: Context = Context()
+    language: str = ""
+    """The first one that was said: it stays while the conversation lasts. Source: §5.2."""
+    language_ts: int = 0
     opened_in_off_hours: bool = False
     heard: dict[str, tuple[int, ...]] = {}
     """Sequences of the lines that came, by dialog: first and last of each unbroken run."""
@@ -234,6 +237,9 @@ def apply(old: State, change: Change, snapshot: Snapshot, now: Circumstances) ->
     """Take a snapshot into account, wherever in the order it belongs."""
     fields = _newest(old, change, snapshot)
     fields |= _place(old, change, snapshot)
+    language = snapshot.context.lang if snapshot.context else None
+    if language and (not old.language or change.ts_ms < old.language_ts):
+        fields |= {"language": language, "language_ts": change.ts_ms}
     newest = not old.state or change.ts_ms >= old.ts_ms
     fields["state"] = snapshot.state if newest else old.state
     # Closed stays closed, also where an older snapshot is the only one to say so.

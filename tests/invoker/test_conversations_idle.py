@@ -205,6 +205,17 @@ def test_agent_and_queue_are_not_idle_in_off_hours_and_count_from_the_opening() 
         assert look(state, 1_100, **night)[1] == [subtype]
 
 
+def test_repetition_counts_from_the_opening_as_well() -> None:
+    night = {"hours": Closed((150, 1_000)), "idle_times": lambda _: times(repeats=3)}
+    state, derived, _ = look(told(snapshot()), 100, **night)
+    assert derived == [IN_QUEUE]
+
+    assert look(state, 500, **night)[1:] == ([], 1_100)
+    state, derived, due_s = look(state, 1_100, **night)
+    assert (derived, due_s) == ([IN_QUEUE], 1_200)
+    assert look(state, 1_200, **night)[1:] == ([IN_QUEUE], None)
+
+
 def test_consumer_is_idle_in_off_hours_too() -> None:
     night = {"hours": Closed((50, 1_000))}
     state = told(snapshot(), line(0, 6, AGENT), **night)

@@ -93,6 +93,16 @@ def test_state_is_the_same_in_any_order_whatever_snapshots_leave_out(
     assert len(set(told)) == len(told)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_language_is_the_one_that_was_said_first(order):
+    languages = [{}, {"lang": "de-DE"}, {"lang": "en-US"}]
+    notifications = [snapshot(at, context=each) for at, each in enumerate(languages)]
+
+    state, _, _ = play(*(notifications[each] for each in order))
+
+    assert (state.language, state.context.lang) == ("de-DE", "en-US")
+
+
 def test_state_is_open_again_after_it_was_locked():
     state, _, _ = play(snapshot(0, state="LOCKED"), snapshot(1))
 

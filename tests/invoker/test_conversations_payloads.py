@@ -115,6 +115,17 @@ def test_payload_shows_before_and_after_of_a_change():
     assert [each.payload["general"]["cbotEventType"] for each in derived] == subtypes(derived)
 
 
+def test_payload_shows_when_the_consumer_wrote_only_while_nobody_has_answered():
+    state, _, _ = play(snapshot(participants=[CONSUMER, AGENT]), line(0, 1))
+
+    _, [waiting], _ = play(snapshot(5, skillId="200"), state=state)
+    state, _, _ = play(line(1, 2, AGENT), state=state)
+    _, [answered, *_], _ = play(snapshot(5, skillId="200"), state=state)
+
+    assert waiting.payload["idle"]["lastConsumerMsgTs"] == T0 + 1000
+    assert answered.payload["idle"]["lastConsumerMsgTs"] is False
+
+
 @pytest.mark.parametrize(("said", "reason"), [("TIMEOUT", "SYSTEM"), ("CONSUMER", "CONSUMER")])
 def test_payload_of_an_end_names_who_closed(said, reason):
     _, derived, _ = play(snapshot(), closed(5, closeReason=said))

@@ -97,6 +97,11 @@ RULES = {
         {"dialogs": [dialog(participantsDetails=[SUGGESTED])]},
         [],
     ),
+    "agent hands it to one who is suggested in the list": (
+        {"participants": [CONSUMER, AGENT]},
+        {"participants": [CONSUMER, SUGGESTED]},
+        [],
+    ),
     "participants not sent": ({"participants": [CONSUMER, AGENT]}, {"participants": None}, []),
     "colleague joins": ({}, {"participants": [CONSUMER, COLLEAGUE]}, [JOINED]),
     "manager joins": ({}, {"participants": [CONSUMER, MANAGER]}, [JOINED]),
@@ -342,7 +347,21 @@ ON_THE_WAY = {
         [NEW, "AGENT_END_CONVERSATION"],
         "closed",
     ),
-    "closed by nobody known": ([snapshot(), closed(5, closeReason="X")], [NEW], "unknown-close"),
+    "closed by nobody known": (
+        [snapshot(), closed(5, closeReason="ROBOT")],
+        [NEW, "SYSTEM_END_CONVERSATION"],
+        "",
+    ),
+    "nobody says who closed": (
+        [snapshot(), closed(5, closeReason=None)],
+        [NEW],
+        "unknown-close",
+    ),
+    "routed while it is locked": (
+        [snapshot(), snapshot(4, state="LOCKED", skillId="200")],
+        [NEW],
+        "unchanged",
+    ),
     "who closed becomes known later": (
         [snapshot(), closed(5, closeReason=None), closed(6)],
         [NEW, "AGENT_END_CONVERSATION"],
