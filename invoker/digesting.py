@@ -36,6 +36,11 @@ LOOK_AGAIN = dt.timedelta(hours=1)
 LOOP_WINDOW = dt.timedelta(seconds=10)
 LOOP_EVENTS = 5
 LONGEST_CHAIN = 20
+ANSWERS_ITSELF = (
+    f"This silence came {LONGEST_CHAIN} times without a word of the consumer, so it is not handled "
+    "any more: if the platform tells the bot's own messages as those of an agent, name the bot's "
+    "user in the connection's settings, or send its messages with the role CONTROLLER"
+)
 # How long after a command the platform may take to tell what came of it.
 ECHO = dt.timedelta(seconds=30)
 # The database is away, locked or full: nothing is wrong with what is being handled.
@@ -100,7 +105,7 @@ def add_idle_events(
     if found.events:
         with lease.transaction():
             _keep(conversation, found.state)
-            _add_events(conversation, found.events, received_at=now)
+            _add_events(conversation, found.events, received_at=now, state=found.state)
         return True, None
     if found.due_ms is None:
         return False, None
@@ -209,6 +214,7 @@ def _add_events(
     *,
     received_at: dt.datetime,
     notification: Notification | None = None,
+    state: conversations.State | None = None,
 ) -> None:
     """Write down what is to be handled, and what is only to be shown.
 
@@ -246,6 +252,8 @@ def _add_events(
             loop = _loop(row, caused)
             if loop:
                 _close(row, Verdict.LOOP, "loop", loop)
+        elif state and _answers_itself(conversation, one, state):
+            _close(row, Verdict.LOOP, "loop", ANSWERS_ITSELF)
         rows.append(row)
     Event.objects.bulk_create(rows)
 
@@ -293,6 +301,16 @@ def _loop(event: Event, caused: int) -> str:
             "other's transfers"
         )
     return ""
+
+
+def _answers_itself(
+    conversation: Conversation, one: conversations.DerivedEvent, state: conversations.State
+) -> bool:
+    """Whether a silence came again and again, with no word of the consumer in between."""
+    earlier = conversation.events.filter(subtype=one.subtype)
+    if state.last_consumer_ts is not None:
+        earlier = earlier.filter(occurred_at__gt=_moment(state.last_consumer_ts))
+    return earlier.count() >= LONGEST_CHAIN
 
 
 def _millis(at: dt.datetime) -> int:

@@ -342,6 +342,49 @@ def test_settings_that_changed_are_looked_at_again(
     assert Event.objects.filter(subtype="CONV_AWAITING_IN_QUEUE").exists()
 
 
+def test_silence_that_the_bot_breaks_itself_again_and_again_is_stopped(
+    connection: Connection, callback_server: CallbackServer, quick_timers: None
+) -> None:
+    at = senders.now_ms() - 20_000
+    senders.post(connection, senders.updated(at=at, skillId="1"))
+    drain()
+    conversation = Conversation.objects.get()
+    [first] = conversation.events.filter(subtype="CONV_AWAITING_IN_QUEUE")
+    assert first.verdict == Verdict.DEFAULT
+    for number in range(digesting.LONGEST_CHAIN - 1):
+        factories.EventFactory(
+            conversation=conversation, type=first.type, subtype=first.subtype,
+            state=EventState.DONE, position=100 + number,
+        )  # fmt: skip
+    before = len(callback_server.requests)
+
+    # Another queue, so another silence.
+    senders.post(connection, senders.updated(startTs=at, at=at + 1000, skillId="2"))
+    drain()
+
+    stopped = Event.objects.get(verdict=Verdict.LOOP)
+    assert (stopped.subtype, stopped.reason) == ("CONV_AWAITING_IN_QUEUE", "loop")
+    assert "20 times without a word of the consumer" in stopped.detail
+    said_since = [one["text"] for one in said(callback_server)[before:]]
+    assert len(said_since) == 1  # for the transfer
+
+
+def test_text_stays_in_the_language_the_conversation_began_in(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    welcome = AutomaticMessage.objects.get(subtype="ENGAGEMENT_TRANSFERED", skill_id="")
+    factories.AutomaticTextFactory(
+        message=welcome, language="de-DE", text="Sie sind weitergeleitet", is_default=False
+    )
+    at = senders.now_ms()
+    for step, language in enumerate(["de-DE", "en-US"]):
+        facts = {"startTs": at, "at": at + step, "skillId": str(step)}
+        senders.post(connection, senders.updated(**facts, context={"lang": language}))
+    drain()
+
+    assert said(callback_server)[-1] == message("Sie sind weitergeleitet")
+
+
 def test_idle_time_may_be_longer_than_days(
     connection: Connection,
     callback_server: CallbackServer,
