@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from invoker import dispatch
 from invoker.models import (
     AgentSession,
     AgentSessionState,
     Connection,
     ControllerBot,
+    Event,
     Notification,
 )
 from invoker.platforms.liveperson import Timing
+from invoker.platforms.liveperson.holder import OVERLAP
 from tests.liveperson.conftest import Start, eventually, is_connected, lines
 from tests.liveperson.timing import HURRIED
 from tests.liveperson.ums import Ums
@@ -38,6 +41,11 @@ def is_in(state: AgentSessionState) -> bool:
 
 def sent(ums: Ums, kind: str) -> list[dict[str, Any]]:
     return [frame["body"] for frame in ums.sent_by(ums.bot, kind)]
+
+
+def digest_all(agent: Connection) -> None:
+    for conversation in agent.conversations.all():
+        dispatch.drain(conversation.pk)
 
 
 def subscriptions(ums: Ums) -> list[dict[str, Any]]:
@@ -63,8 +71,40 @@ def test_first_connection_learns_what_is_open_and_joins_it(
     assert agent.listening_since >= before
     assert session().state == AgentSessionState.CONNECTED
     assert session().connected_at >= before
-    assert subscriptions(ums) == [{"convState": ["OPEN"]}]
-    assert agent.conversations.count() == 1
+    everything, changes = subscriptions(ums)
+    assert everything == {"convState": ["OPEN"]}
+    assert changes["convState"] == ["OPEN", "CLOSE"]
+    asked_since = before.timestamp() * 1000 - changes["minLastUpdatedTime"]
+    assert asked_since == pytest.approx(OVERLAP.total_seconds() * 1000, abs=5_000)
+    assert not Event.objects.exists()
+
+
+def test_survey_is_heard_to_its_end_on_the_first_socket(
+    ums: Ums, agent: Connection, start: Start
+) -> None:
+    start()
+    assert eventually(is_connected)
+    conversation = ums.open(text="hello")
+    assert eventually(lambda: lines() == ["hello"])
+
+    conversation.close(survey=True)
+    # The survey is a dialog of its own, which ends as well.
+    conversation.close()
+
+    def stages() -> list[tuple[str, str, str]]:
+        digest_all(agent)
+        return list(Event.objects.order_by("position").values_list("subtype", "type", "verdict"))
+
+    assert eventually(
+        lambda: (
+            [subtype or kind for subtype, kind, _ in stages()][-3:]
+            == [
+                "CONSUMER_END_CONVERSATION",
+                "surveybot_messaging_survey_started",
+                "surveybot_messaging_survey_ended",
+            ]
+        )
+    )
 
 
 def test_conversation_is_joined_once_whatever_happens_in_it(ums: Ums, start: Start) -> None:
@@ -297,7 +337,7 @@ def test_socket_on_which_nobody_answers_is_opened_again(ums: Ums, start: Start) 
 
     start(LIVELY)
 
-    assert eventually(lambda: len(subscriptions(ums)) == 2)
+    assert eventually(lambda: len(subscriptions(ums)) == 3)
     assert eventually(is_connected)
     assert len(ums.logins) == 1
 
@@ -312,7 +352,7 @@ def test_closed_socket_is_opened_again(ums: Ums, start: Start, code: int, logins
 
     ums.close_sockets(code)
 
-    assert eventually(lambda: len(subscriptions(ums)) == 2)
+    assert eventually(lambda: len(subscriptions(ums)) == 3)
     assert eventually(is_connected)
     assert len(ums.logins) == logins
 
@@ -354,7 +394,17 @@ def test_refused_subscription_is_asked_for_again(
     assert eventually(is_connected)
     assert len(ums.logins) == logins
     # Nothing was heard yet, so it is the first one still.
-    assert subscriptions(ums) == [{"convState": ["OPEN"]}] * 2
+    assert [one["convState"] for one in subscriptions(ums)] == [
+        ["OPEN"],
+        ["OPEN"],
+        ["OPEN", "CLOSE"],
+    ]
+
+
+def test_times_are_those_of_the_platforms_guide() -> None:
+    usual = Timing()
+
+    assert (usual.clock, usual.ping, usual.refresh, usual.first_wait) == (30, 60, 600, 5)
 
 
 def test_waits_grow_and_end_growing() -> None:
@@ -391,7 +441,7 @@ def test_what_was_said_in_a_gap_comes_once(ums: Ums, start: Start) -> None:
         "dialogId": conversation.id,
         "newerThanSequence": 0,
     }
-    [_, again] = subscriptions(ums)
+    [_, _, again] = subscriptions(ums)
     assert again["convState"] == ["OPEN", "CLOSE"]
     assert again["minLastUpdatedTime"] < conversation.updated_ms
 

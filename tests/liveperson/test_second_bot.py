@@ -222,6 +222,9 @@ def test_both_bots_send_the_same_frames_for_the_same_acts(ums: Ums, both: Second
 
 
 def test_both_bots_subscribe_alike(ums: Ums, both: SecondBot) -> None:
+    [_, changes] = frames(ums, ums.bot)
+    both.call("subscribeExConversations", changes["body"])
+
     assert frames(ums, ums.bot) == frames(ums, ums.other_bot)
 
 

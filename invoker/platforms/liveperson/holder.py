@@ -266,14 +266,15 @@ class Holder:
             return str(error), True
 
     def _subscribe(self, socket: ums.Ums) -> None:
-        if self._connected_before:
-            socket.request(requests.subscribe(self._since_ms()))
-        else:
+        if not self._connected_before:
             # What is there now was there before us: it is only to be known.
             self._connection.listening_since = timezone.now()
             self._connection.save(update_fields=["listening_since"])
             socket.request(requests.subscribe(None))
-            self._connected_before = True
+        # Also the first time: whoever asks for open ones alone hears nothing of what follows a
+        # close, such as the end of a survey.
+        socket.request(requests.subscribe(self._since_ms()))
+        self._connected_before = True
 
     def _since_ms(self) -> int:
         """Everything up to then has been stored, as far as it came by a socket."""

@@ -20,7 +20,7 @@ def get_clock() -> Request:
 
 
 def subscribe(since_ms: int | None) -> Request:
-    """Every open conversation; with `since_ms`, all that changed since then, closed ones too."""
+    """Every open conversation; with `since_ms`, all that changes from then on, closed ones too."""
     body: dict[str, Any] = {"convState": ["OPEN"]}
     if since_ms is not None:
         body = {"convState": ["OPEN", "CLOSE"], "minLastUpdatedTime": since_ms}
