@@ -8,9 +8,11 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from django.utils import timezone
 
 from invoker import conversations
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_CONVERSATION_ID = 200
 NO_CALLBACK_URL = "no-callback-url"
+LONGEST_PAUSE_S = 3600.0
 
 
 class RejectedError(Exception):
@@ -157,3 +160,20 @@ def check_conversation_id(conv_id: str) -> None:
             f"Cannot take conversation id {conv_id[:80]!r}: it must have 1 to "
             f"{MAX_CONVERSATION_ID} printable characters",
         )
+
+
+def read_retry_after(value: str | None) -> float | None:
+    """The pause that a Retry-After header asks for, in seconds; it may name the end instead.
+
+    Returns:
+        None where it names no pause. An hour at most: nothing is worth waiting for longer.
+    """
+    try:
+        pause_s = float(value or "")
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(value or "")
+        except ValueError:
+            return None
+        pause_s = (until - timezone.now()).total_seconds() if until.tzinfo else 0.0
+    return min(LONGEST_PAUSE_S, pause_s) if pause_s > 0 else None

@@ -7,18 +7,15 @@ thread for as long as they like.
 
 import asyncio
 import contextlib
-import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import httpx
 from django.conf import settings
-from django.utils import timezone
 
-from invoker.platforms.contract import DeliveryError
+from invoker.platforms.contract import DeliveryError, read_retry_after
 
 WORDS_BYTES = 200
 # Answers that say "not this request", as opposed to "not now".
@@ -35,7 +32,6 @@ _MAYBE_DONE = frozenset(
     }
 )
 _CONNECT_S = 5.0
-_LONGEST_PAUSE_S = 3600.0
 
 
 def post(
@@ -70,7 +66,7 @@ def post(
     raise DeliveryError(
         f"{who} answered {answer.said}",
         permanent=not temporary,
-        retry_after_s=_seconds(answer.retry_after),
+        retry_after_s=read_retry_after(answer.retry_after),
         unknown=not repeatable and answer.status in _MAYBE_DONE,
     )
 
@@ -148,16 +144,3 @@ async def _exchange(
         f"{said}: {text}" if text else said,
         response.headers.get("retry-after", ""),
     )
-
-
-def _seconds(retry_after: str) -> float | None:
-    """A pause in seconds, which may also be named by its end. None for anything else."""
-    try:
-        pause_s = float(retry_after)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(retry_after)
-        except ValueError:
-            return None
-        pause_s = (until - timezone.now()).total_seconds() if until.tzinfo else math.nan
-    return min(_LONGEST_PAUSE_S, pause_s) if pause_s > 0 else None

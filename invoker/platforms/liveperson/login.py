@@ -18,7 +18,7 @@ import httpx
 import msgspec
 from django.conf import settings
 
-from invoker.platforms.liveperson.timing import read_retry_after
+from invoker.platforms.contract import read_retry_after
 
 VERSION = "1.3"
 MAX_ANSWER_BYTES = 4 * 1024 * 1024

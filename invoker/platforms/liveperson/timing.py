@@ -39,14 +39,3 @@ class Timing:
         """
         grown = self.first_wait * self.wait_growth ** min(failures - 1, 100)
         return min(self.longest_wait, grown)
-
-
-LONGEST_RETRY_AFTER_S = 3600.0
-
-
-def read_retry_after(value: str | None) -> float | None:
-    """The seconds of a Retry-After header; None when it names none, as with a date."""
-    try:
-        return min(LONGEST_RETRY_AFTER_S, max(0.0, float(value or "")))
-    except ValueError:
-        return None

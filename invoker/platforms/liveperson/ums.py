@@ -24,9 +24,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
-from invoker.platforms.contract import repair
+from invoker.platforms.contract import read_retry_after, repair
 from invoker.platforms.liveperson.requests import Request
-from invoker.platforms.liveperson.timing import Timing, read_retry_after
+from invoker.platforms.liveperson.timing import Timing
 
 logger = logging.getLogger(__name__)
 
