@@ -7,8 +7,10 @@ of `controller-bot.md` §7.5.
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 from cloudevents.core.base import BaseCloudEvent
@@ -38,6 +40,9 @@ MAX_BATCH = 100
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 LATEST_MS = 253_402_300_799_000  # the last second of year 9999
 REQUIRED = ("id", "source", "specversion", "type")
+KEPT = frozenset({*REQUIRED, "time", "subject", "datacontenttype"})
+STATES = ("OPEN", "LOCKED", "CLOSE")
+CLOSE_REASONS = ("AGENT", "CONSUMER", "SYSTEM", "TIMEOUT")
 LIVEPERSON_PREFIX = "com.liveperson."
 CONVERSATION_UPDATED = "com.houston.messaging.conversation.updated"
 MESSAGE_CREATED = "com.houston.messaging.message.created"
@@ -107,7 +112,7 @@ def _events(headers: Mapping[str, str], body: bytes) -> list[tuple[BaseCloudEven
     if all(headers.get(f"ce-{name}") for name in REQUIRED):
         # Read once before the library does: what it lets through must be text that can be sent.
         decode(body)
-        event = _parse(from_binary_event, HTTPMessage(dict(headers), body))
+        event = _parse(from_binary_event, HTTPMessage(_plain_headers(headers), body))
         return [(event, to_structured_event(event).body)]
     raise RejectedError(
         415,
@@ -115,6 +120,36 @@ def _events(headers: Mapping[str, str], body: bytes) -> list[tuple[BaseCloudEven
         f'Cannot read content type "{content_type[:80]}": send a CloudEvent as '
         "application/cloudevents+json, as application/cloudevents-batch+json, or with ce- headers",
     )
+
+
+def _plain_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers with the attributes' values written the one way that the library reads.
+
+    A value may stand in quotes, and percent signs stand for bytes of UTF-8. The library leaves
+    the first alone and puts question marks for what the second cannot mean.
+    Source: CloudEvents 1.0, HTTP protocol binding §3.1.3.2.
+    """
+    return {
+        name: _plain_value(name, value) if name.startswith("ce-") else value
+        for name, value in headers.items()
+    }
+
+
+def _plain_value(name: str, value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = re.sub(r"\\(.)", r"\1", value[1:-1])
+    try:
+        text = unquote_to_bytes(value).decode()
+    except UnicodeDecodeError:
+        text = None
+    if text is None or re.search(r"%(?![0-9A-Fa-f]{2})", value):
+        raise RejectedError(
+            400,
+            "malformed-event",
+            f'Cannot read header "{name}" with value {value!r:.60}: percent signs must stand for '
+            "bytes of UTF-8",
+        )
+    return quote(text, safe="")
 
 
 def _structured(body: bytes) -> BaseCloudEvent:
@@ -168,7 +203,9 @@ def _take(event: BaseCloudEvent, raw: bytes) -> list[Incoming]:
         return [Incoming(conv_id, kind, _hash(identity), fingerprint, raw)]
     if len(found) == 1:
         return [Incoming(found[0].conv_id, kind, _hash(identity), fingerprint, raw)]
-    plain, envelope = decode(raw), _envelope(event)
+    # Only what is read again: a sender's own members would be stored once for each change.
+    attributes = {name: value for name, value in decode(raw).items() if name in KEPT}
+    envelope = _envelope(event)
     parts = [decode(liveperson.split(envelope, change))["body"] for change in found]
     return [
         Incoming(
@@ -176,7 +213,7 @@ def _take(event: BaseCloudEvent, raw: bytes) -> list[Incoming]:
             kind,
             _hash(f"{identity}\n{number}"),
             fingerprint,
-            msgspec.json.encode({**plain, "data": part}),
+            msgspec.json.encode({**attributes, "data": part}),
         )
         for number, (change, part) in enumerate(zip(found, parts, strict=True))
     ]
@@ -224,6 +261,10 @@ def _envelope(event: BaseCloudEvent) -> dict[str, Any]:
 
 
 def _conversation(data: dict[str, Any]) -> dict[str, Any]:
+    _check_word("state", data.get("state"), STATES)
+    if data["state"] == "CLOSE":
+        # Who closed decides which event it is, and nobody else will say.
+        _check_word("closeReason", data.get("closeReason"), CLOSE_REASONS)
     details = {
         "convId": data.get("conversationId"),
         "dialogs": [
@@ -247,6 +288,15 @@ def _conversation(data: dict[str, Any]) -> dict[str, Any]:
         "type": "cqm.ExConversationChangeNotification",
         "body": {"changes": [{"type": "UPSERT", "result": result}]},
     }
+
+
+def _check_word(name: str, value: Any, words: tuple[str, ...]) -> None:
+    if value not in words:
+        raise RejectedError(
+            400,
+            "invalid-field",
+            f'Cannot read "{name}" with value {value!r:.60}: it must be one of {", ".join(words)}',
+        )
 
 
 def _message(data: dict[str, Any]) -> dict[str, Any]:

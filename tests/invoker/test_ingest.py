@@ -1,5 +1,6 @@
 """The doors: who is let in, what is kept, what is said to the rest."""
 
+import copy
 import datetime as dt
 import json
 import uuid
@@ -114,6 +115,69 @@ def test_binary_event_of_the_published_library_is_read(generic: Connection) -> N
 
     assert (response.status_code, response.json()) == (202, ACCEPTED)
     assert json.loads(bytes(Notification.objects.get().body))["data"] == event["data"]
+
+
+BINARY = {"ce-specversion": "1.0", "ce-type": "com.houston.messaging.conversation.updated"}
+
+
+def test_attributes_in_headers_may_be_quoted_and_encoded(generic: Connection) -> None:
+    body = json.dumps(senders.updated()["data"]).encode()
+    headers = BINARY | {"ce-id": '"a \\"b\\" %C3%A9 %2541"', "ce-source": "//x"}
+
+    response = senders.post(generic, body, content_type="application/json", **headers)
+
+    assert response.status_code == 202
+    assert json.loads(bytes(Notification.objects.get().body))["id"] == 'a "b" é %41'
+
+
+@pytest.mark.parametrize("value", ["%FF", "%ZZ", "100%", "%C3"])
+def test_attribute_that_is_no_text_is_refused(generic: Connection, value: str) -> None:
+    body = json.dumps(senders.updated()["data"]).encode()
+    headers = BINARY | {"ce-id": value, "ce-source": "//x"}
+
+    response = senders.post(generic, body, content_type="application/json", **headers)
+
+    refused(response, 400, "malformed-event")
+    assert "ce-id" in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"state": "open"}, "state"),
+        ({"state": ""}, "state"),
+        ({"state": 5}, "state"),
+        ({"state": "CLOSE"}, "closeReason"),
+        ({"state": "CLOSE", "closeReason": "agent"}, "closeReason"),
+    ],
+)
+def test_word_that_is_not_known_is_refused_and_told(
+    generic: Connection, facts: dict[str, Any], name: str
+) -> None:
+    response = senders.post(generic, senders.updated(**facts))
+
+    refused(response, 400, "invalid-field")
+    told = response.json()["message"]
+    assert told.startswith(f'Cannot read "{name}" with value {facts.get(name)!r}')
+
+
+def test_many_changes_are_not_stored_with_what_surrounds_them(generic: Connection) -> None:
+    change = notification()["body"]["changes"][0]
+    changes = []
+    for number in range(50):
+        one = copy.deepcopy(change)
+        one["result"]["convId"] = one["result"]["conversationDetails"]["convId"] = f"c-{number}"
+        changes.append(one)
+    event = senders.cloud_event(
+        "com.liveperson.cqm.ExConversationChangeNotification",
+        {"changes": changes, "pad": "x" * 100_000},
+    )
+
+    assert senders.post(generic, event | {"extension": "y" * 1000}).status_code == 202
+
+    stored = [bytes(one.body) for one in Notification.objects.all()]
+    assert len(stored) == 50
+    assert max(map(len, stored)) < 5_000
 
 
 def test_batch_is_taken_whole(generic: Connection) -> None:

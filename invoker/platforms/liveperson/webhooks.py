@@ -109,7 +109,11 @@ def take(kind: str, change: conversations.Change, body: bytes) -> Incoming:
 
 
 def split(envelope: dict[str, Any], change: conversations.Change) -> bytes:
-    """The same envelope with one of its changes only."""
+    """The same envelope with one of its changes only.
+
+    And with the members that are read: others would be stored once for each change.
+    """
     inner = envelope["body"]
-    single = {**inner, "changes": [inner["changes"][change.index]]}
-    return msgspec.json.encode({**envelope, "body": single})
+    kept = {name: inner[name] for name in ("sentTs", "dialogId") if name in inner}
+    single = {**kept, "changes": [inner["changes"][change.index]]}
+    return msgspec.json.encode({"kind": envelope["kind"], "type": envelope["type"], "body": single})
