@@ -518,6 +518,26 @@ def test_consumer_who_comes_back_after_an_automatic_close_is_not_welcomed_again(
     assert event.subtype == "CONSUMER_OPEN_NEW_CONVERSATION_AFTER_AUTOCLOSE"
 
 
+def test_consumer_of_another_connection_is_another_one(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    other = factories.ConnectionFactory(name="other")
+    at = senders.now_ms() - 3_600_000
+    closed = {"startTs": at, "state": "CLOSE", "closeReason": "SYSTEM", "endTs": at + 1}
+    senders.post(other, senders.updated("c-0", at=at + 1, **closed))
+    dispatch.drain(Conversation.objects.get().pk)
+
+    facts = {"firstConversation": None}
+    senders.post(connection, senders.updated("c-1", **facts))
+    dispatch.drain(Conversation.objects.get(conv_id="c-1").pk)
+
+    event = Event.objects.get()
+    assert (event.verdict, event.subtype) == (
+        Verdict.DEFAULT,
+        "CONSUMER_OPEN_NEW_CONVERSATION_FIRST_TIME",
+    )
+
+
 def test_consumer_who_writes_while_a_message_is_sent_is_not_closed_on(
     connection: Connection, callback_server: CallbackServer
 ) -> None:
