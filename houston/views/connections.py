@@ -106,8 +106,8 @@ def connection_switch(
         return confirm(
             request,
             title=f"Switch off {found.name}",
-            effect=f"{found.name}: notifications are turned away with 403 and no event is handled, "
-            "until it is switched on again",
+            effect=f"{found.name}: notifications are turned away with 403, no event is handled and "
+            "no command goes out, until it is switched on again",
             button="Switch off",
             back=back,
         )
