@@ -191,6 +191,12 @@ class ControllerBotForm(Form):
         max_length=4 * MAX_NICKNAME,
         help_text="What {agentNickname} becomes where the platform does not say who the agent is",
     )
+    welcomes_after_auto_close = forms.BooleanField(
+        required=False,
+        label="Welcome consumers after an automatic close",
+        help_text="Who comes back within 48 hours after the system closed their conversation only "
+        "goes on with it, as on LivePerson. With this, it is a new conversation",
+    )
 
     @staticmethod
     def values(bot: ControllerBot) -> dict[str, Any]:
@@ -198,4 +204,5 @@ class ControllerBotForm(Form):
             "platform_retries": bot.platform_retries,
             "function_retries": bot.function_retries,
             "agent_nickname": bot.agent_nickname,
+            "welcomes_after_auto_close": bot.welcomes_after_auto_close,
         }

@@ -15,6 +15,7 @@ from invoker.models import (
     Command,
     CommandState,
     CommandType,
+    ControllerBot,
     Conversation,
     Event,
     EventState,
@@ -54,14 +55,19 @@ SUPPRESSED = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an account has set that decides about events: its office hours and idle times."""
+    """What an account has set that decides about events."""
 
+    bot: ControllerBot | None
     hours: conversations.Hours
     idle_times: Callable[[str], conversations.IdleTimes]
 
     @classmethod
     def load(cls, account_id: str) -> "Rules":
-        return cls(hours.load(account_id), automatic_messages.idle_times(account_id))
+        return cls(
+            ControllerBot.objects.filter(pk=account_id).first(),
+            hours.load(account_id),
+            automatic_messages.idle_times(account_id),
+        )
 
 
 def digest(lease: Lease, conversation: Conversation, rules: Rules) -> None:
@@ -152,7 +158,10 @@ def _digest_one(conversation: Conversation, notification: Notification, rules: R
     circumstances = _circumstances(conversation, rules, received_at, previous)
     derivation = conversations.derive(old, change, circumstances)
     _keep(conversation, derivation.state)
-    _add_events(conversation, derivation.events, notification=notification, received_at=received_at)
+    derived = derivation.events
+    if rules.bot and rules.bot.welcomes_after_auto_close:
+        derived = tuple(msgspec.structs.replace(one, suppressed="") for one in derived)
+    _add_events(conversation, derived, notification=notification, received_at=received_at)
     return derivation.note
 
 

@@ -172,7 +172,7 @@ def _handle(
         None when the event is done, else when to come back to it.
     """
     if event.state == EventState.WAITING:
-        bot = ControllerBot.objects.filter(pk=event.account_id).first()
+        bot = rules.bot
         if bot is None or bot.functions_enabled_at is None:
             _finish(lease, event, Verdict.DISABLED)
             return None

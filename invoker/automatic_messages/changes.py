@@ -246,9 +246,14 @@ def save_timer(
 
 
 def save_bot(
-    account_id: str, *, platform_retries: int, function_retries: int, agent_nickname: str
+    account_id: str,
+    *,
+    platform_retries: int,
+    function_retries: int,
+    agent_nickname: str,
+    welcomes_after_auto_close: bool,
 ) -> None:
-    """Change how often functions are tried again, and what agents without a nickname are called.
+    """Change how the controller bot works for an account, see `ControllerBot`.
 
     Raises:
         InvalidError: nothing was changed.
@@ -272,6 +277,7 @@ def save_bot(
         platform_retries=platform_retries,
         function_retries=function_retries,
         agent_nickname=nickname,
+        welcomes_after_auto_close=welcomes_after_auto_close,
     )
     logger.info("controller bot settings saved", extra={"account_id": account_id})
 

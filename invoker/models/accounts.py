@@ -22,7 +22,11 @@ def make_webhook_secret() -> str:
 
 
 class ControllerBot(models.Model):
-    """The controller bot of one account: that it was set up, and whether functions are enabled."""
+    """The controller bot of one account: that it was set up, and whether functions are enabled.
+
+    `welcomes_after_auto_close`: whether a consumer who comes back within 48 hours after an
+    automatic close begins a new conversation, as an event, or only goes on with the old one.
+    """
 
     account_id = models.CharField(primary_key=True, max_length=ACCOUNT_ID_LENGTH)
     set_up_at = models.DateTimeField(auto_now_add=True)
@@ -32,6 +36,7 @@ class ControllerBot(models.Model):
     platform_retries = models.PositiveSmallIntegerField(default=1)
     function_retries = models.PositiveSmallIntegerField(default=0)
     agent_nickname = models.CharField(max_length=60, default="an agent")
+    welcomes_after_auto_close = models.BooleanField(default=False)
 
     class Meta:
         constraints = [

@@ -202,6 +202,17 @@ def test_controller_bot_is_set(admin_client, account):
     assert values.get(pk="other2") == (1, 0, "an agent")
 
 
+def test_controller_bot_welcomes_after_an_automatic_close_when_it_is_told_to(admin_client, account):
+    welcomes = ControllerBot.objects.filter(pk=account.pk, welcomes_after_auto_close=True)
+    assert not welcomes.exists()
+
+    admin_client.post(url("controller-bot", account), BOT | {"welcomes_after_auto_close": "on"})
+    assert welcomes.exists()
+
+    admin_client.post(url("controller-bot", account), BOT)
+    assert not welcomes.exists()
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [

@@ -499,9 +499,7 @@ def test_text_names_the_agent_where_the_platform_says_what_they_are_called(
     assert said(callback_server)[before:] == [message("Ada is here"), message("an agent is here")]
 
 
-def test_consumer_who_comes_back_after_an_automatic_close_is_not_welcomed_again(
-    connection: Connection, callback_server: CallbackServer
-) -> None:
+def come_back_after_an_automatic_close(connection: Connection) -> Event:
     deploy(returns(message("hi")))
     at = senders.now_ms() - 3_600_000
     facts = {"startTs": at, "state": "CLOSE", "closeReason": "SYSTEM", "endTs": at + 1}
@@ -512,10 +510,29 @@ def test_consumer_who_comes_back_after_an_automatic_close_is_not_welcomed_again(
     senders.post(connection, senders.updated("c-1"))
     dispatch.drain(Conversation.objects.get(conv_id="c-1").pk)
 
-    assert callback_server.requests == []
     event = Event.objects.get()
-    assert (event.verdict, event.reason) == (Verdict.SUPPRESSED, "auto-closed")
     assert event.subtype == "CONSUMER_OPEN_NEW_CONVERSATION_AFTER_AUTOCLOSE"
+    return event
+
+
+def test_consumer_who_comes_back_after_an_automatic_close_is_not_welcomed_again(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    event = come_back_after_an_automatic_close(connection)
+
+    assert callback_server.requests == []
+    assert (event.verdict, event.reason) == (Verdict.SUPPRESSED, "auto-closed")
+
+
+def test_consumer_who_comes_back_is_welcomed_where_the_account_says_so(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    ControllerBot.objects.update(welcomes_after_auto_close=True)
+
+    event = come_back_after_an_automatic_close(connection)
+
+    assert said(callback_server) == [message("hi")]
+    assert event.verdict == Verdict.DELIVERED
 
 
 def test_consumer_of_another_connection_is_another_one(
