@@ -15,7 +15,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connections
-from django.db.models import Q
 from django.utils import timezone
 
 from invoker import calls, commands, conversations, digesting, events, guards, invocations, runtime
@@ -31,6 +30,7 @@ from invoker.models import (
     Lease,
     LeaseLostError,
     Verdict,
+    nobody_holds,
 )
 from invoker.platforms import NO_CALLBACK_URL
 
@@ -53,8 +53,7 @@ GIVE_UP_AFTER = 5
 def due_conversations() -> list[int]:
     """Conversations with work that nobody does, the longest waiting first."""
     now = timezone.now()
-    due = Conversation.objects.filter(due_at__lt=now - SWEEP_AFTER)
-    free = due.filter(Q(lease_until=None) | Q(lease_until__lt=now))
+    free = Conversation.objects.filter(nobody_holds(now), due_at__lt=now - SWEEP_AFTER)
     return list(free.order_by("due_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
 
 

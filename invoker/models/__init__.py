@@ -27,6 +27,7 @@ from invoker.models.conversations import (
     LeaseLostError,
     Notification,
     NotificationState,
+    nobody_holds,
 )
 from invoker.models.events import (
     OPEN_COMMAND_STATES,
@@ -88,4 +89,5 @@ __all__ = [
     "SkillHours",
     "Verdict",
     "make_webhook_secret",
+    "nobody_holds",
 ]

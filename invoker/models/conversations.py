@@ -11,9 +11,20 @@ from django.utils import timezone
 from invoker.fields import JsonTextField
 from invoker.models.accounts import ACCOUNT_ID_LENGTH, Connection
 
+LONGEST_LEASE = dt.timedelta(minutes=2)
+
 
 class LeaseLostError(Exception):
     """Another worker has taken the conversation over: stop, and write nothing more."""
+
+
+def nobody_holds(now: dt.datetime) -> Q:
+    """Rows whose lease is free: given back, run out, or made by a clock that was wrong.
+
+    A clock that was ahead and has been put right would hold what it leased for as long as that.
+    """
+    ended = Q(lease_until__lt=now) | Q(lease_until__gt=now + LONGEST_LEASE)
+    return Q(lease_until=None) | ended
 
 
 class Conversation(models.Model):
@@ -75,9 +86,7 @@ class Lease:
     def claim(cls, conversation_pk: int, duration: dt.timedelta) -> "Lease | None":
         """Take the conversation if it is due and nobody holds it. None when there is no need."""
         now = timezone.now()
-        free = Conversation.objects.filter(pk=conversation_pk, due_at__lte=now).filter(
-            Q(lease_until=None) | Q(lease_until__lt=now)
-        )
+        free = Conversation.objects.filter(nobody_holds(now), pk=conversation_pk, due_at__lte=now)
         with transaction.atomic():
             if not free.update(fence=F("fence") + 1, lease_until=now + duration):
                 return None

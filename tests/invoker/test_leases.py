@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from invoker import dispatch
 from invoker.models import Conversation, Lease, LeaseLostError
 from tests import factories
 
@@ -31,6 +32,15 @@ def test_claim_finds_nothing_when_nothing_is_due(conversation: Conversation) -> 
 
     Conversation.objects.update(due_at=timezone.now() + MINUTE)
     assert Lease.claim(conversation.pk, MINUTE) is None
+
+
+def test_lease_of_a_clock_that_has_been_put_right_is_free(conversation: Conversation) -> None:
+    Conversation.objects.update(
+        due_at=timezone.now() - MINUTE, lease_until=timezone.now() + 60 * MINUTE
+    )
+
+    assert dispatch.due_conversations() == [conversation.pk]
+    assert Lease.claim(conversation.pk, MINUTE) is not None
 
 
 def test_worker_that_was_thought_dead_can_write_nothing(conversation: Conversation) -> None:

@@ -541,7 +541,7 @@ def test_claim_that_was_taken_away_closes_the_socket(ums: Ums, start: Start) -> 
     start(replace(HURRIED, renew=0.2))
     assert eventually(is_connected)
 
-    AgentSession.objects.update(fence=99, lease_until=timezone.now() + dt.timedelta(hours=1))
+    AgentSession.objects.update(fence=99, lease_until=timezone.now() + dt.timedelta(minutes=1))
 
     assert eventually(lambda: not ums.peers(ums.bot))
     assert session().fence == 99

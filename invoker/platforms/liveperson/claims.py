@@ -11,11 +11,11 @@ import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from invoker.fields import storable
-from invoker.models import AgentSession, AgentSessionState, Connection
+from invoker.models import AgentSession, AgentSessionState, Connection, nobody_holds
 
 _DETAIL = 300
 
@@ -32,9 +32,7 @@ class Claim:
         """None while somebody else holds the socket."""
         now, lease = timezone.now(), dt.timedelta(seconds=lease_s)
         AgentSession.objects.get_or_create(connection=connection)
-        free = AgentSession.objects.filter(connection=connection).filter(
-            Q(lease_until=None) | Q(lease_until__lt=now)
-        )
+        free = AgentSession.objects.filter(nobody_holds(now), connection=connection)
         with transaction.atomic():
             if not free.update(
                 holder=f"{socket.gethostname()[:80]}:{os.getpid()}",
