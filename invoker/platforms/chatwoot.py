@@ -148,12 +148,13 @@ class Chatwoot:
 
     def deliver(self, connection: "Connection", command: "Command") -> str:
         said = ""
-        for path, body in _requests(command):
+        for number, (path, body) in enumerate(_requests(command)):
+            who = "Moved to the team, but not to the agent: Chatwoot" if number else "Chatwoot"
             said = posting.post(
                 _address(connection, command, path),
                 msgspec.json.encode(body),
                 {"api_access_token": connection.api_token, "content-type": "application/json"},
-                who="Chatwoot",
+                who=who,
                 repeatable=path != "messages",
             )
         return said
@@ -373,10 +374,16 @@ def _requests(command: "Command") -> list[tuple[str, dict[str, Any]]]:
     return [("toggle_status", {"status": "resolved"})]
 
 
-def _as_number(value: str) -> int | str | None:
+def _as_number(value: str) -> int | None:
     if value == NO_SKILL:
         return None
-    return int(value) if _NUMBER.fullmatch(value) else value
+    if not _NUMBER.fullmatch(value):
+        raise DeliveryError(
+            f'Cannot transfer to "{value[:60]}": teams and agents of Chatwoot have numbers',
+            permanent=True,
+            reason="malformed",
+        )
+    return int(value)
 
 
 def _address(connection: "Connection", command: "Command", path: str) -> str:

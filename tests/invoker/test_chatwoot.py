@@ -435,6 +435,26 @@ def test_message_may_have_arrived_where_somebody_gave_up(
     assert caught.value.unknown == unknown
 
 
+@pytest.mark.parametrize("fields", [{"skillId": "sales"}, {"agentId": "7x"}, {"skillId": ""}])
+def test_transfer_to_what_is_no_number_is_refused(
+    connection: Connection, callback_server: CallbackServer, fields: dict[str, str]
+) -> None:
+    with pytest.raises(DeliveryError, match="Cannot transfer to") as caught:
+        deliver(connection, "transfer", **fields)
+
+    assert (caught.value.permanent, caught.value.reason) == (True, "malformed")
+    assert callback_server.requests == []
+
+
+def test_transfer_that_stops_half_way_says_so(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    callback_server.will_answer(200, 404)
+
+    with pytest.raises(DeliveryError, match="Moved to the team, but not to the agent: Chatwoot"):
+        deliver(connection, "transfer", skillId="2", agentId="9")
+
+
 def test_close_is_asked_for_again_where_somebody_gave_up(
     connection: Connection, callback_server: CallbackServer
 ) -> None:
