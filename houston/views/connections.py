@@ -3,7 +3,7 @@
 import uuid
 
 from django.contrib import messages
-from django.db.models import Case, Exists, OuterRef, Subquery, When
+from django.db.models import Case, Exists, OuterRef, Prefetch, Subquery, When
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -23,7 +23,23 @@ from houston.views.way_in import (
     taken_once,
     way_in,
 )
-from invoker.models import Notification, Platform
+from invoker.conversations import Note
+from invoker.models import Event, Notification, NotificationState, Platform
+
+LATEST = 10
+NO_EVENT: dict[str, str] = {
+    Note.BASELINE: "Tells of something from before the connection listened",
+    Note.CLOSED: "The conversation is over",
+    Note.DELETED: "The conversation left the subscription without being closed",
+    Note.DUPLICATE: "Was known already",
+    Note.OVERTAKEN: "Older than what is known, and put in its place",
+    Note.RECORDED: "A line, noted for idle times and for who answered last",
+    Note.STALE: "Older than what can still be put in its place",
+    Note.TOO_OLD: "Happened too long ago to react",
+    Note.UNCHANGED: "Changes nothing that is an event",
+    Note.UNKNOWN_CLOSE: "Closed, and it does not say by whom",
+    Note.HELD: "A line that came before its conversation, and waits for it",
+}
 
 
 @require_GET
@@ -82,15 +98,33 @@ def connection(request: AccountRequest, account_id: str, connection_id: uuid.UUI
         else:
             messages.success(request, f"Saved {found.name}")
             return redirect("connection", account_id=account_id, connection_id=found.pk)
-    latest = found.notifications.order_by("-id").values_list("received_at", flat=True).first()
+    latest = list(
+        found.notifications.defer("body")
+        .select_related("conversation")
+        .prefetch_related(Prefetch("events", Event.objects.defer("payload").order_by("position")))
+        .order_by("-id")[:LATEST]
+    )
     context = {
         "form": form,
         "name": name,
         "socket": agent_socket(found),
-        "last_received_at": latest,
+        "last_received_at": latest[0].received_at if latest else None,
+        "latest": [(each, _outcome(each)) for each in latest],
         **way_in(found, taken_once(request, found)),
     }
     return private(render(request, "accounts/connection.html", context, status=status_of(form)))
+
+
+def _outcome(notification: Notification) -> str:
+    """Why a notification led to no event, in a sentence. Empty where it did."""
+    match notification.state:
+        case NotificationState.PENDING:
+            return "Waits for its turn in the conversation"
+        case NotificationState.FAILED:
+            return notification.error
+    if notification.events.all():
+        return ""
+    return NO_EVENT.get(notification.note, "Nothing to react to")
 
 
 @for_admins

@@ -7,6 +7,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from houston.views.connections import NO_EVENT
+from invoker.conversations import Note
 from invoker.models import AgentSession, Connection, ControllerBot
 from tests import factories
 
@@ -45,6 +47,38 @@ def test_list_says_when_a_connection_was_last_used(developer_client, connection)
     times = {each.name: each.last_received_at for each, _ in page.context["connections"]}
     assert times["Unused"] is None
     assert times["Production"] == connection.notifications.get().received_at
+
+
+def test_page_says_what_became_of_the_latest_notifications(
+    admin_client, connection, django_assert_max_num_queries
+):
+    conversation = factories.ConversationFactory(connection=connection)
+    kept = {"conversation": conversation}
+    for number in range(12):
+        factories.NotificationFactory(**kept, state="done", note="baseline", kind=f"k{number}")
+    [event] = [
+        factories.EventFactory(
+            conversation=conversation,
+            notification=factories.NotificationFactory(**kept, state="done"),
+        )
+    ]
+    factories.NotificationFactory(**kept, state="failed", error="Cannot read <it>")
+    factories.NotificationFactory(**kept, state="pending")
+    factories.NotificationFactory(state="done", note="too-old", conversation__conv_id="other")
+
+    with django_assert_max_num_queries(16):
+        page = admin_client.get(address(connection)).content.decode()
+
+    assert page.count("Tells of something from before the connection listened") == 7
+    assert reverse("functions:trace", args=[connection.account_id, event.pk]) in page
+    assert "Cannot read &lt;it&gt;" in page
+    assert "Waits for its turn" in page
+    assert "too long ago" not in page
+
+
+@pytest.mark.parametrize("note", [each for each in Note if each])
+def test_every_reason_for_no_event_has_a_sentence(note):
+    assert NO_EVENT[note]
 
 
 def test_developers_read_the_list_without_secrets_and_change_nothing(developer_client, connection):
