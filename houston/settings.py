@@ -6,6 +6,7 @@ A value that cannot be used stops the start with its name. A secret may come fro
 
 import contextlib
 import hashlib
+import ipaddress
 import os
 import secrets
 import tempfile
@@ -77,6 +78,16 @@ ENCRYPTION_KEYS = env.list("HOUSTON_ENCRYPTION_KEYS", []) or [
 ]
 _url_host = urlsplit(HOUSTON_URL).hostname or "localhost"
 ALLOWED_HOSTS = env.list("HOUSTON_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", _url_host])
+# Whose X-Forwarded-For is believed; of everybody else the address they connect from counts.
+TRUSTED_PROXIES: list[str] = env.list("HOUSTON_TRUSTED_PROXIES", [])
+for _network in TRUSTED_PROXIES:
+    try:
+        ipaddress.ip_network(_network)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f'Cannot use HOUSTON_TRUSTED_PROXIES "{_network[:60]}": list addresses or networks, '
+            "such as 127.0.0.1,10.0.0.0/8"
+        ) from error
 CSRF_TRUSTED_ORIGINS = [HOUSTON_URL] if HOUSTON_URL.startswith("https://") else []
 
 # Apps and middleware ------------------------------------------------------------------------------
@@ -100,6 +111,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "houston.middleware.ReadTimeoutMiddleware",
     "houston.middleware.RequestIdMiddleware",
+    "houston.addresses.OriginMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

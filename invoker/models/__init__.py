@@ -21,6 +21,7 @@ from invoker.models.accounts import (
     SkillHours,
     make_webhook_secret,
 )
+from invoker.models.audit import AuditEntry
 from invoker.models.conversations import (
     Conversation,
     Lease,
@@ -59,6 +60,7 @@ __all__ = [
     "AgentSession",
     "AgentSessionState",
     "AllowedDomain",
+    "AuditEntry",
     "AutomaticMessage",
     "AutomaticText",
     "CloseMode",

@@ -1,0 +1,109 @@
+"""Who changed what, when and from where: one row for every change to an account."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+from django.db import models
+from django.utils import timezone
+
+from invoker.models.accounts import ACCOUNT_ID_LENGTH
+
+KINDS: Final[Mapping[str, str]] = {
+    "function": "Functions",
+    "secret": "Secrets",
+    "domain": "Allow-list",
+    "message": "Automatic messages",
+    "hours": "Office hours",
+    "idle-time": "Idle times",
+    "bot": "Controller bot",
+    "connection": "Connections",
+    "member": "Members",
+    "alert": "Alerts",
+    "account": "Account",
+    "api-client": "API clients",
+}
+"""What a change can be about: the part of an action before its point, and what people call it."""
+
+ACTIONS: Final[Mapping[str, str]] = {
+    "function.created": "created {}",
+    "function.saved": "saved {}",
+    "function.restored": "restored a version of {}",
+    "function.skills-changed": "changed the skills of {}",
+    "function.deployed": "deployed {}",
+    "function.deploy-failed": "could not deploy {}",
+    "function.undeployed": "undeployed {}",
+    "function.rolled-back": "rolled back {}",
+    "function.deleted": "deleted {}",
+    "secret.added": "added the secret {}",
+    "secret.replaced": "replaced the secret {}",
+    "secret.deleted": "deleted the secret {}",
+    "domain.added": "allowed {}",
+    "domain.deleted": "took {} off the allow-list",
+    "message.switched": "switched the automatic message {}",
+    "message.saved": "changed the automatic message {}",
+    "message.text-added": "added a language to the automatic message {}",
+    "message.text-deleted": "deleted a language of the automatic message {}",
+    "message.added": "added the automatic message {}",
+    "message.deleted": "deleted the automatic message {}",
+    "message.reset": "reset the automatic message {}",
+    "message.imported": "imported {}",
+    "hours.created": "created the office hours {}",
+    "hours.edited": "changed the office hours {}",
+    "hours.week-changed": "changed the week of {}",
+    "hours.occasion-added": "added an occasion to {}",
+    "hours.occasion-deleted": "deleted an occasion of {}",
+    "hours.switched-off": "closed {}",
+    "hours.switched-on": "opened {} again",
+    "hours.deleted": "deleted the office hours {}",
+    "hours.imported": "imported {}",
+    "idle-time.saved": "changed the idle time {}",
+    "bot.set-up": "set up {}",
+    "bot.saved": "changed {}",
+    "connection.created": "created the connection {}",
+    "connection.edited": "changed the connection {}",
+    "connection.switched-on": "switched on the connection {}",
+    "connection.switched-off": "switched off the connection {}",
+    "connection.signing-secret-rotated": "made a new signing secret for {}",
+    "connection.callback-secret-rotated": "made a new callback secret for {}",
+    "member.added": "added {} as a member",
+    "member.roles-changed": "changed the roles of {}",
+    "member.removed": "removed {}",
+    "account.created": "created the account {}",
+    "account.functions-enabled": "enabled functions for {}",
+    "api-client.secret-issued": "made a new secret for the API client {}",
+}
+"""Every action, and how it reads after the name of who did it; {} is the subject."""
+
+
+class AuditEntry(models.Model):
+    """One change that somebody made. Written with the change itself, and never changed.
+
+    `before` and `after` hold the values that differ, by the name that people see. `address` is
+    empty for what was done on the machine itself, `by` is a user name.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
+    at = models.DateTimeField(default=timezone.now)
+    by = models.CharField(max_length=150)
+    address = models.CharField(max_length=45, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    action = models.CharField(max_length=60)
+    subject_kind = models.CharField(max_length=30)
+    subject = models.CharField(max_length=200)
+    subject_id = models.CharField(max_length=40, blank=True)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    detail = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account_id", "-at", "-id"], name="audit_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.by}: {self.action} {self.subject}"
+
+    @property
+    def words(self) -> str:
+        """What was done, to be read after the name of who did it."""
+        return ACTIONS.get(self.action, f"{self.action} {{}}").format(self.subject)
