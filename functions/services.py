@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from functions import claims, gallery
 from functions.models import Function, Stage, Version
-from invoker import calls, events, runtime
+from invoker import audit, calls, events, runtime
 from invoker.models import SKILL_ID_LENGTH, Deployment
 
 logger = logging.getLogger(__name__)
@@ -169,6 +169,12 @@ def create(
             if not claims.take(function):
                 raise _taken(function, refusal)
             _keep_version(function, by, note="Created")
+            about = {"Event": kind.name, "Description": description, "Version": function.version}
+            if template:
+                about["Template"] = template.name
+            if skills:
+                about["Skills"] = ", ".join(function.skills)
+            _record("function.created", function, by=by, after=about)
     except IntegrityError as error:
         if siblings.filter(name=name).exists():
             raise NameTakenError(
@@ -213,6 +219,13 @@ def change_skills(function: Function, skills: Sequence[str], *, by: str) -> None
             if not claims.take(changed):
                 raise _taken(changed, refusal)
             Deployment.objects.filter(function_id=function.pk, active=True).update(skills=wanted)
+            _record(
+                "function.skills-changed",
+                function,
+                by=by,
+                before={"Skills": ", ".join(function.skills) or "all"},
+                after={"Skills": ", ".join(wanted) or "all"},
+            )
     except IntegrityError as error:
         raise _taken(changed, refusal) from error
     function.refresh_from_db()
@@ -270,6 +283,29 @@ def save_draft(
         UnchangedError: the draft is already like this.
         ConflictError: somebody saved a newer version, which is kept as it is.
     """
+    return _save(
+        function,
+        version=version,
+        code=code,
+        description=description,
+        environment=environment,
+        by=by,
+        note=note,
+        action="function.saved",
+    )
+
+
+def _save(
+    function: Function,
+    *,
+    version: int,
+    code: str,
+    description: str,
+    environment: dict[str, str],
+    by: str,
+    note: str,
+    action: str,
+) -> Version:
     _check_description(description)
     _check_code(code)
     _check_environment(environment)
@@ -293,6 +329,23 @@ def save_draft(
         function.refresh_from_db()
         if not changed:
             _explain_refusal(function, version)
+        old_description, old_environment = before[1:] if before else ("", {})
+        _record(
+            action,
+            function,
+            by=by,
+            before={
+                "Version": version,
+                "Description": old_description,
+                "Variables": ", ".join(old_environment),
+            },
+            after={
+                "Version": function.version,
+                "Description": description,
+                "Variables": ", ".join(environment),
+            },
+            detail=note,
+        )
         return _keep_version(function, by, note=note)
 
 
@@ -314,7 +367,7 @@ def restore(function: Function, number: int, *, version: int, by: str) -> Versio
     old = function.versions.filter(number=number).first()
     if old is None:
         raise InvalidError("number", f'Cannot restore "{function.name}": no version {number}')
-    return save_draft(
+    return _save(
         function,
         version=version,
         code=old.code,
@@ -322,6 +375,7 @@ def restore(function: Function, number: int, *, version: int, by: str) -> Versio
         environment=old.environment,
         by=by,
         note=f"Restored version {number}",
+        action="function.restored",
     )
 
 
@@ -367,16 +421,23 @@ def deploy(function: Function, *, version: int, by: str, note: str = "") -> Depl
     )
     try:
         problems = _build(deployment)
+    except DeployError as error:
+        with transaction.atomic():
+            _end(function, Stage.DEPLOY_ERROR)
+            _record_failure(function, str(error), by=by)
+        raise
     except BaseException:
         _end(function, Stage.DEPLOY_ERROR)
         raise
     if problems:
-        _end(function, Stage.BUILD_ERROR, problems)
         first = problems[0]
         where = f" in line {first.line}" if first.line else ""
+        with transaction.atomic():
+            _end(function, Stage.BUILD_ERROR, problems)
+            _record_failure(function, f"{first.message}{where}", by=by)
         raise BuildError(f'Cannot deploy "{function.name}": {first.message}{where}', problems)
     deployment.active = True
-    _serve(function, deployment)
+    _serve(function, deployment, "function.deployed")
     logger.info(
         "function deployed",
         extra={"account_id": function.account_id, "function_id": function.pk, "version": version},
@@ -400,15 +461,16 @@ def _build(deployment: Deployment) -> list[runtime.Problem]:
     return errors
 
 
-def undeploy(function: Function) -> None:
+def undeploy(function: Function, *, by: str) -> None:
     """Take a function out of service: its event gets the automatic message from now on."""
     if function.deployment is None:
         raise NotAllowedError(f'Cannot undeploy "{function.name}": it is not deployed')
     with transaction.atomic():
-        _retire(function)
+        retired = _retire(function)
         Function.objects.filter(pk=function.pk).update(
             deployment=None, stage=Stage.NONE, problems=[]
         )
+        _record("function.undeployed", function, by=by, before=retired)
     function.refresh_from_db()
 
 
@@ -430,12 +492,12 @@ def roll_back(function: Function, deployment: Deployment, *, by: str) -> Deploym
         note=f"Rolled back to version {deployment.version}",
         active=True,
     )
-    _serve(function, again)
+    _serve(function, again, "function.rolled-back")
     runtime.prewarm(calls.program(again))
     return again
 
 
-def delete(function: Function) -> None:
+def delete(function: Function, *, by: str) -> None:
     """Remove a function with its versions. What it did stays in Activity."""
     with transaction.atomic():
         # Written first, so that a deployment that ends now waits and finds the function gone.
@@ -447,6 +509,8 @@ def delete(function: Function) -> None:
                 f'Cannot delete "{function.name}": it is deployed, undeploy it first'
             )
         claims.release(function)
+        about = {"Event": function.event.name, "Description": function.description}
+        _record("function.deleted", function, by=by, before={**about, "Version": function.version})
         function.delete()
 
 
@@ -470,8 +534,8 @@ def _begin(function: Function, version: int, stage: Stage) -> None:
     raise NotAllowedError(f'Cannot deploy "{function.name}": it is being deployed already')
 
 
-def _serve(function: Function, deployment: Deployment) -> None:
-    """Put a deployment in front of events, all or nothing.
+def _serve(function: Function, deployment: Deployment, action: str) -> None:
+    """Put a deployment in front of events, all or nothing. `action` is what the audit log says.
 
     Raises:
         NotAllowedError: the function was deleted meanwhile.
@@ -480,11 +544,19 @@ def _serve(function: Function, deployment: Deployment) -> None:
         # The function's row first: whoever deletes it waits for this, or this finds it gone.
         if not Function.objects.filter(pk=function.pk).update(stage=Stage.NONE, problems=[]):
             raise NotAllowedError(f'Cannot deploy "{function.name}": it was deleted meanwhile')
-        _retire(function)
+        retired = _retire(function)
         # Read here and not when the build began: they change without a deployment.
         deployment.skills = Function.objects.values_list("skills", flat=True).get(pk=function.pk)
         deployment.save()
         Function.objects.filter(pk=function.pk).update(deployment=deployment)
+        _record(
+            action,
+            function,
+            by=deployment.created_by,
+            before=retired,
+            after={"Live version": deployment.version, "Deployment": str(deployment.pk)},
+            detail=deployment.note,
+        )
     function.refresh_from_db()
 
 
@@ -495,12 +567,25 @@ def _end(function: Function, stage: Stage, problems: list[runtime.Problem] | Non
     function.refresh_from_db()
 
 
-def _retire(function: Function) -> None:
+def _retire(function: Function) -> dict[str, Any]:
+    """Take what serves out of service, and say for the audit log what that was."""
     serving = Deployment.objects.filter(function_id=function.pk, active=True)
-    groups = [str(pk) for pk in serving.values_list("pk", flat=True)]
+    retired: dict[str, Any] = {}
+    for pk, version in list(serving.values_list("pk", "version")):
+        retired = {"Live version": version, "Deployment": str(pk)}
+        transaction.on_commit(partial(runtime.retire, str(pk)))
     serving.update(active=False, retired_at=timezone.now())
-    for group in groups:
-        transaction.on_commit(partial(runtime.retire, group))
+    return retired
+
+
+def _record(action: str, function: Function, **values: Any) -> None:
+    audit.record(function.account_id, action, function.name, subject_id=function.pk, **values)
+
+
+def _record_failure(function: Function, problem: str, *, by: str) -> None:
+    """The draft that could not be deployed; the version that serves goes on serving."""
+    tried = {"Version": function.version, "Problem": problem}
+    _record("function.deploy-failed", function, by=by, after=tried)
 
 
 def _problem(failure: runtime.Failure) -> runtime.Problem:

@@ -118,7 +118,7 @@ def undeploy(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
     listing = reverse("functions:list", args=[account_id])
     if request.method == "POST":
         try:
-            services.undeploy(function)
+            services.undeploy(function, by=request.user.get_username())
         except services.NotAllowedError as error:
             messages.error(request, str(error))
         else:
@@ -147,7 +147,7 @@ def delete(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
     listing = reverse("functions:list", args=[account_id])
     if request.method == "POST":
         try:
-            services.delete(function)
+            services.delete(function, by=request.user.get_username())
         except services.NotAllowedError as error:
             messages.error(request, str(error))
         else:

@@ -126,7 +126,7 @@ def test_state_follows_what_is_saved_and_deployed() -> None:
     services.deploy(function, version=2, by="kim")
     assert function.state == State.PRODUCTIVE
 
-    services.undeploy(function)
+    services.undeploy(function, by="kim")
     assert function.state == State.DRAFT
 
 
@@ -210,7 +210,7 @@ def test_function_that_is_deployed_cannot_be_deleted() -> None:
     services.deploy(function, version=1, by="kim")
 
     with pytest.raises(services.NotAllowedError, match="undeploy it first"):
-        services.delete(function)
+        services.delete(function, by="kim")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_function_that_is_being_deployed_cannot_be_deleted() -> None:
     Function.objects.update(stage=Stage.DEPLOYING, stage_at=timezone.now())
 
     with pytest.raises(services.NotAllowedError):
-        services.delete(function)
+        services.delete(function, by="kim")
 
     assert Function.objects.exists()
 

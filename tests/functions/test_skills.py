@@ -145,16 +145,16 @@ def test_function_may_give_up_the_whole_event_for_skills():
 def test_deleted_function_leaves_its_skills_to_others():
     one, two = make("one", ["1"]), make("two", ["2"])
 
-    services.delete(one)
+    services.delete(one, by="kim")
     make("three", ["1"])
-    services.delete(two)
+    services.delete(two, by="kim")
 
     assert held() == {"three": ["1"]}
     assert EventClaim.objects.get().with_skills == 1
 
 
 def test_deleted_function_leaves_the_whole_event_to_others():
-    services.delete(make("one"))
+    services.delete(make("one"), by="kim")
 
     make("two", ["1"])
 
@@ -181,7 +181,7 @@ def test_change_to_the_same_skills_is_told():
 
 def test_function_that_was_deleted_meanwhile_takes_no_skills():
     function = make("one", ["1"])
-    services.delete(Function.objects.get())
+    services.delete(Function.objects.get(), by="kim")
 
     with pytest.raises(services.NotAllowedError):
         change(function, "2")
@@ -297,7 +297,7 @@ def test_deployment_carries_the_skills_and_follows_them_without_another():
 def test_roll_back_keeps_the_skills_of_now():
     function = make("one", ["1"])
     old = services.deploy(function, version=1, by="kim")
-    services.undeploy(function)
+    services.undeploy(function, by="kim")
     change(function, "2")
 
     again = services.roll_back(function, old, by="kim")
