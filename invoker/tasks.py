@@ -3,7 +3,7 @@
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
-from invoker import dispatch
+from invoker import dispatch, metrics
 from invoker.models import Heartbeat
 
 WORKER = "worker"
@@ -23,3 +23,8 @@ def sweep() -> None:
 @shared_task(base=DjangoTask, name="invoker.heartbeat")
 def heartbeat() -> None:
     Heartbeat.beat(WORKER)
+
+
+@shared_task(base=DjangoTask, name="invoker.roll_up")
+def roll_up() -> None:
+    metrics.roll_up()

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.models import Function
-from invoker import commands, runtime
+from invoker import commands, metrics, runtime
 from invoker.models import Command, CommandState, CommandType
 
-# What the source promises to whoever waits in the conversation: an answer within a second.
-BUDGET_MS = 1000
+BUDGET_MS = metrics.BUDGET_MS
 
 
 @dataclass(frozen=True, slots=True)

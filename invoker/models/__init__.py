@@ -43,6 +43,7 @@ from invoker.models.events import (
     LogLine,
     Verdict,
 )
+from invoker.models.metrics import WHOLE_ACCOUNT, MetricBucket, MetricLevel
 from invoker.models.stores import (
     AllowedDomain,
     ContextNamespace,
@@ -57,6 +58,7 @@ __all__ = [
     "MOST_RETRIES",
     "OPEN_COMMAND_STATES",
     "SKILL_ID_LENGTH",
+    "WHOLE_ACCOUNT",
     "AgentSession",
     "AgentSessionState",
     "AllowedDomain",
@@ -82,6 +84,8 @@ __all__ = [
     "LeaseLostError",
     "LogLine",
     "MessageDelivery",
+    "MetricBucket",
+    "MetricLevel",
     "Notification",
     "NotificationState",
     "OfficeHours",

@@ -1,0 +1,34 @@
+"""Durations counted in bins that grow by a tenth, so that any quantile is right within 5 %."""
+
+import math
+from collections.abc import Mapping
+
+GROWTH = 1.1
+SHORTEST_MS = 0.1
+"""What is shorter counts as this."""
+ERROR = math.sqrt(GROWTH) - 1
+"""How far a quantile may be from the duration it stands for, as a share of it."""
+
+
+def bin_of(duration_ms: float) -> int:
+    return math.floor(math.log(max(duration_ms, SHORTEST_MS)) / math.log(GROWTH))
+
+
+def duration_of(number: int) -> float:
+    """The middle of a bin in milliseconds, where its two ends are equally far in proportion."""
+    return math.pow(GROWTH, number + 0.5)
+
+
+def quantile(bins: Mapping[str, int], share: float) -> float | None:
+    """The duration that this share of all does not exceed. None where there are none.
+
+    Args:
+        bins: how many by the number of the bin, as text, which is what a key of JSON is.
+        share: between 0 and 1, 0.95 for p95.
+    """
+    wanted = max(1, math.ceil(share * sum(bins.values())))
+    for number, count in sorted((int(number), count) for number, count in bins.items()):
+        wanted -= count
+        if wanted <= 0:
+            return duration_of(number)
+    return None
