@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from houston.account_errors import ConnectionTakenError, InvalidError, check_name
 from houston.models import Account
-from invoker import digesting
+from invoker import audit, digesting
 from invoker.models import (
     CloseMode,
     Connection,
@@ -89,13 +89,14 @@ def add_connection(account: Account, new: NewConnection, *, by: str) -> Connecti
     try:
         with transaction.atomic():
             connection.save()
+            _record("connection.created", connection, by=by, after=_facts(connection))
     except IntegrityError as error:
         raise _taken(new.name) from error
     return connection
 
 
 def edit_connection(
-    connection: Connection, *, name: str, message_delivery: str, **way: str
+    connection: Connection, *, name: str, message_delivery: str, by: str, **way: str
 ) -> None:
     """Change what can be changed; `way` are fields of `Way`.
 
@@ -105,6 +106,7 @@ def edit_connection(
     check_name("name", name, MAX_CONNECTION_NAME)
     if message_delivery not in MessageDelivery.values:
         raise InvalidError("message_delivery", f'Cannot save "{name}": choose one of the two')
+    before, old = _facts(connection), _secrets(connection)
     connection.name = name
     connection.message_delivery = message_delivery
     _set_way(connection, Way(**way))
@@ -117,6 +119,11 @@ def edit_connection(
                     "own_ids",
                 ]
             )  # fmt: skip
+            after = _facts(connection)
+            for secret, value in _secrets(connection).items():
+                if value != old[secret]:
+                    before[secret], after[secret] = _held(old[secret]), _held(value, "replaced")
+            _record("connection.edited", connection, by=by, before=before, after=after)
     except IntegrityError as error:
         raise _taken(name) from error
 
@@ -228,19 +235,22 @@ def _make_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def switch_connection(connection: Connection, *, active: bool) -> None:
+def switch_connection(connection: Connection, *, active: bool, by: str) -> None:
     """Take notifications and carry out commands, or turn both away."""
     changes: dict[str, Any] = {"active": active}
     if active and not connection.active:
         # What began while nobody listened was there before us.
         changes["listening_since"] = timezone.now()
-    Connection.objects.filter(pk=connection.pk).update(**changes)
+    with transaction.atomic():
+        Connection.objects.filter(pk=connection.pk).update(**changes)
+        if active != connection.active:
+            _record(f"connection.switched-{'on' if active else 'off'}", connection, by=by)
     connection.active = active
     if active:
         digesting.look_again(connection.account_id)
 
 
-def rotate_signing_secret(connection: Connection) -> None:
+def rotate_signing_secret(connection: Connection, *, by: str) -> None:
     """Make a new signing secret; notifications signed with the old one are refused from now on.
 
     Raises:
@@ -259,13 +269,60 @@ def rotate_signing_secret(connection: Connection) -> None:
             "client secret of its app, enter the new one in the connection's settings",
         )
     connection.signing_secret = make_webhook_secret() if connection.signs else _make_token()
-    connection.save(update_fields=["signing_secret"])
+    with transaction.atomic():
+        connection.save(update_fields=["signing_secret"])
+        _record("connection.signing-secret-rotated", connection, by=by)
 
 
-def rotate_callback_secret(connection: Connection) -> None:
+def rotate_callback_secret(connection: Connection, *, by: str) -> None:
     """Make a new callback secret; commands are signed with it from now on."""
     connection.callback_secret = make_webhook_secret()
-    connection.save(update_fields=["callback_secret"])
+    with transaction.atomic():
+        connection.save(update_fields=["callback_secret"])
+        _record("connection.callback-secret-rotated", connection, by=by)
+
+
+# For the audit log --------------------------------------------------------------------------------
+
+
+def _record(action: str, connection: Connection, **values: Any) -> None:
+    audit.record(connection.account_id, action, connection.name, subject_id=connection.pk, **values)
+
+
+def _facts(connection: Connection) -> dict[str, Any]:
+    """What is set, in the words of the page. Addresses without what may prove who calls them."""
+    facts = {
+        "Platform": connection.get_platform_display(),
+        "Name": connection.name,
+        "A message whose delivery a crash left open": connection.get_message_delivery_display(),
+        "Callback URL": _bare(connection.callback_url),
+        "Client id": connection.client_id,
+        "User of the bot": bot_user(connection),
+        "A close ends": connection.get_close_mode_display(),
+        "Address of Chatwoot": _bare(connection.api_url),
+        "Account number": connection.api_account,
+        "Signs its webhooks": connection.signs,
+        "Id of the bot's user": ", ".join(connection.own_ids),
+    }
+    return {name: value for name, value in facts.items() if value != ""}
+
+
+def _secrets(connection: Connection) -> dict[str, str]:
+    """What may differ and is never told."""
+    return {
+        "Signing secret": connection.signing_secret,
+        "Keys of the bot's user": connection.agent_login,
+        "Access token": connection.api_token,
+        "Query of the callback URL": connection.callback_url.partition("?")[2],
+    }
+
+
+def _held(secret: str, word: str = "set") -> str:
+    return word if secret else "none"
+
+
+def _bare(url: str) -> str:
+    return url.partition("?")[0]
 
 
 # Rules for single values --------------------------------------------------------------------------

@@ -15,9 +15,9 @@ from houston.account_forms import CODE_LIKE, Form
 from houston.document_forms import DocumentForm
 from invoker import hours
 from invoker.hours import changes
-from invoker.hours.reading import MAX_NAME
+from invoker.hours.reading import MAX_NAME, WEEKDAY_NAMES
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DAYS = WEEKDAY_NAMES
 MOST_ROWS = 100
 ZONES = sorted(name for name in available_timezones() if "/" in name or name == "UTC")
 

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -27,7 +28,7 @@ from houston.account_errors import (
 )
 from houston.connecting import NewConnection, add_connection
 from houston.models import Account, ApiClient, Membership, Role, User
-from invoker import allow_list, automatic_messages, runtime
+from invoker import allow_list, audit, automatic_messages, runtime
 from invoker.hours import changes
 from invoker.models import (
     Connection,
@@ -72,7 +73,7 @@ def how_far(bot: ControllerBot | None) -> SetUp:
     )
 
 
-def create_account(account_id: str, *, name: str) -> Account:
+def create_account(account_id: str, *, name: str, by: str) -> Account:
     """Make an account with nobody in it and neither step done.
 
     Raises:
@@ -89,6 +90,7 @@ def create_account(account_id: str, *, name: str) -> Account:
     try:
         with transaction.atomic():
             account = Account.objects.create(id=account_id, name=name)
+            audit.record(account_id, "account.created", name, by=by, after={"Id": account_id})
     except IntegrityError as error:
         raise AccountTakenError(
             f'Cannot create the account "{account_id}": there is one with this id'
@@ -128,6 +130,14 @@ def set_up_controller_bot(account: Account, way: NewConnection, *, by: str) -> C
             account_id=account.id, name=way.name, platform=way.platform
         ).first()
         connection = same or add_connection(account, way, by=by)
+        if new:
+            audit.record(
+                account.id,
+                "bot.set-up",
+                "the controller bot",
+                by=by,
+                after={"Connection": connection.name},
+            )
     if new:
         logger.info("controller bot set up", extra={"account_id": account.id})
     return connection
@@ -153,6 +163,8 @@ def enable_functions(account: Account, *, by: str) -> ControllerBot:
         automatic_messages.create_defaults(account.id)
         allow_list.create_defaults(account.id)
         changes.create_defaults(account.id)
+        if new:
+            audit.record(account.id, "account.functions-enabled", account.name, by=by)
     if new:
         logger.info("functions enabled", extra={"account_id": account.id})
     return bot
@@ -169,7 +181,7 @@ class Added:
     password: str = field(default="", repr=False)
 
 
-def add_member(account: Account, *, username: str, roles: set[str]) -> Added:
+def add_member(account: Account, *, username: str, roles: set[str], by: str) -> Added:
     """Let a person in; somebody nobody knows yet gets a password that only the caller sees.
 
     Raises:
@@ -185,11 +197,12 @@ def add_member(account: Account, *, username: str, roles: set[str]) -> Added:
                 f'Cannot add "{username}": already a member, change the roles instead'
             )
         _set_roles(account, added.user, roles)
+        _record("member.added", account, added.user, by=by, after={"Roles": _spell(roles)})
     logger.info("member added", extra={"account_id": account.id, "user_id": added.user.pk})
     return added
 
 
-def change_roles(account: Account, user: User, roles: set[str]) -> None:
+def change_roles(account: Account, user: User, roles: set[str], *, by: str) -> None:
     """Give a member these roles instead of the present ones.
 
     Raises:
@@ -198,12 +211,15 @@ def change_roles(account: Account, user: User, roles: set[str]) -> None:
     _check_roles(roles)
     with _one_at_a_time(account):
         had_admin = _has_admin(account)
+        before = {"Roles": _spell(_roles_of(account, user))}
         _set_roles(account, user, roles)
         _check_admin_left(account, user, had_admin=had_admin)
+        after = {"Roles": _spell(roles)}
+        _record("member.roles-changed", account, user, by=by, before=before, after=after)
     logger.info("roles changed", extra={"account_id": account.id, "user_id": user.pk})
 
 
-def remove_member(account: Account, user: User) -> None:
+def remove_member(account: Account, user: User, *, by: str) -> None:
     """Take a person out of the account; they stay in others.
 
     Raises:
@@ -211,12 +227,14 @@ def remove_member(account: Account, user: User) -> None:
     """
     with _one_at_a_time(account):
         had_admin = _has_admin(account)
+        before = {"Roles": _spell(_roles_of(account, user))}
         account.memberships.filter(user=user).delete()
         _check_admin_left(account, user, had_admin=had_admin)
+        _record("member.removed", account, user, by=by, before=before)
     logger.info("member removed", extra={"account_id": account.id, "user_id": user.pk})
 
 
-def issue_api_client(account: Account, *, name: str) -> tuple[ApiClient, str]:
+def issue_api_client(account: Account, *, name: str, by: str) -> tuple[ApiClient, str]:
     """A client of this name with a new secret, which nobody can read again.
 
     A client that exists keeps its id and loses its old secret.
@@ -224,7 +242,9 @@ def issue_api_client(account: Account, *, name: str) -> tuple[ApiClient, str]:
     client = ApiClient.objects.filter(account=account, name=name).first()
     client = client or ApiClient(account=account, name=name)
     secret = client.issue_secret()
-    client.save()
+    with transaction.atomic():
+        client.save()
+        audit.record(account.id, "api-client.secret-issued", name, by=by, subject_id=client.pk)
     return client, secret
 
 
@@ -260,6 +280,18 @@ def _set_roles(account: Account, user: User, roles: set[str]) -> None:
         [Membership(account=account, user=user, role=role) for role in sorted(roles)],
         ignore_conflicts=True,
     )
+
+
+def _roles_of(account: Account, user: User) -> set[str]:
+    return set(account.memberships.filter(user=user).values_list("role", flat=True))
+
+
+def _spell(roles: set[str]) -> str:
+    return ", ".join(sorted(roles))
+
+
+def _record(action: str, account: Account, user: User, **values: Any) -> None:
+    audit.record(account.id, action, user.username, subject_id=user.pk, **values)
 
 
 def _has_admin(account: Account) -> bool:

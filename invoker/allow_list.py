@@ -12,6 +12,7 @@ import re
 import idna
 from django.db import IntegrityError, transaction
 
+from invoker import audit
 from invoker.models import AllowedDomain
 
 logger = logging.getLogger(__name__)
@@ -76,15 +77,18 @@ def add(account_id: str, text: str, *, by: str) -> AllowedDomain:
             allowed = AllowedDomain.objects.create(
                 account_id=account_id, domain=domain, created_by=by
             )
+            audit.record(account_id, "domain.added", domain, by=by)
     except IntegrityError as error:
         raise TakenError(f'Cannot allow "{domain}": it is on the list') from error
     logger.info("domain allowed", extra={"account_id": account_id, "domain": domain})
     return allowed
 
 
-def delete(allowed: AllowedDomain) -> None:
+def delete(allowed: AllowedDomain, *, by: str) -> None:
     """Keep functions away from a host from their next event on."""
-    allowed.delete()
+    with transaction.atomic():
+        allowed.delete()
+        audit.record(allowed.account_id, "domain.deleted", allowed.domain, by=by)
     logger.info(
         "domain deleted", extra={"account_id": allowed.account_id, "domain": allowed.domain}
     )

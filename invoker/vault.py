@@ -15,6 +15,7 @@ import msgspec
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from invoker import audit
 from invoker.models import Secret, SecretType
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ def add(account_id: str, *, key: str, kind: str, text: str, by: str) -> Secret:
                 created_by=by,
                 updated_by=by,
             )
+            _record("secret.added", secret, by=by, after={"Type": secret.get_type_display()})
     except IntegrityError as error:
         raise KeyTakenError(
             f'Cannot add "{key}": the account has a secret of this key, replace its value instead'
@@ -97,12 +99,23 @@ def replace(secret: Secret, *, kind: str, text: str, by: str) -> None:
     Raises:
         InvalidError: the old value stays.
     """
-    _write(secret, kind, _encoded(secret.key, parse(kind, text)), by)
+    value = _encoded(secret.key, parse(kind, text))
+    with transaction.atomic():
+        _write(secret, kind, value, by)
+        _record(
+            "secret.replaced",
+            secret,
+            by=by,
+            before={"Type": secret.get_type_display(), "Value": "kept"},
+            after={"Type": SecretType(kind).label, "Value": "replaced"},
+        )
 
 
-def delete(secret: Secret) -> None:
+def delete(secret: Secret, *, by: str) -> None:
     """Forget a secret. Functions that ask for it fail from now on."""
-    secret.delete()
+    with transaction.atomic():
+        _record("secret.deleted", secret, by=by, before={"Type": secret.get_type_display()})
+        secret.delete()
     logger.info("secret deleted", extra={"account_id": secret.account_id})
 
 
@@ -154,6 +167,11 @@ def update(account_id: str, key: str, value: Any, *, by: str) -> None:
         )
     secret = _found(account_id, key)
     _write(secret, _type_of(value), _encoded(key, value), by)
+
+
+def _record(action: str, secret: Secret, **values: Any) -> None:
+    """Tell of what people do; what functions write shows on the page of secrets."""
+    audit.record(secret.account_id, action, secret.key, **values)
 
 
 def _found(account_id: str, key: str) -> Secret:

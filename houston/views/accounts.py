@@ -70,7 +70,9 @@ def account_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             account = services.create_account(
-                form.cleaned_data["account_id"], name=form.cleaned_data["name"]
+                form.cleaned_data["account_id"],
+                name=form.cleaned_data["name"],
+                by=cast("User", request.user).username,
             )
         except account_errors.AccountError as error:
             form.explain(error)

@@ -134,7 +134,7 @@ def _fits(row: Row, *, q: str = "", state: str = "") -> bool:
 @require_POST
 def message_switch(request: AccountRequest, account_id: str, message_id: int) -> HttpResponse:
     message = get_object_or_404(_messages(request), pk=message_id)
-    changes.switch(message, enabled=request.POST.get("enabled") == "yes")
+    changes.switch(message, enabled=request.POST.get("enabled") == "yes", by=request.user.username)
     whose = f" for skill {message.skill_id}" if message.skill_id else ""
     state = "on" if message.enabled else "off"
     messages.success(request, f"{SUBTYPE_NAMES[message.subtype]}: switched {state}{whose}")
@@ -161,7 +161,9 @@ def message_save(request: AccountRequest, account_id: str, message_id: int) -> H
     form = message_forms.TextsForm(message, request.POST)
     if form.is_valid():
         try:
-            changes.save_texts(message, form.read(), default=form.cleaned_data["default"])
+            changes.save_texts(
+                message, form.read(), default=form.cleaned_data["default"], by=request.user.username
+            )
         except MessageError as error:
             form.explain_message(error)
         else:
@@ -187,7 +189,7 @@ def text_add(request: AccountRequest, account_id: str, message_id: int) -> HttpR
     form = message_forms.NewTextForm(request.POST, auto_id=f"id_{message.pk}_new_%s")
     if form.is_valid():
         try:
-            added = changes.add_text(message, **form.cleaned_data)
+            added = changes.add_text(message, **form.cleaned_data, by=request.user.username)
         except MessageError as error:
             form.explain_message(error)
         else:
@@ -215,7 +217,7 @@ def text_delete(request: AccountRequest, account_id: str, message_id: int) -> Ht
             back=reverse("automatic-message", args=[account_id, message.subtype]),
         )
     try:
-        changes.delete_text(message, language)
+        changes.delete_text(message, language, by=request.user.username)
     except MessageError as error:
         messages.error(request, str(error))
     else:
@@ -237,6 +239,7 @@ def skill_add(request: AccountRequest, account_id: str, subtype: str) -> HttpRes
                 skill_id=values["skill"],
                 language=values["language"],
                 text=values["text"],
+                by=request.user.username,
             )
         except MessageError as error:
             form.explain_message(error)
@@ -259,7 +262,7 @@ def skill_delete(request: AccountRequest, account_id: str, message_id: int) -> H
             button=f"Delete the message of skill {message.skill_id}",
             back=reverse("automatic-message", args=[account_id, message.subtype]),
         )
-    changes.delete_skill(message)
+    changes.delete_skill(message, by=request.user.username)
     messages.success(request, f"Deleted {_whose(message)}")
     return _to_message(account_id, message)
 
@@ -278,7 +281,7 @@ def message_reset(request: AccountRequest, account_id: str, subtype: str) -> Htt
             back=reverse("automatic-message", args=[account_id, subtype]),
         )
     message = changes.message_of(account_id, subtype)
-    changes.reset(message)
+    changes.reset(message, by=request.user.username)
     messages.success(request, f"{SUBTYPE_NAMES[subtype]}: reset to Houston's text")
     return _to_message(account_id, message)
 
@@ -398,7 +401,7 @@ def message_import(request: AccountRequest, account_id: str) -> HttpResponse:
         try:
             settings = exchange.read(form.cleaned_data["document"])
             if request.POST.get("decided") == "yes":
-                found = exchange.carry_out(account_id, settings)
+                found = exchange.carry_out(account_id, settings, by=request.user.username)
                 # Timers are among what is imported.
                 digesting.look_again(account_id)
                 messages.success(request, f"Imported {_count(len(found), 'change')}")

@@ -26,7 +26,7 @@ def _save(request: AccountRequest, account_id: str) -> HttpResponse:
     form = message_forms.ControllerBotForm(request.POST)
     if form.is_valid():
         try:
-            changes.save_bot(account_id, **form.cleaned_data)
+            changes.save_bot(account_id, **form.cleaned_data, by=request.user.username)
         except MessageError as error:
             form.explain_message(error)
         else:

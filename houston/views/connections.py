@@ -92,7 +92,7 @@ def connection(request: AccountRequest, account_id: str, connection_id: uuid.UUI
     form = form_class(request.POST or None, initial=form_class.values(found))
     if request.method == "POST" and form.is_valid():
         try:
-            connecting.edit_connection(found, **form.cleaned_data)
+            connecting.edit_connection(found, **form.cleaned_data, by=request.user.username)
         except account_errors.AccountError as error:
             form.explain(error)
         else:
@@ -145,7 +145,9 @@ def connection_switch(
             button="Switch off",
             back=back,
         )
-    connecting.switch_connection(found, active=request.POST.get("active") == "yes")
+    connecting.switch_connection(
+        found, active=request.POST.get("active") == "yes", by=request.user.username
+    )
     messages.success(request, f"{found.name} is switched {'on' if found.active else 'off'}")
     return redirect(back)
 
@@ -176,7 +178,7 @@ def connection_rotate(
         CALLBACK: connecting.rotate_callback_secret,
     }[secret]
     try:
-        rotate(found)
+        rotate(found, by=request.user.username)
     except account_errors.AccountError as error:
         messages.error(request, str(error))
     else:

@@ -49,7 +49,7 @@ def domain_delete(request: AccountRequest, account_id: str, domain_id: int) -> H
             button=f"Delete {allowed.domain}",
             back=reverse("domains", args=[account_id]),
         )
-    allow_list.delete(allowed)
+    allow_list.delete(allowed, by=request.user.username)
     messages.success(request, f"Deleted {allowed.domain}")
     return redirect("domains", account_id=account_id)
 

@@ -82,6 +82,7 @@ def idle_time_save(request: AccountRequest, account_id: str, subtype: str) -> Ht
                 skill_id="",
                 timer_s=form.timer_s,
                 repeats=form.cleaned_data["repeats"],
+                by=request.user.username,
             )
         except MessageError as error:
             form.explain_message(error)
@@ -104,6 +105,7 @@ def idle_time_skill(request: AccountRequest, account_id: str) -> HttpResponse:
                 skill_id=skill,
                 timer_s=form.timer_s,
                 repeats=form.cleaned_data["repeats"],
+                by=request.user.username,
             )
         except MessageError as error:
             form.explain_message(error)
@@ -128,7 +130,12 @@ def idle_time_delete(request: AccountRequest, account_id: str, message_id: int) 
             back=reverse("idle-times", args=[account_id]),
         )
     changes.save_timer(
-        account_id, message.subtype, skill_id=message.skill_id, timer_s=None, repeats=None
+        account_id,
+        message.subtype,
+        skill_id=message.skill_id,
+        timer_s=None,
+        repeats=None,
+        by=request.user.username,
     )
     return _done(request, f"{name}: skill {message.skill_id} follows the account's time")
 

@@ -42,6 +42,7 @@ def member_add(request: AccountRequest, account_id: str) -> HttpResponse:
             request.account,
             username=form.cleaned_data["username"],
             roles=set(form.cleaned_data["roles"]),
+            by=request.user.username,
         )
     except account_errors.AccountError as error:
         form.explain(error)
@@ -60,7 +61,7 @@ def member_roles(request: AccountRequest, account_id: str, user_id: int) -> Http
     form = account_forms.RolesForm(request.POST)
     wanted = set(form.cleaned_data["roles"]) if form.is_valid() else set()
     try:
-        services.change_roles(request.account, user, wanted)
+        services.change_roles(request.account, user, wanted, by=request.user.username)
     except account_errors.AccountError as error:
         return _member_page(request, account_forms.MemberForm(), refused=(user, error))
     messages.success(request, f"Changed the roles of {user.username}")
@@ -81,7 +82,7 @@ def member_remove(request: AccountRequest, account_id: str, user_id: int) -> Htt
             back=reverse("members", args=[account_id]),
         )
     try:
-        services.remove_member(request.account, user)
+        services.remove_member(request.account, user, by=request.user.username)
     except account_errors.AccountError as error:
         return _member_page(request, account_forms.MemberForm(), refused=(user, error))
     messages.success(request, f"Removed {user.username}")

@@ -75,7 +75,7 @@ def secret_delete(request: AccountRequest, account_id: str, secret_id: int) -> H
             button=f"Delete {secret.key}",
             back=reverse("secrets", args=[account_id]),
         )
-    vault.delete(secret)
+    vault.delete(secret, by=request.user.username)
     messages.success(request, f"Deleted {secret.key}")
     return redirect("secrets", account_id=account_id)
 

@@ -3,10 +3,12 @@
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from django.db import IntegrityError, transaction
 
-from invoker.automatic_messages import timers, wording
+from invoker import audit
+from invoker.automatic_messages import history, timers, wording
 from invoker.automatic_messages.defaults import (
     DEFAULT_LANGUAGE,
     DEFAULT_TEXTS,
@@ -28,6 +30,13 @@ logger = logging.getLogger(__name__)
 MAX_LANGUAGES = 40
 MAX_SKILLS = 200
 MAX_NICKNAME = 60
+BOT_SETTINGS = {
+    "platform_retries": "Retries when Houston could not run the function",
+    "function_retries": "Retries when the function failed or ran out of time",
+    "agent_nickname": "Agents without a nickname",
+    "welcomes_after_auto_close": "Welcome consumers after an automatic close",
+}
+"""Settings of a controller bot as the audit log calls them."""
 _SKILL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*|-1")
 
 
@@ -81,14 +90,17 @@ def check_text(text: str) -> str:
     return plain
 
 
-def switch(message: AutomaticMessage, *, enabled: bool) -> None:
+def switch(message: AutomaticMessage, *, enabled: bool, by: str) -> None:
     """Let the text go out, or not. Functions run all the same."""
-    message.enabled = enabled
-    message.save(update_fields=["enabled"])
+    with _changing("message.switched", message, by=by):
+        message.enabled = enabled
+        message.save(update_fields=["enabled"])
     _log("automatic message switched", message)
 
 
-def save_texts(message: AutomaticMessage, texts: Mapping[str, str], *, default: str) -> None:
+def save_texts(
+    message: AutomaticMessage, texts: Mapping[str, str], *, default: str, by: str
+) -> None:
     """Change the texts of languages that are there, and which one is the default.
 
     Raises:
@@ -100,7 +112,7 @@ def save_texts(message: AutomaticMessage, texts: Mapping[str, str], *, default: 
             plain[language] = check_text(text)
         except InvalidError as error:
             raise InvalidError(str(error), field=f"text-{language}") from error
-    with transaction.atomic():
+    with _changing("message.saved", message, by=by):
         rows = {row.language: row for row in message.texts.all()}
         if rows and default not in rows:
             raise InvalidError(
@@ -116,7 +128,7 @@ def save_texts(message: AutomaticMessage, texts: Mapping[str, str], *, default: 
     _log("automatic texts saved", message)
 
 
-def add_text(message: AutomaticMessage, language: str, text: str) -> AutomaticText:
+def add_text(message: AutomaticMessage, language: str, text: str, *, by: str) -> AutomaticText:
     """Add a language. The first one of a message is its default.
 
     Raises:
@@ -130,7 +142,7 @@ def add_text(message: AutomaticMessage, language: str, text: str) -> AutomaticTe
             field="language",
         )
     try:
-        with transaction.atomic():
+        with _changing("message.text-added", message, by=by):
             row = message.texts.create(language=tag, text=plain, is_default=not there)
     except IntegrityError as error:
         raise TakenError(
@@ -140,23 +152,24 @@ def add_text(message: AutomaticMessage, language: str, text: str) -> AutomaticTe
     return row
 
 
-def delete_text(message: AutomaticMessage, language: str) -> None:
+def delete_text(message: AutomaticMessage, language: str, *, by: str) -> None:
     """Take a language away; its speakers get the default text.
 
     Raises:
         DefaultTextError: it is the default one.
     """
-    deleted, _ = message.texts.filter(language=language, is_default=False).delete()
-    if not deleted and message.texts.filter(language=language).exists():
-        raise DefaultTextError(
-            f'Cannot delete "{language}": it is the default, make another language the default '
-            "first"
-        )
+    with _changing("message.text-deleted", message, by=by):
+        deleted, _ = message.texts.filter(language=language, is_default=False).delete()
+        if not deleted and message.texts.filter(language=language).exists():
+            raise DefaultTextError(
+                f'Cannot delete "{language}": it is the default, make another language the default '
+                "first"
+            )
     _log("automatic text deleted", message)
 
 
 def add_skill(
-    account_id: str, subtype: str, *, skill_id: str, language: str, text: str
+    account_id: str, subtype: str, *, skill_id: str, language: str, text: str, by: str
 ) -> AutomaticMessage:
     """Give a skill a text of its own. A blank one only gives it a switch of its own.
 
@@ -174,7 +187,7 @@ def add_skill(
         f'Cannot add skill "{skill}": it has its own message, change that one', field="skill"
     )
     try:
-        with transaction.atomic():
+        with history.changing("message.added", account_id, subtype, skill_id=skill, by=by):
             message, _ = own.get_or_create(
                 skill_id=skill, defaults={"account_id": account_id, "subtype": subtype}
             )
@@ -188,9 +201,9 @@ def add_skill(
     return message
 
 
-def delete_skill(message: AutomaticMessage) -> None:
+def delete_skill(message: AutomaticMessage, *, by: str) -> None:
     """Let a skill share the account's text and switch again. Its idle time stays."""
-    with transaction.atomic():
+    with _changing("message.deleted", message, by=by):
         message.texts.all().delete()
         message.enabled = True
         message.save(update_fields=["enabled"])
@@ -198,9 +211,9 @@ def delete_skill(message: AutomaticMessage) -> None:
     _log("automatic message deleted", message)
 
 
-def reset(message: AutomaticMessage) -> None:
+def reset(message: AutomaticMessage, *, by: str) -> None:
     """Give the account's message back the text that Houston ships. Its idle time stays."""
-    with transaction.atomic():
+    with _changing("message.reset", message, by=by):
         message.texts.all().delete()
         message.texts.create(
             language=DEFAULT_LANGUAGE, text=DEFAULT_TEXTS.get(message.subtype, ""), is_default=True
@@ -211,7 +224,13 @@ def reset(message: AutomaticMessage) -> None:
 
 
 def save_timer(
-    account_id: str, subtype: str, *, skill_id: str, timer_s: int | None, repeats: int | None
+    account_id: str,
+    subtype: str,
+    *,
+    skill_id: str,
+    timer_s: int | None,
+    repeats: int | None,
+    by: str,
 ) -> None:
     """Set after how long an idle event happens, and how often. None takes the level above.
 
@@ -230,7 +249,7 @@ def save_timer(
             "delete one",
             field="skill",
         )
-    with transaction.atomic():
+    with history.changing("idle-time.saved", account_id, subtype, skill_id=skill, by=by):
         message, _ = own.update_or_create(
             skill_id=skill,
             defaults={"timer_s": timer_s, "repeats": repeats},
@@ -252,6 +271,7 @@ def save_bot(
     function_retries: int,
     agent_nickname: str,
     welcomes_after_auto_close: bool,
+    by: str,
 ) -> None:
     """Change how the controller bot works for an account, see `ControllerBot`.
 
@@ -273,12 +293,25 @@ def save_bot(
             f'Cannot call agents "{nickname[:60]}": enter 1 to {MAX_NICKNAME} characters',
             field="agent_nickname",
         )
-    ControllerBot.objects.filter(pk=account_id).update(
-        platform_retries=platform_retries,
-        function_retries=function_retries,
-        agent_nickname=nickname,
-        welcomes_after_auto_close=welcomes_after_auto_close,
-    )
+    wanted = {
+        "platform_retries": platform_retries,
+        "function_retries": function_retries,
+        "agent_nickname": nickname,
+        "welcomes_after_auto_close": welcomes_after_auto_close,
+    }
+    with transaction.atomic():
+        bot = ControllerBot.objects.filter(pk=account_id)
+        before = bot.values(*wanted).first()
+        bot.update(**wanted)
+        if before:
+            audit.record(
+                account_id,
+                "bot.saved",
+                "the controller bot",
+                by=by,
+                before={BOT_SETTINGS[name]: value for name, value in before.items()},
+                after={BOT_SETTINGS[name]: value for name, value in wanted.items()},
+            )
     logger.info("controller bot settings saved", extra={"account_id": account_id})
 
 
@@ -301,6 +334,12 @@ def _drop_if_empty(message: AutomaticMessage) -> None:
     sets_time = message.timer_s is not None or message.repeats is not None
     if message.skill_id and message.enabled and not sets_time and not message.texts.exists():
         message.delete()
+
+
+def _changing(action: str, message: AutomaticMessage, *, by: str) -> AbstractContextManager[None]:
+    return history.changing(
+        action, message.account_id, message.subtype, skill_id=message.skill_id, by=by
+    )
 
 
 def _log(what: str, message: AutomaticMessage) -> None:

@@ -15,7 +15,8 @@ import msgspec
 from django.db import IntegrityError, transaction
 from django.db.models import Count
 
-from invoker.automatic_messages import changes, timers
+from invoker import audit
+from invoker.automatic_messages import changes, history, timers
 from invoker.automatic_messages.defaults import IDLE_DEFAULTS, SUBTYPES
 from invoker.automatic_messages.errors import DocumentError, LimitError, MessageError
 from invoker.models import AutomaticMessage, AutomaticText
@@ -290,7 +291,7 @@ def _time(timer_s: int | None) -> str:
     return "not set" if timer_s is None else timers.spell(timer_s)
 
 
-def carry_out(account_id: str, settings: Iterable[Setting]) -> list[Change]:
+def carry_out(account_id: str, settings: Iterable[Setting], *, by: str) -> list[Change]:
     """Import: every item replaces its row, rows without an item stay. All of it or nothing.
 
     Raises:
@@ -302,6 +303,8 @@ def carry_out(account_id: str, settings: Iterable[Setting]) -> list[Change]:
             found = compare(account_id, settings)
             _replace(account_id, [change.setting for change in found])
             _check_skills(account_id)
+            if found:
+                _record(account_id, found, by=by)
     except IntegrityError as error:
         raise DocumentError(
             "Cannot import the document: somebody else changes the messages right now, import it "
@@ -311,6 +314,15 @@ def carry_out(account_id: str, settings: Iterable[Setting]) -> list[Change]:
         "automatic messages imported", extra={"account_id": account_id, "count": len(found)}
     )
     return found
+
+
+def _record(account_id: str, found: Sequence[Change], *, by: str) -> None:
+    told = {
+        history.name(each.setting.subtype, each.setting.skill_id): "\n".join(each.lines)
+        for each in found
+    }
+    count = "1 automatic message" if len(found) == 1 else f"{len(found):,} automatic messages"
+    audit.record(account_id, "message.imported", count, by=by, after=told)
 
 
 def _replace(account_id: str, settings: Sequence[Setting]) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from invoker import audit
+from invoker.hours import history
 from invoker.hours.reading import (
     MAX_NAME,
     MOST_EVENTS,
@@ -72,6 +74,7 @@ def create(account_id: str, *, name: str, time_zone: str, by: str) -> OfficeHour
                 is_default=not own.filter(is_default=True).exists(),
                 workdays=all_week(time_zone),
             )
+            history.record("hours.created", profile, by=by, before={})
     except IntegrityError as error:
         raise _taken(name) from error
     _log("office hours created", profile, by)
@@ -112,6 +115,7 @@ def edit(
                     f'"{taken.skill_id}" has the hours of "{taken.hours.name}", take it out there '
                     "first",
                 )  # fmt: skip
+            before = history.facts(profile)
             if is_default:
                 same = OfficeHours.objects.filter(account_id=profile.account_id, is_default=True)
                 same.exclude(pk=profile.pk).update(is_default=False)
@@ -128,6 +132,7 @@ def edit(
                 ],
                 ignore_conflicts=True,
             )
+            history.record("hours.edited", profile, by=by, before=before)
     except IntegrityError as error:
         raise _taken(name) from error
     _log("office hours edited", profile, by)
@@ -143,8 +148,11 @@ def set_week(
     """
     events = [weekly_event(day, start, end, profile.time_zone) for day, start, end in windows]
     read_workdays(events, "week")
-    profile.workdays = events
-    profile.save(update_fields=["workdays", "changed_at"])
+    with transaction.atomic():
+        before = history.facts(profile)
+        profile.workdays = events
+        profile.save(update_fields=["workdays", "changed_at"])
+        history.record("hours.week-changed", profile, by=by, before=before)
     _log("week of office hours changed", profile, by)
 
 
@@ -168,14 +176,20 @@ def add_occasion(
         raise HoursError("ends-before-it-starts", "end", "must be later than the start")
     event = occasion_event(name, start, end, profile.time_zone, working=working)
     read_occasions([event], "occasions")
-    profile.occasions = sorted([*profile.occasions, event], key=_start)
-    profile.save(update_fields=["occasions", "changed_at"])
+    with transaction.atomic():
+        before = history.facts(profile)
+        profile.occasions = sorted([*profile.occasions, event], key=_start)
+        profile.save(update_fields=["occasions", "changed_at"])
+        history.record("hours.occasion-added", profile, by=by, before=before)
     _log("occasion added", profile, by)
 
 
 def delete_occasion(profile: OfficeHours, event: dict[str, Any], *, by: str) -> None:
-    profile.occasions = [each for each in profile.occasions if each != event]
-    profile.save(update_fields=["occasions", "changed_at"])
+    with transaction.atomic():
+        before = history.facts(profile)
+        profile.occasions = [each for each in profile.occasions if each != event]
+        profile.save(update_fields=["occasions", "changed_at"])
+        history.record("hours.occasion-deleted", profile, by=by, before=before)
     _log("occasion deleted", profile, by)
 
 
@@ -189,22 +203,32 @@ def switch_off(profile: OfficeHours, until: dt.datetime, *, by: str) -> None:
     check_year(until, "until")
     if until <= now:
         raise HoursError("in-the-past", "until", "must lie ahead")
-    profile.off_since, profile.off_until = now, until
-    profile.save(update_fields=["off_since", "off_until", "changed_at"])
+    with transaction.atomic():
+        before = history.facts(profile)
+        profile.off_since, profile.off_until = now, until
+        profile.save(update_fields=["off_since", "off_until", "changed_at"])
+        history.record("hours.switched-off", profile, by=by, before=before)
     _log("switched off", profile, by)
 
 
 def switch_on(profile: OfficeHours, *, by: str) -> None:
     """Let the week decide again."""
-    profile.off_since = profile.off_until = None
-    profile.save(update_fields=["off_since", "off_until", "changed_at"])
+    with transaction.atomic():
+        before = history.facts(profile)
+        profile.off_since = profile.off_until = None
+        profile.save(update_fields=["off_since", "off_until", "changed_at"])
+        history.record("hours.switched-on", profile, by=by, before=before)
     _log("switched on", profile, by)
 
 
 def delete(profile: OfficeHours, *, by: str) -> None:
     """Remove a profile; its skills have the account's default hours from now on."""
-    _log("office hours deleted", profile, by)
-    profile.delete()
+    with transaction.atomic():
+        audit.record(
+            profile.account_id, "hours.deleted", profile.name, by=by, before=history.facts(profile)
+        )
+        _log("office hours deleted", profile, by)
+        profile.delete()
 
 
 # In and out ---------------------------------------------------------------------------------------
@@ -260,6 +284,10 @@ def from_vendor(
                 same.exclude(pk=default.pk).update(is_default=False)
             for profile, _ in wanted:
                 profile.save()
+            told = {profile.name: sentence for profile, sentence in wanted if sentence}
+            if told:
+                words = "working hours" if kind == "workdays" else "special occasions"
+                audit.record(account_id, "hours.imported", words, by=by, after=told)
         logger.info("office hours imported", extra={"account_id": account_id, "by": by})
     return [sentence for _, sentence in wanted if sentence]
 

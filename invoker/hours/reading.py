@@ -16,6 +16,9 @@ YEARS: Final = (1970, 2999)
 """Clear of the ends of what a calendar can count, whatever the time zone."""
 MOST_EVENTS: Final = 200
 WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+WEEKDAY_NAMES: Final = (
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+)  # fmt: skip
 _SHOWN: Final = 80
 
 

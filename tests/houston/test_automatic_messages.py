@@ -60,7 +60,7 @@ def test_everybody_of_the_account_reads(request, account, who):
 
 
 def test_developer_reads_texts_and_changes_nothing(developer_client, account):
-    changes.add_skill(account.pk, WELCOME, skill_id="sales", language="de", text="Hallo")
+    changes.add_skill(account.pk, WELCOME, skill_id="sales", language="de", text="Hallo", by="ada")
     message, skill = own(account), own(account, skill_id="sales")
     before = exchange.write(account.pk, unified=True)
 
@@ -90,7 +90,7 @@ def test_developer_reads_texts_and_changes_nothing(developer_client, account):
 
 
 def test_rows_of_another_account_are_not_there(outsider_client, account):
-    changes.add_skill(account.pk, WELCOME, skill_id="sales", language="de", text="Hallo")
+    changes.add_skill(account.pk, WELCOME, skill_id="sales", language="de", text="Hallo", by="ada")
     skill = own(account, skill_id="sales")
     before = exchange.write(account.pk, unified=True)
     names = [
@@ -141,7 +141,7 @@ def test_list_shows_every_message_by_event(admin_client, account):
     ],
 )
 def test_list_is_filtered(admin_client, account, query, count):
-    changes.add_skill(account.pk, WELCOME, skill_id="sales", language="de", text="Hallo")
+    changes.add_skill(account.pk, WELCOME, skill_id="sales", language="de", text="Hallo", by="ada")
 
     whole = text(admin_client.get(url("automatic-messages", account) + query))
     rows = text(
@@ -161,7 +161,9 @@ def test_list_asks_the_database_as_often_whatever_there_is(
     developer_client, account, django_assert_num_queries, count
 ):
     for number in range(count):
-        changes.add_skill(account.pk, WELCOME, skill_id=str(number), language="de", text="Hallo")
+        changes.add_skill(
+            account.pk, WELCOME, skill_id=str(number), language="de", text="Hallo", by="ada"
+        )
 
     # Session, user, membership, messages, texts, set-up, accounts to switch to.
     with django_assert_num_queries(7):
@@ -173,8 +175,10 @@ def test_page_asks_the_database_as_often_whatever_there_is(
     admin_client, account, django_assert_num_queries, count
 ):
     for number in range(count):
-        changes.add_skill(account.pk, WELCOME, skill_id=str(number), language="de", text="Hallo")
-        changes.add_text(own(account), ("de", "fr", "nl")[number], "Hallo")
+        changes.add_skill(
+            account.pk, WELCOME, skill_id=str(number), language="de", text="Hallo", by="ada"
+        )
+        changes.add_text(own(account), ("de", "fr", "nl")[number], "Hallo", by="ada")
 
     # Session, user, membership, messages, texts, set-up, accounts to switch to.
     with django_assert_num_queries(7):
@@ -234,7 +238,7 @@ def test_switch_comes_back_turned_with_a_toast(admin_client, account):
 
 def test_texts_are_saved_with_another_default(admin_client, account):
     message = own(account)
-    changes.add_text(message, "de-DE", "Hallo")
+    changes.add_text(message, "de-DE", "Hallo", by="ada")
 
     answer = admin_client.post(
         url("automatic-message-save", account, message.pk),
@@ -269,7 +273,7 @@ def test_texts_are_refused_with_the_reason_and_kept_in_the_form(
 
 
 def test_text_is_shown_as_text(admin_client, account):
-    changes.save_texts(own(account), {"en-US": ALIEN}, default="en-US")
+    changes.save_texts(own(account), {"en-US": ALIEN}, default="en-US", by="ada")
 
     pages = [
         admin_client.get(url("automatic-message", account, WELCOME)).content.decode(),
@@ -351,7 +355,7 @@ def test_language_is_refused_with_the_reason(admin_client, account, values, told
 
 def test_default_language_cannot_be_deleted(admin_client, account):
     message = own(account)
-    changes.add_text(message, "de", "Hallo")
+    changes.add_text(message, "de", "Hallo", by="ada")
 
     answer = admin_client.post(
         url("automatic-text-delete", account, message.pk) + "?language=en-US", follow=True
@@ -375,9 +379,9 @@ def test_message_has_only_so_many_languages(admin_client, account, monkeypatch):
 
 def test_reset_brings_back_the_shipped_text_after_a_question(admin_client, account):
     message = own(account)
-    changes.add_text(message, "de", "Hallo")
-    changes.save_texts(message, {"en-US": "Hi"}, default="de")
-    changes.switch(message, enabled=False)
+    changes.add_text(message, "de", "Hallo", by="ada")
+    changes.save_texts(message, {"en-US": "Hi"}, default="de", by="ada")
+    changes.switch(message, enabled=False, by="ada")
 
     question = text(admin_client.get(url("automatic-message-reset", account, WELCOME)))
     admin_client.post(url("automatic-message-reset", account, WELCOME))
@@ -434,7 +438,7 @@ def test_skill_without_a_text_has_a_switch_of_its_own(admin_client, account):
     ],
 )
 def test_skill_is_refused_with_the_reason(admin_client, account, values, told):
-    changes.add_skill(account.pk, WELCOME, skill_id="sales", language="de", text="Hallo")
+    changes.add_skill(account.pk, WELCOME, skill_id="sales", language="de", text="Hallo", by="ada")
 
     answer = admin_client.post(url("automatic-message-skill", account, WELCOME), values)
 
@@ -462,10 +466,12 @@ def test_account_s_own_message_cannot_be_deleted(admin_client, account):
 
 
 def test_idle_time_of_a_skill_survives_its_message(admin_client, account):
-    changes.save_timer(account.pk, "AGENT_NON_RESPONSIVE", skill_id="sales", timer_s=60, repeats=1)
+    changes.save_timer(
+        account.pk, "AGENT_NON_RESPONSIVE", skill_id="sales", timer_s=60, repeats=1, by="ada"
+    )
     hidden = text(admin_client.get(url("automatic-message", account, "AGENT_NON_RESPONSIVE")))
     changes.add_skill(
-        account.pk, "AGENT_NON_RESPONSIVE", skill_id="sales", language="de", text="Moment"
+        account.pk, "AGENT_NON_RESPONSIVE", skill_id="sales", language="de", text="Moment", by="ada"
     )
     skill = own(account, "AGENT_NON_RESPONSIVE", "sales")
 

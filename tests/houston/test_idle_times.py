@@ -108,8 +108,10 @@ def test_skill_gets_its_own_idle_time_and_gives_it_back(admin_client, account):
 
 
 def test_message_of_a_skill_survives_its_idle_time(admin_client, account):
-    changes.add_skill(account.pk, AGENT, skill_id="sales", language="en-US", text="Moment")
-    changes.save_timer(account.pk, AGENT, skill_id="sales", timer_s=60, repeats=None)
+    changes.add_skill(
+        account.pk, AGENT, skill_id="sales", language="en-US", text="Moment", by="ada"
+    )
+    changes.save_timer(account.pk, AGENT, skill_id="sales", timer_s=60, repeats=None, by="ada")
     row = AutomaticMessage.objects.get(skill_id="sales")
 
     admin_client.post(url("idle-time-delete", account, row.pk))
@@ -151,7 +153,7 @@ def test_message_has_only_so_many_skills_with_a_time(admin_client, account, monk
 
 
 def test_developer_reads_idle_times_and_changes_nothing(developer_client, account):
-    changes.save_timer(account.pk, AGENT, skill_id="sales", timer_s=60, repeats=1)
+    changes.save_timer(account.pk, AGENT, skill_id="sales", timer_s=60, repeats=1, by="ada")
     row = AutomaticMessage.objects.get(skill_id="sales")
 
     page = text(developer_client.get(url("idle-times", account)))
@@ -173,7 +175,7 @@ def test_developer_reads_idle_times_and_changes_nothing(developer_client, accoun
 
 
 def test_idle_time_of_another_account_is_not_there(outsider_client, account):
-    changes.save_timer(account.pk, AGENT, skill_id="sales", timer_s=60, repeats=1)
+    changes.save_timer(account.pk, AGENT, skill_id="sales", timer_s=60, repeats=1, by="ada")
     row = AutomaticMessage.objects.get(skill_id="sales")
 
     answer = outsider_client.post(reverse("idle-time-delete", args=["other1", row.pk]))

@@ -55,14 +55,14 @@ def no_sandbox(tmp_path: Path) -> Iterator[None]:
 
 
 def test_several_accounts_are_made_where_all_layers_hold(account):
-    services.create_account("second1", name="Second")
+    services.create_account("second1", name="Second", by="ada")
 
     assert Account.objects.count() == 2
 
 
 def test_first_account_is_made_whatever_is_missing(db):
     with lacking("no_new_privs", "rlimits"):
-        services.create_account("first1", name="First")
+        services.create_account("first1", name="First", by="ada")
 
     assert Account.objects.count() == 1
 
@@ -78,7 +78,7 @@ def test_second_account_is_refused_without_what_keeps_it_apart(team_client, acco
     with lacking(name):
         response = team_client.post("/accounts/new/", {"account_id": "second1", "name": "Second"})
         with pytest.raises(account_errors.NotApartError) as refused:
-            services.create_account("second1", name="Second")
+            services.create_account("second1", name="Second", by="ada")
 
     assert response.status_code == 422
     said = "Cannot create the account &quot;second1&quot;: the sandbox holds several accounts apart"
@@ -90,21 +90,21 @@ def test_second_account_is_refused_without_what_keeps_it_apart(team_client, acco
 
 def test_second_account_is_made_without_what_only_stands_behind_the_engine(account):
     with lacking("landlock", "seccomp"):
-        services.create_account("second1", name="Second")
+        services.create_account("second1", name="Second", by="ada")
 
     assert Account.objects.count() == 2
 
 
 def test_second_account_is_refused_when_nothing_is_known(account, tmp_path):
     with no_sandbox(tmp_path), pytest.raises(account_errors.NotApartError, match="does not answer"):
-        services.create_account("second1", name="Second")
+        services.create_account("second1", name="Second", by="ada")
 
     assert Account.objects.count() == 1
 
 
 def test_id_that_is_taken_is_said_to_be_taken_whatever_is_missing(account):
     with lacking("rlimits"), pytest.raises(account_errors.AccountTakenError):
-        services.create_account(account.pk, name="Again")
+        services.create_account(account.pk, name="Again", by="ada")
 
 
 # What readyz says ---------------------------------------------------------------------------------

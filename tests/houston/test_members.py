@@ -109,7 +109,7 @@ def test_two_admins_who_remove_each_other_at_once_leave_one(account):
     def remove(user):
         start.wait()
         try:
-            services.remove_member(account, user)
+            services.remove_member(account, user, by="ada")
         except account_errors.LastAdminError as error:
             refused.append(error)
         finally:
@@ -148,7 +148,7 @@ def test_removed_member_finds_nothing_any_more(admin_client, developer_client, d
 
 
 def test_removal_leaves_other_accounts_alone(admin_client, account, outsider):
-    services.add_member(account, username="otto", roles={"developer"})
+    services.add_member(account, username="otto", roles={"developer"}, by="ada")
 
     admin_client.post(url("member-remove", account, outsider.pk))
 

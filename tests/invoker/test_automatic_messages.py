@@ -347,7 +347,7 @@ def test_timer_is_told_in_its_largest_whole_unit(seconds, words):
 def test_idle_time_out_of_bounds_is_refused(db, timer_s, repeats, field):
     with pytest.raises(InvalidError) as caught:
         changes.save_timer(
-            factories.ACCOUNT_ID, IDLE, skill_id="", timer_s=timer_s, repeats=repeats
+            factories.ACCOUNT_ID, IDLE, skill_id="", timer_s=timer_s, repeats=repeats, by="ada"
         )
 
     assert caught.value.field == field
@@ -356,7 +356,9 @@ def test_idle_time_out_of_bounds_is_refused(db, timer_s, repeats, field):
 
 def test_event_that_is_not_idle_has_no_timer(db):
     with pytest.raises(InvalidError, match="it is no idle event"):
-        changes.save_timer(factories.ACCOUNT_ID, WELCOME, skill_id="", timer_s=60, repeats=1)
+        changes.save_timer(
+            factories.ACCOUNT_ID, WELCOME, skill_id="", timer_s=60, repeats=1, by="ada"
+        )
 
 
 # Import and export --------------------------------------------------------------------------------
@@ -374,7 +376,7 @@ def item(subtype=WELCOME, **values):
 
 
 def imported(*items):
-    return exchange.carry_out(factories.ACCOUNT_ID, exchange.read(json.dumps(items)))
+    return exchange.carry_out(factories.ACCOUNT_ID, exchange.read(json.dumps(items)), by="ada")
 
 
 @pytest.mark.parametrize("unified", [True, False])
@@ -387,7 +389,7 @@ def test_export_is_imported_without_any_change(account, unified):
     settings = exchange.read(document)
 
     assert exchange.compare(account.pk, settings) == []
-    assert exchange.carry_out(account.pk, settings) == []
+    assert exchange.carry_out(account.pk, settings, by="ada") == []
     assert json.dumps(exchange.write(account.pk, unified=unified)) == document
 
 
@@ -396,7 +398,7 @@ def test_export_of_one_account_sets_up_another(account, unified):
     message("sales", en_US="Hello", de_DE="Hallo")
     document = json.dumps(exchange.write(account.pk, unified=unified))
 
-    exchange.carry_out("fresh1", exchange.read(document))
+    exchange.carry_out("fresh1", exchange.read(document), by="ada")
 
     assert json.dumps(exchange.write("fresh1", unified=unified)) == document
 
@@ -527,7 +529,7 @@ def test_document_is_refused_whole_with_the_place_and_the_way_out(account, docum
     before = exchange.write(account.pk, unified=True)
 
     with pytest.raises(DocumentError, match=f"(?i){told}") as caught:
-        exchange.carry_out(account.pk, exchange.read(document))
+        exchange.carry_out(account.pk, exchange.read(document), by="ada")
 
     assert len(str(caught.value)) < 400
     assert exchange.write(account.pk, unified=True) == before

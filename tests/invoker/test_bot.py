@@ -426,7 +426,7 @@ def test_connection_that_is_switched_off_is_left_in_peace(
     drain()
     assert len(callback_server.requests) == 1
 
-    connecting.switch_connection(connection, active=False)
+    connecting.switch_connection(connection, active=False, by="ada")
     Command.objects.update(due_at=timezone.now())
     Conversation.objects.update(due_at=timezone.now())
     drain()
@@ -439,7 +439,7 @@ def test_connection_that_is_switched_off_is_left_in_peace(
     }
     assert Event.objects.count() == 1
 
-    connecting.switch_connection(connection, active=True)
+    connecting.switch_connection(connection, active=True, by="ada")
 
     assert Conversation.objects.get().due_at is not None
 

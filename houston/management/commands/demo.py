@@ -78,7 +78,7 @@ def _prepare(callback_url: str | None) -> Demo:
     known = _known_password()
     with transaction.atomic():
         account = Account.objects.filter(pk=ACCOUNT_ID).first()
-        account = account or services.create_account(ACCOUNT_ID, name=ACCOUNT_NAME)
+        account = account or services.create_account(ACCOUNT_ID, name=ACCOUNT_NAME, by=TEAM)
         member, team = _user(MEMBER, known), _user(TEAM, known, is_staff=True)
         Membership.objects.bulk_create(
             [Membership(account=account, user=member, role=role) for role in Role],
@@ -141,6 +141,7 @@ def _connection(
         connecting.edit_connection(
             connection,
             name=connection.name,
+            by=TEAM,
             callback_url=callback_url,
             message_delivery=connection.message_delivery,
             client_id=connection.client_id,
@@ -169,7 +170,7 @@ def _api_client(account: Account) -> tuple[ApiClient, str]:
     client = ApiClient.objects.filter(account=account, name=API_CLIENT).first()
     if client and kept and client.has_secret(kept):
         return client, kept
-    client, secret = services.issue_api_client(account, name=API_CLIENT)
+    client, secret = services.issue_api_client(account, name=API_CLIENT, by=TEAM)
     return client, _keep(path, secret)
 
 
