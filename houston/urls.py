@@ -8,6 +8,7 @@ from functions.urls import console_urls
 from houston import health
 from houston.views import (
     accounts,
+    audit_log,
     automatic_messages,
     bot_settings,
     connections,
@@ -17,6 +18,7 @@ from houston.views import (
     members,
     secrets,
     setting_up,
+    settings_overview,
     signing_in,
     way_in,
 )
@@ -99,7 +101,7 @@ hours_urls: list[URLPattern | URLResolver] = [
 
 # a/<account_id>/settings/
 settings_urls: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(pattern_name="connections"), name="settings"),
+    path("", settings_overview.settings_overview, name="settings"),
     path("connections/", connections.connection_list, name="connections"),
     path("connections/new/", connections.connection_new, name="connection-new"),
     path("connections/<uuid:connection_id>/", connections.connection, name="connection"),
@@ -142,6 +144,9 @@ settings_urls: list[URLPattern | URLResolver] = [
     ),
     path("idle-times/<str:subtype>/", idle_times.idle_time_save, name="idle-time-save"),
     path("controller-bot/", bot_settings.controller_bot, name="controller-bot"),
+    path("audit-log/", audit_log.audit_log, name="audit-log"),
+    path("audit-log/export/", audit_log.audit_export, name="audit-export"),
+    path("audit-log/<uuid:entry_id>/", audit_log.audit_entry, name="audit-entry"),
 ]
 
 # a/<account_id>/

@@ -18,6 +18,7 @@ from houston.models import Account, ApiClient, Membership, Role, User
 from invoker import events
 from invoker.models import (
     AllowedDomain,
+    AuditEntry,
     AutomaticMessage,
     AutomaticText,
     Command,
@@ -141,6 +142,20 @@ class AllowedDomainFactory(DjangoModelFactory):
     account_id = ACCOUNT_ID
     domain = factory.Sequence(lambda n: f"host{n}.example.com")
     created_by = "kim"
+
+
+class AuditEntryFactory(DjangoModelFactory):
+    """A secret was added."""
+
+    class Meta:
+        model = AuditEntry
+
+    account_id = ACCOUNT_ID
+    by = "kim"
+    address = "192.0.2.1"
+    action = "secret.added"
+    subject_kind = factory.LazyAttribute(lambda entry: entry.action.partition(".")[0])
+    subject = factory.Sequence(lambda n: f"secret-{n}")
 
 
 class ConversationFactory(DjangoModelFactory):

@@ -2,15 +2,40 @@
 
 import datetime as dt
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from django import template
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 register = template.Library()
+
+SETTINGS = (
+    ("settings", "Overview"),
+    ("connections", "Connections"),
+    ("domains", "Allow-list"),
+    ("secrets", "Secrets"),
+    ("automatic-messages", "Automatic messages"),
+    ("hours", "Office hours"),
+    ("idle-times", "Idle times"),
+    ("controller-bot", "Controller bot"),
+    ("members", "Members"),
+    ("audit-log", "Audit log"),
+)
+"""The pages of an account's settings, in order: the name of each address, and what people read."""
+FOR_ADMINS = frozenset({"members"})
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsPage:
+    name: str
+    label: str
+    url: str
+
 
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 SECOND_MS = 1000
@@ -47,6 +72,17 @@ def badge(state: str, label: str = "") -> SafeString:
 def current(context: template.Context, url: str) -> str:
     """`aria-current` for a link to `url`, when the page shown is that one or lies below it."""
     return "page" if context["request"].path.startswith(url) else "false"
+
+
+@register.simple_tag(takes_context=True)
+def settings_pages(context: template.Context) -> list[SettingsPage]:
+    """The pages of settings that the person who asks may open."""
+    administrates = context["is_team"] or "admin" in context["roles"]
+    return [
+        SettingsPage(name, label, reverse(name, args=[context["account"].pk]))
+        for name, label in SETTINGS
+        if administrates or name not in FOR_ADMINS
+    ]
 
 
 @register.simple_tag

@@ -214,12 +214,6 @@ def test_connection_is_switched_off_and_on(admin_client, connection):
     assert (off, on) == (False, True)
 
 
-def test_settings_lead_to_the_connections(developer_client, account):
-    response = developer_client.get(reverse("settings", args=[account.pk]))
-
-    assert response["Location"] == reverse("connections", args=[account.pk])
-
-
 # Chatwoot -----------------------------------------------------------------------------------------
 
 CHATWOOT = {

@@ -14,6 +14,7 @@ VALUES = {
     "connection_id": uuid.UUID(int=7),
     "event_id": uuid.UUID(int=8),
     "deployment_id": uuid.UUID(int=9),
+    "entry_id": uuid.UUID(int=11),
     "function_id": uuid.UUID(int=10),
     "user_id": 1,
     "domain_id": 1,
@@ -54,6 +55,7 @@ def test_every_address_of_an_account_is_404_to_members_of_another(outsider_clien
     function = factories.deployed(name="greet")
     factories.ConnectionFactory(pk=VALUES["connection_id"])
     factories.EventFactory(pk=VALUES["event_id"])
+    factories.AuditEntryFactory(pk=VALUES["entry_id"])
     assert function.account_id == account.pk
     addresses = account_addresses(account.pk)
     assert len(addresses) > 20

@@ -1,0 +1,330 @@
+"""Whoever changes something in an account leaves exactly one entry in the audit log.
+
+The addresses come from the URL conf: a new one that takes POST has to be told here what it does,
+or why it leaves no entry.
+"""
+
+import json
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from houston.models import Role
+from invoker.automatic_messages import changes
+from invoker.hours import changes as hours
+from invoker.models import AuditEntry, AutomaticMessage, ControllerBot, OfficeHours
+from tests import factories
+from tests.houston.test_isolation import VALUES, names
+
+WELCOME = "CONSUMER_OPEN_NEW_CONVERSATION"
+IDLE = "AGENT_NON_RESPONSIVE"
+CONNECTION = uuid.UUID(int=70)
+GENERIC = {"platform": "generic", "name": "Second", "callback_url": ""}
+OPEN_MONDAY = json.dumps(
+    [
+        {
+            "name": "Main",
+            "events": [
+                {
+                    "start": {"dateTime": "2024-01-01T09:00:00", "timeZone": "UTC"},
+                    "end": {"dateTime": "2024-01-01T17:00:00", "timeZone": "UTC"},
+                    "recurrence": ["RRULE:FREQ=WEEKLY;BYDAY=MO"],
+                }
+            ],
+        }
+    ]
+)
+SWITCHED_OFF = json.dumps([{"messageEventId": WELCOME, "enabled": False, "data": []}])
+
+# What is posted where: the arguments beside the account, the values, and the action it is.
+CHANGES = {
+    "connection-new": ({}, GENERIC, "connection.created"),
+    "connection": (
+        {"connection_id": CONNECTION},
+        {"name": "Renamed", "callback_url": "", "message_delivery": "at_most_once"},
+        "connection.edited",
+    ),
+    "connection-switch": (
+        {"connection_id": CONNECTION},
+        {"active": "no"},
+        "connection.switched-off",
+    ),
+    "connection-rotate-signing": (
+        {"connection_id": CONNECTION},
+        {},
+        "connection.signing-secret-rotated",
+    ),
+    "connection-rotate-callback": (
+        {"connection_id": CONNECTION},
+        {},
+        "connection.callback-secret-rotated",
+    ),
+    "member-add": ({}, {"username": "nina", "roles": ["developer"]}, "member.added"),
+    "member-roles": (
+        {"user_id": "member"},
+        {"roles": ["admin", "developer"]},
+        "member.roles-changed",
+    ),
+    "member-remove": ({"user_id": "member"}, {}, "member.removed"),
+    "domain-add": ({}, {"domain": "api.example.com"}, "domain.added"),
+    "domain-delete": ({"domain_id": "domain"}, {}, "domain.deleted"),
+    "secret-add": ({}, {"key": "new", "type": "string", "value": "x"}, "secret.added"),
+    "secret-replace": (
+        {"secret_id": "secret"},
+        {"type": "string", "value": "x"},
+        "secret.replaced",
+    ),
+    "secret-delete": ({"secret_id": "secret"}, {}, "secret.deleted"),
+    "hours-new": ({}, {"name": "Night", "time_zone": "UTC"}, "hours.created"),
+    "hours-import": (
+        {},
+        {"kind": "workdays", "document": OPEN_MONDAY, "decided": "yes"},
+        "hours.imported",
+    ),
+    "hours-profile": (
+        {"hours_id": "hours"},
+        {"name": "Day", "description": "", "time_zone": "UTC", "skills": "", "is_default": "on"},
+        "hours.edited",
+    ),
+    "hours-week": (
+        {"hours_id": "hours"},
+        {"day": ["0"], "start": ["09:00"], "end": ["17:00"]},
+        "hours.week-changed",
+    ),
+    "hours-off": ({"hours_id": "hours"}, {"until": "2999-01-01T00:00"}, "hours.switched-off"),
+    "hours-on": ({"hours_id": "closed hours"}, {}, "hours.switched-on"),
+    "hours-delete": ({"hours_id": "hours"}, {}, "hours.deleted"),
+    "occasion-add": (
+        {"hours_id": "hours"},
+        {
+            "name": "Feast",
+            "start": "2030-01-01T00:00",
+            "end": "2030-01-02T00:00",
+            "working": "no",
+        },
+        "hours.occasion-added",
+    ),
+    "occasion-delete": (
+        {"hours_id": "closed hours", "number": 0},
+        {},
+        "hours.occasion-deleted",
+    ),
+    "automatic-messages-import": (
+        {},
+        {"document": SWITCHED_OFF, "decided": "yes"},
+        "message.imported",
+    ),
+    "automatic-message-save": (
+        {"message_id": "welcome"},
+        {"text-en-US": "Hi", "text-de": "Hallo", "default": "en-US"},
+        "message.saved",
+    ),
+    "automatic-message-switch": (
+        {"message_id": "welcome"},
+        {"enabled": "no"},
+        "message.switched",
+    ),
+    "automatic-text-add": (
+        {"message_id": "welcome"},
+        {"language": "fr", "text": "Salut"},
+        "message.text-added",
+    ),
+    "automatic-text-delete": (
+        {"message_id": "welcome", "?": "language=de"},
+        {},
+        "message.text-deleted",
+    ),
+    "automatic-message-delete": ({"message_id": "skill"}, {}, "message.deleted"),
+    "automatic-message-skill": (
+        {"subtype": WELCOME},
+        {"skill": "care", "language": "en-US", "text": "Hi"},
+        "message.added",
+    ),
+    "automatic-message-reset": ({"subtype": WELCOME}, {}, "message.reset"),
+    "idle-time-skill": (
+        {},
+        {
+            "subtype": IDLE,
+            "skill": "care",
+            "happens": "on",
+            "count": "5",
+            "unit": "minutes",
+            "repeats": "1",
+        },
+        "idle-time.saved",
+    ),
+    "idle-time-delete": ({"message_id": "idle skill"}, {}, "idle-time.saved"),
+    "idle-time-save": (
+        {"subtype": IDLE},
+        {"happens": "on", "count": "5", "unit": "minutes", "repeats": "1"},
+        "idle-time.saved",
+    ),
+    "controller-bot": (
+        {},
+        {"platform_retries": "2", "function_retries": "1", "agent_nickname": "Kim"},
+        "bot.saved",
+    ),
+    "functions:new": (
+        {},
+        {
+            "event": "controllerbot_messaging_ttr",
+            "template": "",
+            "name": "other",
+            "description": "Says",
+        },
+        "function.created",
+    ),
+    "functions:save": (
+        {"name": "draft"},
+        {"version": "1", "code": "function lambda() {}", "description": "Says"},
+        "function.saved",
+    ),
+    "functions:skills": ({"name": "greet"}, {"skills": "sales"}, "function.skills-changed"),
+    "functions:deploy": ({"name": "draft"}, {"version": "1"}, "function.deployed"),
+    "functions:undeploy": ({"name": "greet"}, {}, "function.undeployed"),
+    "functions:delete": ({"name": "draft"}, {}, "function.deleted"),
+    "functions:restore": (
+        {"name": "greet", "number": 1},
+        {"version": "2"},
+        "function.restored",
+    ),
+    "functions:roll_back": (
+        {"name": "greet", "deployment_id": "retired"},
+        {},
+        "function.rolled-back",
+    ),
+    "setup-functions": ({}, {}, "account.functions-enabled"),
+    "account-new": (None, {"account_id": "new1", "name": "New"}, "account.created"),
+}
+# Those that leave another number of entries, and why.
+EXCEPTIONS = {
+    "setup-controller-bot": "sets up two things at once, the bot and its connection",
+    "automatic-message-preview": "draws a text that nobody saved",
+    "functions:test": "runs a draft and changes nothing",
+}
+
+
+def taking_post(client):
+    """The names of all addresses of an account that take POST, as their answer to PUT says."""
+    found = set()
+    for name, arguments in names(get_resolver().url_patterns):
+        if "account_id" in arguments:
+            values = {key: VALUES[key] for key in arguments - {"account_id"}}
+            address = reverse(name, kwargs={**values, "account_id": factories.ACCOUNT_ID})
+            if "POST" in client.put(address).headers.get("Allow", ""):
+                found.add(name)
+    return found
+
+
+@pytest.fixture
+def everybody(account):
+    """Somebody who may do everything here."""
+    user = factories.UserFactory(username="eve", is_staff=True)
+    for role in Role:
+        factories.MembershipFactory(user=user, account=account, role=role)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def things(account, everybody):
+    """One of each that can be changed, by the word in the table."""
+    factories.ConnectionFactory(pk=CONNECTION)
+    member = factories.UserFactory()
+    factories.MembershipFactory(user=member, account=account)
+    function = factories.deployed(
+        name="greet", event_type="controllerbot_messaging_new_conversation", version=2
+    )
+    factories.VersionFactory(function=function, number=1, description="Older")
+    retired = factories.DeploymentFactory(function_id=function.pk, active=False)
+    factories.FunctionFactory(name="draft")
+    main = hours.create(account.pk, name="Main", time_zone="UTC", by="kim")
+    closed = OfficeHours.objects.create(
+        account_id=account.pk, name="Closed", workdays=main.workdays, occasions=[],
+    )  # fmt: skip
+    far = hours.timezone.now().replace(year=2999)
+    hours.switch_off(closed, far, by="kim")
+    hours.add_occasion(
+        closed,
+        name="Feast",
+        start=far.replace(tzinfo=None),
+        end=far.replace(tzinfo=None, month=12),
+        working=False,
+        by="kim",
+    )
+    message = AutomaticMessage.objects.get(subtype=WELCOME)
+    changes.add_text(message, "de", "Hallo", by="kim")
+    skill = changes.add_skill(
+        account.pk, WELCOME, skill_id="sales", language="de", text="Hallo", by="kim"
+    )
+    changes.save_timer(account.pk, IDLE, skill_id="sales", timer_s=60, repeats=1, by="kim")
+    found = {
+        "member": member.pk,
+        "retired": retired.pk,
+        "hours": main.pk,
+        "closed hours": closed.pk,
+        "welcome": message.pk,
+        "skill": skill.pk,
+        "idle skill": AutomaticMessage.objects.get(subtype=IDLE, skill_id="sales").pk,
+        "domain": factories.AllowedDomainFactory().pk,
+        "secret": factories.SecretFactory().pk,
+    }
+    AuditEntry.objects.all().delete()
+    return found
+
+
+def test_every_address_that_takes_a_change_is_told_of_here(everybody):
+    assert taking_post(everybody) == (set(CHANGES) | set(EXCEPTIONS)) - {"account-new"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_change_leaves_one_entry(everybody, things, account, name):
+    arguments, values, action = CHANGES[name]
+    values_of = {key: things.get(value, value) for key, value in (arguments or {}).items()}
+    query = values_of.pop("?", "")
+    if arguments is not None:
+        values_of["account_id"] = account.pk
+    if name == "setup-functions":
+        ControllerBot.objects.update(functions_enabled_at=None)
+
+    response = everybody.post(
+        f"{reverse(name, kwargs=values_of)}?{query}", values, headers={"X-Request-ID": "a" * 32}
+    )
+
+    found = list(AuditEntry.objects.all())
+    assert response.status_code in {200, 302}, response.content.decode()[-3000:]
+    assert [entry.action for entry in found] == [action]
+    assert (found[0].by, found[0].address, found[0].request_id) == ("eve", "127.0.0.1", "a" * 32)
+    assert found[0].account_id == ("new1" if name == "account-new" else account.pk)
+
+
+def test_setting_up_the_bot_leaves_an_entry_for_it_and_one_for_its_connection(team_client):
+    account = factories.AccountFactory()
+
+    team_client.post(reverse("setup-controller-bot", args=[account.pk]), GENERIC)
+
+    actions = set(AuditEntry.objects.values_list("action", flat=True))
+    assert actions == {"bot.set-up", "connection.created"}
+
+
+def test_no_entry_holds_a_secret(everybody, account):
+    everybody.post(
+        reverse("secret-add", args=[account.pk]),
+        {"key": "token", "type": "string", "value": "open sesame"},
+    )
+    liveperson = {
+        "platform": "liveperson",
+        "name": "LP",
+        "client_id": "app",
+        "client_secret": "sesame-client",
+        "callback_url": "https://example.com/in?token=sesame-query",
+        "close_mode": "conversation",
+    }
+    everybody.post(reverse("connection-new", args=[account.pk]), liveperson)
+
+    entries = list(AuditEntry.objects.values())
+    assert {entry["action"] for entry in entries} == {"secret.added", "connection.created"}
+    assert "sesame" not in str(entries)
