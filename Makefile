@@ -11,7 +11,7 @@ BUILT   = static/editor/dist/editor.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive soak clean
+.PHONY: help run test lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive bench-pages soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,6 +115,9 @@ bench-runtime: compared ## how fast the sandbox is, side by side with its peers
 
 bench-derive: setup-dev ## how many notifications a second become events, and how that grows
 	@$(BIN)/python -m tests.bench.derive $(ARGS)
+
+bench-pages: setup-dev servers ## how long the server takes for each page with a million invocations
+	@$(BIN)/python -m tests.bench.pages $(ARGS)
 
 soak: setup-dev ## 200,000 invocations of well and badly behaved functions, and what is left of them
 	@$(BIN)/python -m tests.bench.soak $(ARGS)

@@ -187,7 +187,10 @@ def _handle(
                 state = digesting.stored_state(conversation)
                 commands.record(event, _asked(event, result), invocation, state)
                 Event.objects.filter(pk=event.pk).update(
-                    state=EventState.DELIVERING, reason=event.reason, detail=event.detail
+                    state=EventState.DELIVERING,
+                    reason=event.reason,
+                    detail=event.detail,
+                    function_id=invocation.function_id if invocation else None,
                 )
         if again_at:
             return again_at

@@ -26,6 +26,7 @@ def record(invocation: Invocation, result: runtime.Result) -> None:
             LogLine(
                 account_id=invocation.account_id,
                 invocation=invocation,
+                function_id=invocation.function_id,
                 number=number,
                 level=entry.level,
                 message=storable(entry.message),

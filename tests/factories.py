@@ -274,6 +274,7 @@ class LogLineFactory(DjangoModelFactory):
 
     invocation = factory.SubFactory(InvocationFactory)
     account_id = factory.SelfAttribute("invocation.account_id")
+    function_id = factory.SelfAttribute("invocation.function_id")
     number = factory.Sequence(lambda n: n + 1)
     level = "Info"
     message = "hello"

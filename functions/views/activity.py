@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -18,12 +18,14 @@ from django.views.decorators.http import require_GET
 from functions.access import ConsoleRequest
 from functions.forms import IN_PROGRESS, ActivityFilterForm
 from functions.models import Function
-from functions.views import drawing, paging
+from functions.views import drawing, finding, paging, windows
 from functions.views.drawing import Drawn
+from functions.views.windows import Window
 from invoker import events
 from invoker.models import (
     Command,
     Connection,
+    Conversation,
     Event,
     EventState,
     Invocation,
@@ -74,9 +76,11 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
     """The list; asked again by itself, it answers only when something has changed."""
     form = ActivityFilterForm(request.GET)
     form.is_valid()
+    window = windows.read(request.GET, presets=("1h", "24h", "7d", "30d"))
     wishes = {name: value for name, value in form.cleaned_data.items() if value}
     before = request.GET.get("before", "")
-    page = paging.newest_first(_found(account_id, wishes), before, size=PAGE_SIZE)
+    page = paging.newest_first(_found(account_id, wishes, window), before, size=PAGE_SIZE)
+    wishes |= window.wishes
     rows = [_row(event) for event in page.rows]
     # Relative times change by the minute.
     minute = f"{timezone.now():%H%M}" if rows else ""
@@ -89,6 +93,7 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
     context = {
         "rows": rows,
         "form": form,
+        "window": window,
         "query": query,
         "filtered": bool(wishes),
         "before": before,
@@ -107,20 +112,29 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
     return render(request, template, context)
 
 
-def _found(account_id: str, wishes: dict[str, str]) -> QuerySet[Event]:
-    found = Event.objects.filter(account_id=account_id)
-    if name := wishes.get("function"):
-        ran = Invocation.objects.filter(
-            event=OuterRef("pk"), account_id=account_id, deployment__function_name=name
-        )
-        found = found.filter(Exists(ran))
+def _found(account_id: str, wishes: dict[str, str], window: Window) -> QuerySet[Event]:
+    """The events of the account that somebody asks for.
+
+    What finds few of them says so alone: beside it, the account would only lead a database astray.
+    """
+    function_ids = finding.function_ids(account_id, wishes.get("function", ""))
     if conv_id := wishes.get("conversation"):
-        found = found.filter(conversation__conv_id=conv_id)
+        conversations = Conversation.objects.filter(account_id=account_id, conv_id=conv_id)
+        found = Event.objects.filter(
+            conversation__in=list(conversations.values_list("pk", flat=True))
+        )
+        if function_ids is not None:
+            found = found.filter(function_id__in=function_ids)
+    elif function_ids is not None:
+        found = Event.objects.filter(function_id__in=function_ids)
+    else:
+        found = Event.objects.filter(account_id=account_id)
     if verdict := wishes.get("verdict"):
-        if verdict == IN_PROGRESS:
-            found = found.exclude(state=EventState.DONE)
-        else:
-            found = found.filter(state=EventState.DONE, verdict=verdict)
+        found = found.filter(verdict=Verdict.NONE if verdict == IN_PROGRESS else verdict)
+    if window.since:
+        found = found.filter(created_at__gte=window.since)
+    if window.until:
+        found = found.filter(created_at__lt=window.until)
     runs = Invocation.objects.select_related("deployment").defer(
         "deployment__code", "deployment__environment", "result"
     )

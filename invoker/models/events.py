@@ -77,8 +77,8 @@ class Event(models.Model):
     """One thing that happened in a conversation, waiting to be handled in its turn.
 
     `reason` and `detail` say in a stable word and a sentence why no function ran, or why the event
-    ended as it did. `caused_by` is the bot's own command that led to it, `chain` how many times in
-    a row one of them led to the next.
+    ended as it did. `function_id` is the function that ran for it. `caused_by` is the bot's own
+    command that led to it, `chain` how many times in a row one of them led to the next.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -100,6 +100,7 @@ class Event(models.Model):
     )
     reason = models.CharField(max_length=40, blank=True)
     detail = models.TextField(blank=True)
+    function_id = models.UUIDField(null=True)
     caused_by = models.ForeignKey(
         "Command", on_delete=models.SET_NULL, related_name="caused", null=True
     )
@@ -118,6 +119,14 @@ class Event(models.Model):
                 name="event_open",
             ),
             models.Index(fields=["account_id", "-created_at", "-id"], name="event_of_account"),
+            models.Index(
+                fields=["account_id", "verdict", "-created_at", "-id"], name="event_by_verdict"
+            ),
+            models.Index(
+                fields=["function_id", "-created_at", "-id"],
+                condition=Q(function_id__isnull=False),
+                name="event_of_function",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -172,6 +181,7 @@ class LogLine(models.Model):
 
     account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
     invocation = models.ForeignKey(Invocation, on_delete=models.CASCADE, related_name="log_lines")
+    function_id = models.UUIDField()
     number = models.PositiveIntegerField()
     level = models.CharField(max_length=10)
     message = models.TextField()
@@ -181,6 +191,14 @@ class LogLine(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["invocation", "number"], name="log_line_once")
+        ]
+        indexes = [
+            # What lines are filtered by stands behind their order, so that those which do not
+            # match are passed over without being read.
+            models.Index(
+                fields=["account_id", "-logged_at", "-id", "level", "function_id"],
+                name="log_line_of_account",
+            )
         ]
 
     def __str__(self) -> str:

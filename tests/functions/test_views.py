@@ -797,6 +797,8 @@ def handled(verdict: Verdict = Verdict.DELIVERED, **fields: Any) -> Any:
     """An event that is done: its function ran and its message was sent."""
     event = factories.EventFactory(state=EventState.DONE, verdict=verdict, **fields)
     invocation = factories.InvocationFactory(event=event, deployment__function_name="greet")
+    event.function_id = invocation.function_id
+    event.save(update_fields=["function_id"])
     factories.CommandFactory(
         event=event,
         invocation=invocation,
@@ -843,6 +845,13 @@ def test_activity_shows_the_newest_first_with_what_was_said(developer_client, ac
         ({"conversation": "one"}, ["done"]),
         ({"conversation": "on"}, []),
         ({"verdict": "made up"}, ["done", "waiting"]),
+        ({"conversation": "one", "function": "greet"}, ["done"]),
+        ({"function": "greet", "verdict": "failed"}, []),
+        ({"window": "1h"}, ["done", "waiting"]),
+        ({"window": "1y"}, ["done", "waiting"]),
+        ({"since": "2001-01-01T00:00"}, ["done", "waiting"]),
+        ({"until": "2001-01-01T00:00"}, []),
+        ({"since": "2001-01-01T00:00", "until": "2001-01-02T00:00"}, []),
         ({"conversation": "a\0b"}, ["done", "waiting"]),
     ],
 )

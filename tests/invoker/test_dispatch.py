@@ -77,10 +77,12 @@ def test_notification_leads_to_the_commands_of_the_function_signed_and_in_order(
 
     assert said(callback_server.requests) == [wanted[2], wanted[1], wanted[0]]
     for received in callback_server.requests:
-        event = Webhook(connection.callback_secret).verify(received.body, received.headers)
-        assert event["data"]["conversationId"] == "c-1"
-        assert event["id"] == received.headers["webhook-id"]
-    assert Event.objects.get().verdict == Verdict.DELIVERED
+        command = Webhook(connection.callback_secret).verify(received.body, received.headers)
+        assert command["data"]["conversationId"] == "c-1"
+        assert command["id"] == received.headers["webhook-id"]
+    event = Event.objects.get()
+    assert event.verdict == Verdict.DELIVERED
+    assert event.function_id == event.invocations.get().function_id
 
 
 def test_function_receives_the_payload_of_the_event(
