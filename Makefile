@@ -20,7 +20,7 @@ run: setup ## set everything up and serve the console with a working example
 	@$(BIN)/python manage.py run
 
 test: setup-dev browser servers openssl ## install what the tests need and run all of them
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: setup-dev ## style, types, import contracts, templates, migrations
 	@$(BIN)/ruff check .

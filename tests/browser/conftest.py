@@ -26,7 +26,9 @@ def houston() -> Iterator[Houston]:
         yield product
 
 
-@pytest.fixture(scope="session")
+# Ends with its module: while it lives, this thread counts as asynchronous, in which Django's tests
+# of other files cannot use the database.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)

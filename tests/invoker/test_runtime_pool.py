@@ -368,7 +368,7 @@ def test_who_computes_for_long_gets_the_cpu_that_nobody_wants() -> None:
       callback(null, 1);
     }"""
     with own_pool(stems=0) as pool, ThreadPoolExecutor(1) as threads:
-        running = threads.submit(run, pool, program("computes", source=computes), b"1500")
+        running = threads.submit(run, pool, program("computes", source=computes), b"4000")
         eventually(lambda: pool.report().instances == 1)
         [pid] = sandboxes_of(pool.report().supervisor_pid)
 

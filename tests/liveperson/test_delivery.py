@@ -18,7 +18,7 @@ from invoker.platforms.liveperson.handover import Door
 from invoker.platforms.liveperson.ums import NoAnswerError, NotSentError
 from tests import factories
 from tests.liveperson.conftest import Start, eventually, is_connected
-from tests.liveperson.ums import Conversation, Ums
+from tests.liveperson.ums import Conversation, Ums, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,6 +35,14 @@ def conversation(ums: Ums, start: Start) -> Conversation:
     assert eventually(lambda: made.member(ums.bot))
     ums.frames.clear()
     return made
+
+
+def assign(conversation: Conversation, agent: User) -> None:
+    """An agent takes the conversation, and the bot has heard of it."""
+    heard = Connection.objects.get().notifications
+    before = heard.count()
+    conversation.assign(agent)
+    assert eventually(lambda: heard.count() > before)
 
 
 def command(conversation: Conversation, kind: str, **fields: str) -> Command:
@@ -139,7 +147,7 @@ def test_message_to_a_closed_conversation_is_refused(conversation: Conversation)
 
 
 def test_transfer_to_a_skill_takes_it_from_the_agent(ums: Ums, conversation: Conversation) -> None:
-    conversation.assign(ums.anna)
+    assign(conversation, ums.anna)
 
     said = deliver(conversation, CommandType.TRANSFER, skillId="200")
 
@@ -169,7 +177,7 @@ def test_transfer_to_an_agent_stays_in_the_skill(
 
 
 def test_transfer_to_an_agent_of_a_skill(ums: Ums, conversation: Conversation) -> None:
-    conversation.assign(ums.anna)
+    assign(conversation, ums.anna)
 
     deliver(conversation, CommandType.TRANSFER, skillId="200", agentId="502")
 
@@ -180,8 +188,7 @@ def test_transfer_to_an_agent_of_a_skill(ums: Ums, conversation: Conversation) -
 def test_transfer_goes_on_when_the_agent_leaves_at_that_moment(
     ums: Ums, conversation: Conversation
 ) -> None:
-    conversation.assign(ums.anna)
-    assert eventually(lambda: Connection.objects.get().notifications.count() >= 3)
+    assign(conversation, ums.anna)
     ums.before_answering(UPDATE, conversation.unassign)
 
     deliver(conversation, CommandType.TRANSFER, skillId="200")
