@@ -526,7 +526,9 @@ class TestInvoking:
         assert ran.outcome == InvocationState.SUCCEEDED
         assert LogLine.objects.get(invocation=ran).message == "hi"
 
-    @pytest.mark.parametrize("function_id", ["", "x", "../..", "7", "\0" * 40, str(uuid.UUID(int=9))])
+    @pytest.mark.parametrize(
+        "function_id", ["", "x", "../..", "7", "\0" * 40, str(uuid.UUID(int=9))]
+    )
     def test_unknown_function_is_404(self, function_id: str) -> None:
         answer = invoke(function_id)
 
