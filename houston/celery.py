@@ -45,5 +45,6 @@ def say_hello(**_: Any) -> None:
 app.conf.beat_schedule = {
     "sweep": {"task": "invoker.sweep", "schedule": 1.0, "options": {"expires": 5}},
     "heartbeat": {"task": "invoker.heartbeat", "schedule": 5.0, "options": {"expires": 10}},
+    "watch": {"task": "invoker.watch", "schedule": 60.0, "options": {"expires": 50}},
     "roll_up": {"task": "invoker.roll_up", "schedule": 60.0, "options": {"expires": 50}},
 }

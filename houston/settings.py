@@ -43,6 +43,19 @@ def _keep(path: Path, make: Any) -> str:
     return value
 
 
+def _networks(name: str, listed: list[str]) -> list[str]:
+    """Addresses and networks, checked."""
+    for each in listed:
+        try:
+            ipaddress.ip_network(each)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f'Cannot use {name} "{each[:60]}": list addresses or networks, such as '
+                "127.0.0.1,10.0.0.0/8"
+            ) from error
+    return listed
+
+
 def _socket_dir(data_dir: Path) -> Path:
     """A folder for Unix sockets: their paths end at 107 bytes, a data folder may lie deeper."""
     if len(str(data_dir)) <= LONGEST_SOCKET_DIR:
@@ -79,15 +92,7 @@ ENCRYPTION_KEYS = env.list("HOUSTON_ENCRYPTION_KEYS", []) or [
 _url_host = urlsplit(HOUSTON_URL).hostname or "localhost"
 ALLOWED_HOSTS = env.list("HOUSTON_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", _url_host])
 # Whose X-Forwarded-For is believed; of everybody else the address they connect from counts.
-TRUSTED_PROXIES: list[str] = env.list("HOUSTON_TRUSTED_PROXIES", [])
-for _network in TRUSTED_PROXIES:
-    try:
-        ipaddress.ip_network(_network)
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            f'Cannot use HOUSTON_TRUSTED_PROXIES "{_network[:60]}": list addresses or networks, '
-            "such as 127.0.0.1,10.0.0.0/8"
-        ) from error
+TRUSTED_PROXIES = _networks("HOUSTON_TRUSTED_PROXIES", env.list("HOUSTON_TRUSTED_PROXIES", []))
 CSRF_TRUSTED_ORIGINS = [HOUSTON_URL] if HOUSTON_URL.startswith("https://") else []
 
 # Apps and middleware ------------------------------------------------------------------------------
@@ -307,6 +312,23 @@ LIVEPERSON_CSDS = env.str(
 # Where the process that holds the agent sockets listens for workers, on a port of its own choice.
 # With workers on other hosts: an address of this host that they reach.
 AGENT_SOCKET_HOST = env.str("HOUSTON_AGENT_SOCKET_HOST", "127.0.0.1")
+
+# Alerts and e-mail --------------------------------------------------------------------------------
+
+# Alerts go to public addresses only, since anybody who develops functions may name one; a receiver
+# inside the own network is let in here.
+ALERT_NETWORKS = _networks("HOUSTON_ALERT_NETWORKS", env.list("HOUSTON_ALERT_NETWORKS", []))
+EMAIL_HOST = env.str("HOUSTON_EMAIL_HOST", "")
+EMAIL_CONFIGURED = bool(EMAIL_HOST)
+EMAIL_PORT = env.int("HOUSTON_EMAIL_PORT", 587, validate=validate.Range(1, 65535))
+EMAIL_HOST_USER = env.str("HOUSTON_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.str("HOUSTON_EMAIL_PASSWORD", "")
+_email_security = env.str(
+    "HOUSTON_EMAIL_SECURITY", "starttls", validate=validate.OneOf(["starttls", "tls", "none"])
+)
+EMAIL_USE_TLS, EMAIL_USE_SSL = _email_security == "starttls", _email_security == "tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("HOUSTON_EMAIL_FROM", f"houston@{_url_host}")
 
 # Logging ------------------------------------------------------------------------------------------
 

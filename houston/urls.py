@@ -8,6 +8,7 @@ from functions.urls import console_urls
 from houston import health
 from houston.views import (
     accounts,
+    alerts,
     audit_log,
     automatic_messages,
     bot_settings,
@@ -99,6 +100,17 @@ hours_urls: list[URLPattern | URLResolver] = [
     ),
 ]
 
+# a/<account_id>/settings/alerts/
+alert_urls: list[URLPattern | URLResolver] = [
+    path("", alerts.alert_list, name="alerts"),
+    path("new/", alerts.alert_new, name="alert-new"),
+    path("<uuid:alert_id>/", alerts.alert, name="alert"),
+    path("<uuid:alert_id>/test/", alerts.alert_test, name="alert-test"),
+    path("<uuid:alert_id>/switch/", alerts.alert_switch, name="alert-switch"),
+    path("<uuid:alert_id>/rotate-secret/", alerts.alert_rotate, name="alert-rotate"),
+    path("<uuid:alert_id>/delete/", alerts.alert_delete, name="alert-delete"),
+]
+
 # a/<account_id>/settings/
 settings_urls: list[URLPattern | URLResolver] = [
     path("", settings_overview.settings_overview, name="settings"),
@@ -144,6 +156,7 @@ settings_urls: list[URLPattern | URLResolver] = [
     ),
     path("idle-times/<str:subtype>/", idle_times.idle_time_save, name="idle-time-save"),
     path("controller-bot/", bot_settings.controller_bot, name="controller-bot"),
+    path("alerts/", include(alert_urls)),
     path("audit-log/", audit_log.audit_log, name="audit-log"),
     path("audit-log/export/", audit_log.audit_export, name="audit-export"),
     path("audit-log/<uuid:entry_id>/", audit_log.audit_entry, name="audit-entry"),

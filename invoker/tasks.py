@@ -3,7 +3,7 @@
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
-from invoker import dispatch, metrics
+from invoker import alerts, dispatch, metrics
 from invoker.models import Heartbeat
 
 WORKER = "worker"
@@ -28,3 +28,15 @@ def heartbeat() -> None:
 @shared_task(base=DjangoTask, name="invoker.roll_up")
 def roll_up() -> None:
     metrics.roll_up()
+
+
+@shared_task(base=DjangoTask, name="invoker.watch")
+def watch() -> None:
+    alerts.watch()
+    for pk in alerts.due():
+        tell.apply_async((pk,), retry=False, expires=50)
+
+
+@shared_task(base=DjangoTask, name="invoker.tell")
+def tell(telling_pk: str) -> None:
+    alerts.tell(telling_pk)

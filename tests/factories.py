@@ -17,6 +17,9 @@ from functions.models import Function, Version
 from houston.models import Account, ApiClient, Membership, Role, User
 from invoker import events
 from invoker.models import (
+    Alert,
+    AlertChannel,
+    AlertKind,
     AllowedDomain,
     AuditEntry,
     AutomaticMessage,
@@ -156,6 +159,23 @@ class AuditEntryFactory(DjangoModelFactory):
     action = "secret.added"
     subject_kind = factory.LazyAttribute(lambda entry: entry.action.partition(".")[0])
     subject = factory.Sequence(lambda n: f"secret-{n}")
+
+
+class AlertFactory(DjangoModelFactory):
+    """Half of all runs fail, told to a webhook; watched since yesterday."""
+
+    class Meta:
+        model = Alert
+
+    account_id = ACCOUNT_ID
+    kind = AlertKind.ERRORS
+    threshold = 50
+    window_min = 15
+    min_count = 2
+    channel = AlertChannel.WEBHOOK
+    target = "https://hooks.example/in"
+    watched_since = factory.LazyFunction(lambda: timezone.now() - dt.timedelta(days=1))
+    created_by = "kim"
 
 
 class ConversationFactory(DjangoModelFactory):

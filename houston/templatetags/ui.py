@@ -24,6 +24,7 @@ SETTINGS = (
     ("idle-times", "Idle times"),
     ("controller-bot", "Controller bot"),
     ("members", "Members"),
+    ("alerts", "Alerts"),
     ("audit-log", "Audit log"),
 )
 """The pages of an account's settings, in order: the name of each address, and what people read."""

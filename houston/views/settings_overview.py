@@ -21,6 +21,8 @@ from invoker import audit, hours
 from invoker.automatic_messages import timers
 from invoker.automatic_messages.defaults import IDLE_DEFAULTS, SUBTYPES
 from invoker.models import (
+    Alert,
+    AlertState,
     AllowedDomain,
     AutomaticMessage,
     AutomaticText,
@@ -161,6 +163,17 @@ def _members(request: AccountRequest) -> State:
     return State(f"{_count(counts['people'], 'member')}, {admins}", warns=not counts["admins"])
 
 
+def _alerts(request: AccountRequest) -> State:
+    counts = Alert.objects.filter(account_id=request.account_id).aggregate(
+        all=Count("pk"), firing=Count("pk", filter=Q(enabled=True, state=AlertState.FIRING))
+    )
+    if not counts["all"]:
+        return State("No alert: nobody is told when something goes wrong")
+    firing = counts["firing"]
+    text = _count(counts["all"], "alert")
+    return State(f"{text}, {firing} firing" if firing else f"{text}, none firing", warns=firing > 0)
+
+
 def _audit(request: AccountRequest) -> State:
     newest = audit.stream(request.account_id, functions_only=not may_administrate(request), count=1)
     if not newest:
@@ -187,6 +200,7 @@ _TOLD: Final[Mapping[str, tuple[str, Callable[[AccountRequest], State]]]] = {
     "idle-times": ("After how long a silent conversation is an event", _idle_times),
     "controller-bot": ("How often it tries again, what it calls agents", _bot),
     "members": ("The people of this account and what they may do", _members),
+    "alerts": ("Who is told when functions fail, slow down or fall silent", _alerts),
     "audit-log": ("Who changed what, when and from where", _audit),
 }
 """What each page of settings is about, and how it stands."""

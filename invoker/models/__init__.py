@@ -21,6 +21,15 @@ from invoker.models.accounts import (
     SkillHours,
     make_webhook_secret,
 )
+from invoker.models.alerts import (
+    Alert,
+    AlertChannel,
+    AlertFiring,
+    AlertKind,
+    AlertState,
+    Telling,
+    TellingKind,
+)
 from invoker.models.audit import AuditEntry
 from invoker.models.conversations import (
     Conversation,
@@ -61,6 +70,11 @@ __all__ = [
     "WHOLE_ACCOUNT",
     "AgentSession",
     "AgentSessionState",
+    "Alert",
+    "AlertChannel",
+    "AlertFiring",
+    "AlertKind",
+    "AlertState",
     "AllowedDomain",
     "AuditEntry",
     "AutomaticMessage",
@@ -93,6 +107,8 @@ __all__ = [
     "Secret",
     "SecretType",
     "SkillHours",
+    "Telling",
+    "TellingKind",
     "Verdict",
     "make_webhook_secret",
     "nobody_holds",

@@ -180,6 +180,11 @@ class Notification(models.Model):
                 name="notification_pending",
             ),
             models.Index(fields=["account_id", "-id"], name="notification_of_account"),
+            models.Index(
+                fields=["account_id", "received_at"],
+                condition=Q(state="failed"),
+                name="notification_failed",
+            ),
             models.Index(fields=["receipt"], name="notification_receipt"),
         ]
 

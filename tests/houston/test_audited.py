@@ -195,6 +195,34 @@ CHANGES = {
         {},
         "function.rolled-back",
     ),
+    "alert-new": (
+        {},
+        {
+            "kind": "silence",
+            "function": "",
+            "window_min": "60",
+            "channel": "webhook",
+            "target": "https://hooks.example/in",
+            "repeat_h": "0",
+        },
+        "alert.created",
+    ),
+    "alert": (
+        {"alert_id": "alert"},
+        {
+            "function": "",
+            "threshold": "7",
+            "window_min": "15",
+            "min_count": "2",
+            "channel": "webhook",
+            "target": "https://hooks.example/in",
+            "repeat_h": "0",
+        },
+        "alert.edited",
+    ),
+    "alert-switch": ({"alert_id": "alert"}, {"enabled": "no"}, "alert.switched-off"),
+    "alert-rotate": ({"alert_id": "alert"}, {}, "alert.secret-rotated"),
+    "alert-delete": ({"alert_id": "alert"}, {}, "alert.deleted"),
     "setup-functions": ({}, {}, "account.functions-enabled"),
     "account-new": (None, {"account_id": "new1", "name": "New"}, "account.created"),
 }
@@ -202,6 +230,7 @@ CHANGES = {
 EXCEPTIONS = {
     "setup-controller-bot": "sets up two things at once, the bot and its connection",
     "automatic-message-preview": "draws a text that nobody saved",
+    "alert-test": "sends a message and changes nothing",
     "functions:test": "runs a draft and changes nothing",
 }
 
@@ -262,6 +291,7 @@ def things(account, everybody):
     )
     changes.save_timer(account.pk, IDLE, skill_id="sales", timer_s=60, repeats=1, by="kim")
     found = {
+        "alert": factories.AlertFactory().pk,
         "member": member.pk,
         "retired": retired.pk,
         "hours": main.pk,

@@ -15,6 +15,7 @@ VALUES = {
     "event_id": uuid.UUID(int=8),
     "deployment_id": uuid.UUID(int=9),
     "entry_id": uuid.UUID(int=11),
+    "alert_id": uuid.UUID(int=12),
     "function_id": uuid.UUID(int=10),
     "user_id": 1,
     "domain_id": 1,
@@ -56,6 +57,7 @@ def test_every_address_of_an_account_is_404_to_members_of_another(outsider_clien
     factories.ConnectionFactory(pk=VALUES["connection_id"])
     factories.EventFactory(pk=VALUES["event_id"])
     factories.AuditEntryFactory(pk=VALUES["entry_id"])
+    factories.AlertFactory(pk=VALUES["alert_id"])
     assert function.account_id == account.pk
     addresses = account_addresses(account.pk)
     assert len(addresses) > 20

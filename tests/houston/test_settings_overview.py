@@ -28,6 +28,7 @@ def test_overview_of_an_account_with_little(admin_client, account):
         "Idle times": "Agent 10 minutes, consumer 30 minutes, queue 5 minutes",
         "Controller bot": "Set up by kim, runs a failed function once",
         "Members": "1 member, 1 admin",
+        "Alerts": "No alert: nobody is told when something goes wrong",
         "Audit log": "No change yet",
     }
 
@@ -48,6 +49,8 @@ def test_overview_of_an_account_with_much(admin_client, account, developer):
         account.pk, "AGENT_NON_RESPONSIVE", skill_id="", timer_s=0, repeats=1, by="ada"
     )
     ControllerBot.objects.update(function_retries=2)
+    factories.AlertFactory(state="firing")
+    factories.AlertFactory()
 
     found = told(admin_client)
 
@@ -61,6 +64,7 @@ def test_overview_of_an_account_with_much(admin_client, account, developer):
         "Idle times": "Agent never, consumer 30 minutes, queue 5 minutes",
         "Controller bot": "Set up by kim, tries a failed function 2 times again",
         "Members": "2 members, 1 admin",
+        "Alerts": "2 alerts, 1 firing",
     }
 
 
@@ -87,8 +91,9 @@ def test_query_count_does_not_grow(admin_client, account, count, django_assert_n
         factories.SecretFactory()
         factories.AllowedDomainFactory()
         factories.AuditEntryFactory()
+        factories.AlertFactory()
         factories.MembershipFactory(account=account)
 
-    # Session, user, membership, ten lines, set-up, accounts to switch to.
-    with django_assert_num_queries(15):
+    # Session, user, membership, eleven lines, set-up, accounts to switch to.
+    with django_assert_num_queries(16):
         admin_client.get(reverse("settings", args=[account.pk]))
