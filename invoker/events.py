@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from msgspec import field
+
+from invoker import event_fields
+from invoker.event_fields import Field
 
 NO_EVENT = ""
 """Id of functions that no event starts: they are invoked by id or run on a schedule."""
@@ -347,6 +351,29 @@ def sample(event_type_id: str) -> dict[str, Any]:
     """
     document = msgspec.json.encode({"headers": [], "payload": _SAMPLES[event_type_id]})
     return msgspec.json.decode(document, type=dict[str, Any])
+
+
+@cache
+def fields(event_type_id: str) -> tuple[Field, ...]:
+    """Every field of `input.payload` for this event type, objects before their own fields.
+
+    Empty for `NO_EVENT`: such a function gets whatever it is invoked with.
+
+    Raises:
+        KeyError: there is no such event type.
+    """
+    kind = EVENT_TYPES[event_type_id]
+    match kind.group:
+        case Group.MESSAGING:
+            documented = event_fields.messaging(kind.subtypes)
+        case Group.SURVEY:
+            documented = event_fields.SURVEY
+        case _:
+            documented = event_fields.OTHERS[kind.id]
+    payload = sample(event_type_id)["payload"]
+    return tuple(
+        replace(one, example=event_fields.example_at(payload, one.path)) for one in documented
+    )
 
 
 def _payload(
