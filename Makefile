@@ -6,8 +6,9 @@ BIN    := .venv/bin
 PIP     = $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
 HOST    = invoker/runtime/host
 JAVASCRIPT = --line-width 100 $(HOST)/*.js $(HOST)/*.mjs $(HOST)/toolbelt static/js static/editor/*.js \
-             static/editor/*.mjs tests/toolbelt/*.mjs tests/liveperson/*.mjs functions/gallery/*/*.js
-BUILT   = static/editor/dist/editor.js invoker/runtime/host/bundles/checker.js
+             static/editor/*.mjs static/charts/*.js static/charts/*.mjs tests/toolbelt/*.mjs \
+             tests/liveperson/*.mjs functions/gallery/*/*.js
+BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -28,7 +29,7 @@ lint: setup-dev ## style, types, import contracts, templates, migrations
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/djlint --lint --quiet templates
-	@$(BIN)/deno lint --quiet $(HOST)/*.js $(HOST)/toolbelt static/js static/editor/*.js
+	@$(BIN)/deno lint --quiet $(HOST)/*.js $(HOST)/toolbelt static/js static/editor/*.js static/charts/*.js
 	@# Nobody in a function's own file calls its lambda.
 	@$(BIN)/deno lint --quiet --rules-exclude=no-unused-vars functions/gallery
 	@$(BIN)/deno fmt --check --quiet $(JAVASCRIPT)
@@ -69,6 +70,11 @@ setup-dev: .venv/.dev $(BUILT) tests/stack/node_modules/.package-lock.json tests
 static/editor/dist/editor.js: static/editor/package-lock.json static/editor/build.mjs $(wildcard static/editor/*.js static/editor/*.ts static/editor/*.css) | .venv/.node
 	@echo 'Building the editor'
 	@cd static/editor && npm ci --silent --no-audit --no-fund && node build.mjs
+	@touch $@
+
+static/charts/dist/charts.js: static/charts/package-lock.json static/charts/build.mjs static/charts/charts.js | .venv/.node
+	@echo 'Building the charts'
+	@cd static/charts && npm ci --silent --no-audit --no-fund && node build.mjs
 	@touch $@
 
 $(HOST)/bundles/checker.js: $(HOST)/package-lock.json $(HOST)/build.mjs $(wildcard $(HOST)/*.js $(HOST)/toolbelt/*.js) | .venv/.node
@@ -131,4 +137,4 @@ LOCK = --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-he
        --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
 clean: ## remove everything that was installed or built, but no data
-	@rm -rf .venv static/editor/dist static/editor/node_modules $(HOST)/built $(HOST)/bundles $(HOST)/node_modules
+	@rm -rf .venv static/editor/dist static/editor/node_modules static/charts/dist static/charts/node_modules $(HOST)/built $(HOST)/bundles $(HOST)/node_modules

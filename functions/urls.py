@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from functions.views import activity, creating, editing, listing, releasing
+from functions.views import activity, creating, editing, listing, logs, metrics, releasing
 
 app_name = "functions"
 
@@ -27,4 +27,7 @@ console_urls: list[URLPattern] = [
     ),
     path("activity/", activity.activity, name="activity"),
     path("activity/<uuid:event_id>/", activity.trace, name="trace"),
+    path("logs/", logs.log_page, name="logs"),
+    path("logs/export/", logs.log_export, name="logs-export"),
+    path("metrics/", metrics.metrics_page, name="metrics"),
 ]

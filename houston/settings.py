@@ -198,6 +198,7 @@ STATICFILES_DIRS = [
     ("js", _static / "js"),
     ("img", _static / "img"),
     ("editor", _static / "editor" / "dist"),
+    ("charts", _static / "charts" / "dist"),
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -128,9 +128,15 @@ def ms(value: float | None) -> str:
 
 
 @register.filter
+def one_line(value: Any) -> str:
+    """Any JSON value as text on one line, however long."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+@register.filter
 def pretty(value: Any) -> str:
     """Any JSON value as text: on one line when it is short, indented otherwise."""
-    line = json.dumps(value, ensure_ascii=False)
+    line = one_line(value)
     return line if len(line) <= SHORT_LINE else json.dumps(value, indent=2, ensure_ascii=False)
 
 

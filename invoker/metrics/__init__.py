@@ -7,7 +7,7 @@ invocations as with a million.
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -38,6 +38,7 @@ __all__ = [
     "of_function",
     "roll_up",
     "series",
+    "total",
 ]
 
 
@@ -142,6 +143,14 @@ def series(
         if point is not None:
             point.add(tally)
     return [Point(starts_at, tally) for starts_at, tally in tallies.items()]
+
+
+def total(points: Iterable[Point]) -> Summary:
+    """All of a series together."""
+    whole = Tally()
+    for point in points:
+        whole.add(point.tally)
+    return _summary(whole)
 
 
 def _summary(tally: Tally) -> Summary:

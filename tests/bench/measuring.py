@@ -38,13 +38,23 @@ VARIANTS: tuple[tuple[str, str, str], ...] = (
     ("Activity that failed", "functions:activity", "verdict=failed"),
     ("Activity of a function that failed", "functions:activity", "function={name}&verdict=failed"),
     ("Activity of an hour", "functions:activity", "window=1h"),
+    ("Logs of a function", "functions:logs", "function={name}&window=7d"),
+    ("Logs of 7 days, errors", "functions:logs", "level=Error&window=7d"),
+    ("Logs of 7 days, line by line", "functions:logs", "flat=on&window=7d"),
+    ("Logs with a text", "functions:logs", "q=customer&window=7d"),
+    ("Logs with a text that is nowhere", "functions:logs", "q=nowhere+at+all&window=7d"),
+    *(
+        (f"Metrics {window}", "functions:metrics", f"window={window}")
+        for window in ("1h", "6h", "24h", "7d", "30d")
+    ),
+    ("Metrics 30d of a function", "functions:metrics", "window=30d&function={name}"),
     ("Activity in progress", "functions:activity", "verdict=in-progress"),
 )
 # Not pages, or pages that only ask back.
 LEFT_OUT = frozenset({"sign-out"})
 # What grows without end: how its rows are found is printed.
 LARGE = re.compile(
-    r"\b(invoker_(?:event|invocation|command|logline|notification|conversation|auditentry))\b"
+    r"\b(invoker_(?:event|invocation|command|logline|notification|conversation|auditentry|metricbucket))\b"
 )
 
 
