@@ -265,8 +265,8 @@ def _charts(
             "stack",
             "",
             f"{_counted(total.count, 'invocation')}, {total.failed:,} failed "
-            f"({_share(total.error_share)}). The busiest {_length(step)} began {busiest.starts_at:%Y-%m-%d %H:%M} UTC with "
-            f"{busiest.tally.count:,}.",
+            f"({_share(total.error_share)}). The busiest {_length(step)} began "
+            f"{busiest.starts_at:%Y-%m-%d %H:%M} UTC with {busiest.tally.count:,}.",
             [Series(outcome.label, tone) for outcome, tone in OUTCOMES],
             moments([[each.outcomes.get(key, 0) for key, _ in OUTCOMES] for each in summaries]),
         ),
