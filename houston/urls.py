@@ -118,6 +118,11 @@ settings_urls: list[URLPattern | URLResolver] = [
     path("connections/new/", connections.connection_new, name="connection-new"),
     path("connections/<uuid:connection_id>/", connections.connection, name="connection"),
     path(
+        "connections/<uuid:connection_id>/test/",
+        connections.connection_test,
+        name="connection-test",
+    ),
+    path(
         "connections/<uuid:connection_id>/switch/",
         connections.connection_switch,
         name="connection-switch",

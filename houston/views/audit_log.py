@@ -130,7 +130,8 @@ def _summary(entry: AuditEntry) -> str:
     """The first differences in a line, as far as they are short."""
     told = []
     for one in _differences(entry):
-        text = f"{one.name}: {one.before or '–'} → {one.after or '–'}"  # noqa: RUF001
+        values = [each for each in (one.before, one.after) if each or entry.before]
+        text = f"{one.name}: {' → '.join(each or 'nothing' for each in values)}"
         told.append(text if len(text) <= SUMMARY_LENGTH and "\n" not in text else one.name)
     shown = told[:3]
     more = len(told) - len(shown)

@@ -1,13 +1,15 @@
 """Connections to messaging platforms: the list, new ones, each one's settings and secrets."""
 
+import re
 import uuid
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import Case, Exists, OuterRef, Prefetch, Subquery, When
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from houston import account_errors, account_forms, connecting
 from houston.middleware import AccountRequest
@@ -23,8 +25,9 @@ from houston.views.way_in import (
     taken_once,
     way_in,
 )
+from invoker import trying
 from invoker.conversations import Note
-from invoker.models import Event, Notification, NotificationState, Platform
+from invoker.models import Connection, Event, Notification, NotificationState, Platform
 
 LATEST = 10
 NO_EVENT: dict[str, str] = {
@@ -98,6 +101,9 @@ def connection(request: AccountRequest, account_id: str, connection_id: uuid.UUI
         else:
             messages.success(request, f"Saved {found.name}")
             return redirect("connection", account_id=account_id, connection_id=found.pk)
+    if request.headers.get("HX-Target") == "try":
+        piece = {"tried": _tried(request, found), "connection": found}
+        return private(render(request, "accounts/connection.html#try", piece))
     latest = list(
         found.notifications.defer("body")
         .select_related("conversation")
@@ -110,13 +116,45 @@ def connection(request: AccountRequest, account_id: str, connection_id: uuid.UUI
         "socket": agent_socket(found),
         "last_received_at": latest[0].received_at if latest else None,
         "latest": [(each, _outcome(each)) for each in latest],
+        "tried": _tried(request, found),
         **way_in(found, taken_once(request, found)),
     }
     return private(render(request, "accounts/connection.html", context, status=status_of(form)))
 
 
+@for_admins
+@require_POST
+def connection_test(
+    request: AccountRequest, account_id: str, connection_id: uuid.UUID
+) -> HttpResponse:
+    """Send a test notification; the page of the connection then shows it arrive."""
+    found = get_object_or_404(connections_of(request), pk=connection_id)
+    back = reverse("connection", args=[account_id, found.pk])
+    try:
+        answer = trying.send(found)
+    except trying.NoWebhookError as error:
+        messages.error(request, str(error))
+        return redirect(back)
+    if answer.notification is None:
+        messages.error(request, f"{answer.status} {answer.code}: {answer.message}")
+        return redirect(back)
+    return redirect(f"{back}?{urlencode({'test': answer.notification.pk})}#try")
+
+
+def _tried(request: AccountRequest, connection: Connection) -> Notification | None:
+    """The test notification that the address names, if it was one of this connection."""
+    key = request.GET.get("test", "")
+    if not re.fullmatch(r"[0-9]{1,18}", key):
+        return None
+    found = connection.notifications.defer("body").select_related("conversation").filter(pk=key)
+    notification = found.first()
+    return notification if notification and trying.is_test(notification) else None
+
+
 def _outcome(notification: Notification) -> str:
     """Why a notification led to no event, in a sentence. Empty where it did."""
+    if notification.state == NotificationState.DONE and trying.is_test(notification):
+        return "Test, sent by Houston itself"
     match notification.state:
         case NotificationState.PENDING:
             return "Waits for its turn in the conversation"

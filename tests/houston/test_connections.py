@@ -8,8 +8,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from houston.views.connections import NO_EVENT
+from invoker import dispatch
 from invoker.conversations import Note
-from invoker.models import AgentSession, Connection, ControllerBot
+from invoker.models import (
+    AgentSession,
+    Command,
+    Connection,
+    ControllerBot,
+    Conversation,
+    Event,
+    Notification,
+)
 from tests import factories
 
 SETTINGS = {"name": "Main", "callback_url": "", "message_delivery": "at_most_once"}
@@ -465,3 +474,87 @@ def test_connection_that_is_switched_on_again_listens_from_then_on(admin_client,
     admin_client.post(switch, {"active": "yes"})
     connection.refresh_from_db()
     assert connection.listening_since > before
+
+
+# A test notification ------------------------------------------------------------------------------
+
+
+def tried(client, connection):
+    """Send a test, let the worker have its turn, and read the page it leads to."""
+    response = client.post(address(connection, "connection-test"))
+    dispatch.drain(Conversation.objects.get(connection=connection).pk)
+    return response, client.get(response["Location"].partition("#")[0])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"platform": "generic"},
+        {"platform": "liveperson", "client_id": "app", "signing_secret": "sesame"},
+        {"platform": "chatwoot", "signing_secret": "sesame", "api_account": "7"},
+        {"platform": "chatwoot", "signing_secret": "sesame", "signs": False},
+    ],
+    ids=["generic", "liveperson", "chatwoot", "chatwoot that does not sign"],
+)
+def test_test_notification_arrives_and_leads_to_nothing(admin_client, account, fields):
+    factories.deployed(event_type="controllerbot_messaging_new_conversation")
+    tested = factories.ConnectionFactory(**fields)
+
+    _, page = tried(admin_client, tested)
+    again, _ = tried(admin_client, tested)
+
+    shown = page.content.decode()
+    stored = Notification.objects.order_by("pk")
+    assert "The test notification arrived" in shown
+    assert "poll from:body" not in shown
+    assert "Test, sent by Houston itself" in shown
+    assert [one.state for one in stored] == ["done", "done"]
+    assert again["Location"].endswith(f"?test={stored.last().pk}#try")
+    assert not Event.objects.exists()
+    assert not Command.objects.exists()
+
+
+def test_test_notification_is_awaited_on_the_page(admin_client, connection):
+    response = admin_client.post(address(connection, "connection-test"))
+    here = response["Location"].partition("#")[0]
+    waiting = admin_client.get(here).content.decode()
+    piece = admin_client.get(here, headers={"HX-Request": "true", "HX-Target": "try"})
+
+    assert "waits for a worker" in waiting
+    assert "poll from:body" in waiting
+    assert piece.content.decode().strip().startswith('<div id="try"')
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "said"),
+    [
+        (Connection, {"active": False}, "403 connection-disabled"),
+        (ControllerBot, {"functions_enabled_at": None}, "403 functions-not-enabled"),
+    ],
+)
+def test_test_notification_that_is_turned_away_says_why(
+    admin_client, connection, model, change, said
+):
+    model.objects.update(**change)
+
+    response = admin_client.post(address(connection, "connection-test"), follow=True)
+
+    assert said in response.content.decode()
+    assert not Notification.objects.exists()
+
+
+def test_test_of_a_connection_by_socket_says_where_to_look(admin_client, account):
+    tested = factories.ConnectionFactory(platform="liveperson", agent_login='{"username": "bot"}')
+
+    response = admin_client.post(address(tested, "connection-test"), follow=True)
+
+    assert "its notifications come by the agent socket" in response.content.decode()
+
+
+@pytest.mark.parametrize("key", ["x", "0", "9" * 30, "\0"])
+def test_page_shows_no_test_that_was_none(admin_client, connection, key):
+    theirs = factories.NotificationFactory(request_id="test:1", connection=connection)
+
+    for each in (key, str(theirs.pk)):
+        page = admin_client.get(address(connection), {"test": each})
+        assert "The test notification" not in page.content.decode()
