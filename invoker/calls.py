@@ -189,6 +189,7 @@ class Calls:
         self._account_id = account_id
         self._function_id = function_id
         self._by = f"function {function_name or function_id}"
+        self._reader = vault.Reader(function_id, function_name)
         self._depth = depth
 
     def answer(self, op: str, arguments: Any) -> Any:
@@ -215,7 +216,10 @@ class Calls:
             ) from error
 
     def read_secret(self, asked: _Read) -> dict[str, Any]:
-        return {"key": asked.key, "value": vault.read(self._account_id, asked.key)}
+        return {
+            "key": asked.key,
+            "value": vault.read(self._account_id, asked.key, reader=self._reader),
+        }
 
     def update_secret(self, asked: _Update) -> dict[str, Any]:
         vault.update(self._account_id, asked.key, asked.value, by=self._by)

@@ -9,20 +9,27 @@ SecretError                      has a stable `code`; the message says what to d
 
 import logging
 import re
+import threading
+import time
+import uuid
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from invoker import audit
-from invoker.models import Secret, SecretType
+from invoker.models import Secret, SecretType, SecretUse
 
 logger = logging.getLogger(__name__)
 
 # Source: `liveperson-contract.md` §4.4.
 MAX_KEY = 100
 MAX_VALUE = 16_384
+MAX_READER = 50
+NOTED_EVERY_S = 60.0
+MOST_NOTED = 10_000
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,100}")
 # What LivePerson makes for an account and keeps up itself. Source: §7.1.
 SYSTEM_PREFIXES = ("LIVEPERSON_DEFAULT_", "lp-faas-")
@@ -145,13 +152,70 @@ def parse(kind: str, text: str) -> Any:
 # What functions do --------------------------------------------------------------------------------
 
 
-def read(account_id: str, key: str) -> Any:
-    """The value that an account keeps under a key.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The function that reads."""
+
+    function_id: uuid.UUID
+    function_name: str
+
+
+def read(account_id: str, key: str, *, reader: Reader | None = None) -> Any:
+    """The value that an account keeps under a key; who reads it is noted once a minute.
 
     Raises:
         NotFoundError: it keeps none.
     """
-    return msgspec.json.decode(_found(account_id, key).value)
+    secret = _found(account_id, key)
+    if reader and _noted.is_time(secret.pk, reader.function_id):
+        _note(secret, reader)
+    return msgspec.json.decode(secret.value)
+
+
+class _Noted:
+    """What this process noted lately, so that most reads write nothing and ask for nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at: dict[tuple[int, uuid.UUID], float] = {}
+
+    def is_time(self, secret_pk: int, function_id: uuid.UUID) -> bool:
+        key, now = (secret_pk, function_id), time.monotonic()
+        with self._lock:
+            if now - self._at.get(key, -NOTED_EVERY_S) < NOTED_EVERY_S:
+                return False
+            if len(self._at) >= MOST_NOTED:
+                self._at.clear()
+            self._at[key] = now
+            return True
+
+
+_noted = _Noted()
+
+
+def _note(secret: Secret, reader: Reader) -> None:
+    """Remember the use. A fault is only logged: it must not keep a function from its secret."""
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            SecretUse.objects.bulk_create(
+                [
+                    SecretUse(
+                        secret=secret,
+                        function_id=reader.function_id,
+                        function_name=reader.function_name[:MAX_READER],
+                        last_at=now,
+                    )
+                ],
+                update_conflicts=True,
+                unique_fields=["secret", "function_id"],
+                update_fields=["function_name", "last_at"],
+            )
+    except DatabaseError as error:
+        logger.warning(
+            "cannot note the use of a secret",
+            extra={"secret_id": secret.pk, "reason": type(error).__name__},
+        )
 
 
 def update(account_id: str, key: str, value: Any, *, by: str) -> None:

@@ -1,7 +1,7 @@
 """Secrets that functions may read. Their values are shown to nobody."""
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -12,7 +12,7 @@ from houston.middleware import AccountRequest
 from houston.views.access import for_admins, may_administrate
 from houston.views.answers import confirm, private, status_of
 from invoker import vault
-from invoker.models import Secret
+from invoker.models import Secret, SecretUse
 
 
 @require_GET
@@ -71,13 +71,20 @@ def secret_delete(request: AccountRequest, account_id: str, secret_id: int) -> H
         return confirm(
             request,
             title=f"Delete {secret.key}",
-            effect=f"{secret.key}: its value is gone for good, and functions that read it fail",
+            effect=f"{secret.key}: its value is gone for good, and functions that read it fail"
+            f"{_readers(secret)}",
             button=f"Delete {secret.key}",
             back=reverse("secrets", args=[account_id]),
         )
     vault.delete(secret, by=request.user.username)
     messages.success(request, f"Deleted {secret.key}")
     return redirect("secrets", account_id=account_id)
+
+
+def _readers(secret: Secret) -> str:
+    """Those that have read it so far, to follow a sentence."""
+    names = list(secret.uses.order_by("function_name").values_list("function_name", flat=True))
+    return f". So far it was read by {', '.join(names)}" if names else ""
 
 
 def _secrets(request: AccountRequest) -> QuerySet[Secret]:
@@ -87,7 +94,9 @@ def _secrets(request: AccountRequest) -> QuerySet[Secret]:
 
 def _secret_page(request: AccountRequest, form: account_forms.SecretForm) -> HttpResponse:
     context = {
-        "secrets": _secrets(request).order_by("key"),
+        "secrets": _secrets(request)
+        .order_by("key")
+        .prefetch_related(Prefetch("uses", SecretUse.objects.order_by("-last_at"))),
         "form": form,
         "may_administrate": may_administrate(request),
     }

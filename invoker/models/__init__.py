@@ -60,6 +60,7 @@ from invoker.models.stores import (
     Heartbeat,
     Secret,
     SecretType,
+    SecretUse,
 )
 
 __all__ = [
@@ -106,6 +107,7 @@ __all__ = [
     "Platform",
     "Secret",
     "SecretType",
+    "SecretUse",
     "SkillHours",
     "Telling",
     "TellingKind",

@@ -42,6 +42,23 @@ class Secret(models.Model):
         return self.key
 
 
+class SecretUse(models.Model):
+    """That a function read a secret, and when last, give or take a minute."""
+
+    secret = models.ForeignKey(Secret, on_delete=models.CASCADE, related_name="uses")
+    function_id = models.UUIDField()
+    function_name = models.CharField(max_length=50, blank=True)
+    last_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["secret", "function_id"], name="secret_use_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.function_name} read {self.secret_id}"
+
+
 class AllowedDomain(models.Model):
     """A host that functions of one account may connect to: a name, or `*.` and a domain."""
 

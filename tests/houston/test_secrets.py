@@ -1,12 +1,17 @@
 """The page of secrets: what goes in, who may, and that nothing comes out."""
 
+import datetime as dt
 import json
+import re
+import uuid
 
 import pytest
+from django.db import DatabaseError
 from django.urls import reverse
+from django.utils import timezone
 
 from invoker import vault
-from invoker.models import Secret
+from invoker.models import Secret, SecretUse
 from tests import factories
 
 
@@ -173,3 +178,74 @@ def test_two_accounts_may_use_the_same_key(account):
 
     assert vault.read(account.pk, "token") == "ours"
     assert vault.read("other1", "token") == "theirs"
+
+
+# Who read it --------------------------------------------------------------------------------------
+
+
+def reader(name="greet"):
+    return vault.Reader(uuid.uuid4(), name)
+
+
+def test_use_is_noted_once_a_minute(account, monkeypatch, django_assert_num_queries):
+    secret = factories.SecretFactory(key="token")
+    greet = reader()
+
+    vault.read(account.pk, "token", reader=greet)
+    first = secret.uses.get()
+    with django_assert_num_queries(1):
+        vault.read(account.pk, "token", reader=greet)
+    monkeypatch.setattr(vault, "NOTED_EVERY_S", 0.0)
+    vault.read(account.pk, "token", reader=vault.Reader(greet.function_id, "renamed"))
+
+    second = secret.uses.get()
+    assert (first.function_name, second.function_name) == ("greet", "renamed")
+    assert second.last_at > first.last_at
+
+
+def test_secret_is_read_also_when_its_use_cannot_be_noted(account, monkeypatch):
+    factories.SecretFactory(key="token")
+    name = "n" * 60
+
+    def refuse(*_, **__):
+        raise DatabaseError("locked")
+
+    monkeypatch.setattr(SecretUse.objects, "bulk_create", refuse)
+
+    assert vault.read(account.pk, "token", reader=reader(name)) == "sesame"
+    assert not SecretUse.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["admin_client", "developer_client"])
+def test_page_says_which_function_read_a_secret_last(account, request, who):
+    client = request.getfixturevalue(who)
+    secret = factories.SecretFactory(key="token")
+    old, new = timezone.now() - dt.timedelta(days=2), timezone.now() - dt.timedelta(minutes=5)
+    for name, at in (("older", old), ("newest", new)):
+        secret.uses.create(function_id=uuid.uuid4(), function_name=name, last_at=at)
+    factories.SecretFactory(key="unused")
+
+    page = re.sub(r"\s+", " ", client.get(url("secrets", account)).content.decode())
+
+    assert "newest, <time" in page
+    assert "and 1 more" in page
+    assert "nobody yet" in page
+
+
+def test_question_before_deleting_names_who_read_the_secret(admin_client, account):
+    secret = factories.SecretFactory(key="token")
+    secret.uses.create(function_id=uuid.uuid4(), function_name="greet")
+
+    page = admin_client.get(url("secret-delete", account, secret.pk)).content.decode()
+
+    assert "So far it was read by greet" in page
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_query_count_does_not_grow(admin_client, account, count, django_assert_num_queries):
+    for secret in factories.SecretFactory.create_batch(count):
+        secret.uses.create(function_id=uuid.uuid4(), function_name="greet")
+
+    # Session, user, membership, secrets, uses, set-up, accounts to switch to.
+    with django_assert_num_queries(7):
+        admin_client.get(url("secrets", account))
