@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
 
-from functions import services
+from functions import payloads, services
 from functions.models import State
 from invoker import events
 from invoker.models import SKILL_ID_LENGTH, Verdict
@@ -141,10 +141,10 @@ class DraftForm(CodeForm):
     field_order = ["version", "code", "description", "environment"]
 
 
-class TestForm(CodeForm):
-    """A draft as it stands in the editor, and what to run it with."""
+class InputForm(forms.Form):
+    """The JSON text in the payload editor; the cleaned value is what it says."""
 
-    __test__ = False
+    use_required_attribute = False
 
     payload = forms.CharField(
         strip=False, error_messages={"required": "Cannot run the test: the payload is empty"}
@@ -165,6 +165,32 @@ class TestForm(CodeForm):
                 f"Cannot run the test: the payload cannot be sent, {error}"
             ) from error
         return value
+
+
+class TestForm(InputForm, CodeForm):
+    """A draft as it stands in the editor, and what to run it with."""
+
+    __test__ = False
+
+
+class PayloadForm(InputForm):
+    """What stands in the payload editor, and the name to keep it under."""
+
+    payload_name = forms.CharField(
+        label="Name",
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": payloads.MAX_NAME}),
+    )
+
+
+class PayloadNameForm(forms.Form):
+    """Another name of a saved payload."""
+
+    name = forms.CharField(
+        label="Name",
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": payloads.MAX_NAME}),
+    )
 
 
 def _reject_constant(name: str) -> None:

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from invoker import events
 from invoker.models import ACCOUNT_ID_LENGTH, SKILL_ID_LENGTH, Deployment
@@ -160,3 +161,29 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"{self.function_id} version {self.number}"
+
+
+class SavedPayload(models.Model):
+    """What somebody kept to test functions of an event with; everybody in the account has it."""
+
+    account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
+    event_type = models.CharField(max_length=EVENT_TYPE_LENGTH, blank=True)
+    name = models.CharField(max_length=60)
+    text = models.TextField()
+    changed_at = models.DateTimeField(default=timezone.now)
+    changed_by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "event_type", "name"], name="saved_payload_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def key(self) -> str:
+        """How addresses and the picker name it, see `payloads.source`."""
+        return f"saved:{self.pk}"

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from functions.views import activity, creating, editing, listing, logs, metrics, releasing
+from functions.views import activity, creating, editing, listing, logs, metrics, releasing, testing
 
 app_name = "functions"
 
@@ -14,6 +14,18 @@ console_urls: list[URLPattern] = [
     path("functions/<slug:name>/save/", editing.save, name="save"),
     path("functions/<slug:name>/skills/", editing.change_skills, name="skills"),
     path("functions/<slug:name>/test/", editing.test, name="test"),
+    path("functions/<slug:name>/payload/", editing.choose_payload, name="payload"),
+    path("functions/<slug:name>/payloads/save/", testing.save_payload, name="payload-save"),
+    path(
+        "functions/<slug:name>/payloads/<int:payload_id>/",
+        testing.saved_payload,
+        name="payload-rename",
+    ),
+    path(
+        "functions/<slug:name>/payloads/<int:payload_id>/delete/",
+        testing.delete_payload,
+        name="payload-delete",
+    ),
     path("functions/<slug:name>/deploy/", releasing.deploy, name="deploy"),
     path("functions/<slug:name>/undeploy/", listing.undeploy, name="undeploy"),
     path("functions/<slug:name>/delete/", listing.delete, name="delete"),

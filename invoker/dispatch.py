@@ -281,14 +281,19 @@ def _skill_of(event: Event) -> str:
     return str(skill)
 
 
+def input_of(event: Event) -> dict[str, Any]:
+    """What a function of this event receives."""
+    return {
+        "timestamp": int(event.occurred_at.timestamp() * 1000),
+        "headers": [],
+        "payload": event.payload,
+    }
+
+
 def _run(event: Event, invocation: Invocation) -> runtime.Result:
     result = runtime.run(
         calls.program(invocation.deployment),
-        {
-            "timestamp": int(event.occurred_at.timestamp() * 1000),
-            "headers": [],
-            "payload": event.payload,
-        },
+        input_of(event),
         timeout_s=settings.INVOCATION_TIMEOUT_S,
         trace_id=str(invocation.pk),
     )

@@ -10,6 +10,11 @@ from invoker import commands, metrics, runtime
 from invoker.models import Command, CommandState, CommandType
 
 BUDGET_MS = metrics.BUDGET_MS
+OUTCOMES = {
+    runtime.Outcome.SUCCEEDED.value: "Succeeded",
+    runtime.Outcome.CODING_FAILURE.value: "The function failed",
+    runtime.Outcome.TIMEOUT.value: "Timed out",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,17 @@ class Run:
     @property
     def outcome(self) -> str:
         return self.result.outcome.value
+
+    @property
+    def outcome_label(self) -> str:
+        return OUTCOMES.get(self.outcome, "Could not run")
+
+    @property
+    def words(self) -> str:
+        """What came of it in one line, for lists and for who listens."""
+        count = sum(not one.dropped and not one.automatic for one in self.drawn)
+        asked = f", {count} command{'' if count == 1 else 's'}" if self.shows_commands else ""
+        return f"{self.outcome_label} in {self.result.duration_ms:.0f} ms{asked}"
 
     @property
     def in_budget(self) -> bool:

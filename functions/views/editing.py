@@ -1,6 +1,5 @@
 """The editor: show a draft, save it, run it with a payload."""
 
-import json
 from typing import Any
 
 from django.contrib import messages
@@ -9,18 +8,18 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import reswap, retarget
 
-from functions import services
+from functions import payloads, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import CodeForm, DraftForm, SkillsForm, TestForm
 from functions.models import Function
-from functions.views import drawing
+from functions.views import drawing, testing, tree
 from functions.views.comparing import compare_variables
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
-from invoker import events
 from invoker.runtime.dependencies import Dependency, dependencies
 
 PAGE = "functions/edit.html"
+VERSIONS_SHOWN = 8
 
 
 @with_editor
@@ -115,6 +114,26 @@ def test(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
 
 @with_editor
 @require_POST
+def choose_payload(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    """Show another payload beside the code. A form sends it, so that the code stays as typed."""
+    function = find_function(account_id, name)
+    key = request.POST.get("source", "")
+    source = payloads.source(function, key)
+    if source is None:
+        messages.error(request, "Cannot load the payload: it was deleted meanwhile, choose another")
+        source = payloads.sample(function)
+    if not request.htmx:
+        return _page(request, function, DraftForm(request.POST), source=source)
+    context = testing.choices(function, source.key) | {
+        "tree": tree.grow(source.text),
+        "text": source.text,
+        "may_change": may_change(request),
+    }
+    return render(request, "functions/payloads.html#chosen", context)
+
+
+@with_editor
+@require_POST
 @requires(DEVELOPER)
 def change_skills(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
     """Bind the function to other skills at once; the draft is another form and stays as it is."""
@@ -199,14 +218,17 @@ def _page(
     *,
     run: drawing.Run | None = None,
     skills: SkillsForm | None = None,
+    source: payloads.Source | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    sample = json.dumps(events.sample(function.event_type), indent=2, ensure_ascii=False)
+    shown = source or payloads.sample(function)
+    payload = shown.text if source else request.POST.get("payload", shown.text)
     context: dict[str, Any] = {
-        "function": function,
+        **testing.choices(function, shown.key),
         "form": form,
-        "sample": sample,
-        "payload": request.POST.get("payload", sample),
+        "tree": tree.grow(shown.text),
+        "payload": payload,
+        "versions": list(function.versions.defer("code").order_by("-number")[:VERSIONS_SHOWN]),
         "run": run,
         "skills": skills or _bound_skills(function, changeable=may_change(request)),
         "budget_ms": drawing.BUDGET_MS,

@@ -100,6 +100,7 @@ def ago(moment: dt.datetime | None) -> SafeString | str:
     )
 
 
+@register.filter
 def relative(moment: dt.datetime) -> str:
     """A time as people say it; a date once it is more than a week away."""
     age = timezone.now() - moment

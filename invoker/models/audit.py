@@ -11,6 +11,7 @@ from invoker.models.accounts import ACCOUNT_ID_LENGTH
 
 KINDS: Final[Mapping[str, str]] = {
     "function": "Functions",
+    "payload": "Saved payloads",
     "secret": "Secrets",
     "domain": "Allow-list",
     "message": "Automatic messages",
@@ -35,6 +36,10 @@ ACTIONS: Final[Mapping[str, str]] = {
     "function.undeployed": "undeployed {}",
     "function.rolled-back": "rolled back {}",
     "function.deleted": "deleted {}",
+    "payload.added": "saved the payload {}",
+    "payload.replaced": "replaced the payload {}",
+    "payload.renamed": "renamed the payload {}",
+    "payload.deleted": "deleted the payload {}",
     "secret.added": "added the secret {}",
     "secret.replaced": "replaced the secret {}",
     "secret.deleted": "deleted the secret {}",

@@ -122,6 +122,7 @@ class Event(models.Model):
             models.Index(
                 fields=["account_id", "verdict", "-created_at", "-id"], name="event_by_verdict"
             ),
+            models.Index(fields=["account_id", "type", "-created_at", "-id"], name="event_by_type"),
             models.Index(
                 fields=["function_id", "-created_at", "-id"],
                 condition=Q(function_id__isnull=False),

@@ -17,6 +17,7 @@
 //     .value            the text, also of the textarea alone; set it to replace the text
 //     .editor           Monaco's editor, null while the textarea is the editor
 //     .reveal(line, column)
+//     .insert(text)     where the cursor is
 //     .setProblems([{message, line, column, severity: "error|warning|info"}])
 //                       beside the editor's own; they stay until they are set again
 //     input, change     events of the textarea, as if somebody had typed there
@@ -315,6 +316,23 @@ class CodeEditor extends HTMLElement {
       start + column - 1,
       start + (lines[line - 1] ?? "").length,
     );
+  }
+
+  // As an edit of its own, so that it can be undone.
+  insert(text) {
+    if (!this.editor) {
+      const area = this.#area;
+      area.setRangeText(text, area.selectionStart, area.selectionEnd, "end");
+      area.dispatchEvent(new Event("input", { bubbles: true }));
+      return;
+    }
+    this.editor.executeEdits("insert", [{
+      range: this.editor.getSelection(),
+      text,
+      forceMoveMarkers: true,
+    }]);
+    this.editor.pushUndoStop();
+    this.editor.focus();
   }
 
   setProblems(problems) {

@@ -1,8 +1,10 @@
 // Tabs as WAI-ARIA has them: one panel at a time, arrow keys, and the one in the address first.
-// Other modules open a tab with `document.querySelector("#tab-result").click()`.
+// Other modules open a tab with `document.querySelector("#tab-test").click()`. A list with a name in
+// data-tabs remembers on this device which one was open.
 
 for (const list of document.querySelectorAll("[data-tabs]")) {
   const tabs = [...list.querySelectorAll("[role=tab]")];
+  const key = list.dataset.tabs && `houston.tabs.${list.dataset.tabs}`;
   const panel = (tab) => document.getElementById(tab.getAttribute("aria-controls"));
 
   const open = (chosen) => {
@@ -16,7 +18,9 @@ for (const list of document.querySelectorAll("[data-tabs]")) {
 
   list.addEventListener("click", (event) => {
     const tab = event.target.closest("[role=tab]");
-    if (tab) open(tab);
+    if (!tab) return;
+    open(tab);
+    if (key) localStorage.setItem(key, tab.id);
   });
   list.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -27,6 +31,9 @@ for (const list of document.querySelectorAll("[data-tabs]")) {
   });
 
   const named = tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash);
-  open(named ?? tabs.find((tab) => tab.getAttribute("aria-selected") === "true"));
+  const kept = key && tabs.find((tab) => tab.id === localStorage.getItem(key));
+  // What the server chose, other than the first, is what somebody came for.
+  const meant = tabs.slice(1).find((tab) => tab.getAttribute("aria-selected") === "true");
+  open(named ?? meant ?? (kept || tabs[0]));
   list.parentElement.dataset.ready = "";
 }

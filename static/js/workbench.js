@@ -38,25 +38,106 @@ area.addEventListener("selectionchange", () => {
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("[data-reveal]");
   if (link) reveal(link.dataset.reveal);
-  const reset = event.target.closest?.("[data-resets]");
-  if (!reset) return;
-  const text = document.querySelector(reset.dataset.from).content.textContent;
-  document.querySelector(reset.dataset.resets).value = text;
+});
+
+function showPayload(text) {
+  document.querySelector("#payload-text").value = text;
   if ("value" in payload) payload.value = text;
+}
+
+// What the tree offers, written where the cursor is.
+document.addEventListener("inserts", (event) => {
+  if (area.readOnly) return;
+  const { text } = event.detail;
+  if (editor.insert) return editor.insert(text);
+  area.setRangeText(text, area.selectionStart, area.selectionEnd, "end");
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+});
+
+document.addEventListener("htmx:afterSwap", () => {
+  const chosen = document.querySelector("template[data-payload]");
+  if (!chosen) return;
+  showPayload(chosen.content.textContent);
+  chosen.remove();
+});
+
+// Test runs: how long one takes, what came of it in a word, and those before it to compare with.
+const MOST_RUNS = 10;
+const TICK_MS = 100;
+let startedAt = 0;
+let clock = 0;
+
+function isTest(element) {
+  return element.hasAttribute?.("data-tests");
+}
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const button = event.detail.elt;
+  if (!isTest(button)) return;
+  startedAt = performance.now();
+  const time = document.querySelector("#run-time");
+  const cancel = document.querySelector("#run-cancel");
+  clock = setInterval(() => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    if (seconds < 0.2) return;
+    time.textContent = `Running, ${seconds.toFixed(1)} s`;
+    cancel.hidden = false;
+  }, TICK_MS);
+  cancel.onclick = () => {
+    button.dispatchEvent(new Event("htmx:abort"));
+    document.querySelector("#run-said").textContent = "Cancelled";
+  };
+});
+
+function stopClock() {
+  clearInterval(clock);
+  document.querySelector("#run-time").textContent = "";
+  document.querySelector("#run-cancel").hidden = true;
+}
+
+function keepRun() {
+  const body = document.querySelector("#result-body");
+  const before = body.querySelector("[data-run]");
+  if (!before) return;
+  const list = document.querySelector("#earlier-runs");
+  const entry = document.createElement("li");
+  const details = document.createElement("details");
+  const summary = document.createElement("summary");
+  summary.textContent = `${body.dataset.at}: ${before.dataset.run}`;
+  const copy = before.cloneNode(true);
+  copy.removeAttribute("data-run");
+  details.append(summary, copy);
+  entry.append(details);
+  list.append(list.querySelector("ol") ?? document.createElement("ol"));
+  list.querySelector("ol").prepend(entry);
+  list.querySelectorAll("ol > li").forEach((each, at) => at >= MOST_RUNS && each.remove());
+  list.hidden = false;
+}
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id === "result-body" && event.detail.shouldSwap) keepRun();
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  const body = event.detail.target;
+  if (body.id !== "result-body") return;
+  body.dataset.at = new Date().toLocaleTimeString([], { timeStyle: "medium" });
+  document.querySelector("#run-said").textContent = body.querySelector("[data-run]")?.dataset.run ??
+    "";
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
   const { elt, xhr } = event.detail;
+  if (isTest(elt)) stopClock();
   if (!elt.closest?.(".workbench") || !elt.hasAttribute("hx-post")) return;
   if (elt.id === "save-button" && xhr.status === 200) {
     document.dispatchEvent(new Event("draft-saved"));
-  } else if (xhr.status === 200) {
-    openTab("result");
+  } else if (xhr.status === 200 && isTest(elt)) {
+    openTab("test");
   } else if (xhr.status === 422) {
     const wrong = ["payload", "environment", "description"].find(
       (name) => document.querySelector(`#error-${name}`).textContent.trim(),
     );
-    if (wrong) openTab(wrong === "payload" ? "payload" : "settings");
+    if (wrong) openTab(wrong === "payload" ? "test" : "settings");
   }
 });
 

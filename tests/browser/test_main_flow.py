@@ -77,8 +77,8 @@ def edit_a_line(page: Page) -> None:
 def expect_test_run_to_say(page: Page, text: str) -> None:
     """With the sample payload, a first conversation, and by the keyboard."""
     page.keyboard.press("Control+Enter")
-    result = page.get_by_role("tabpanel", name="Result")
-    expect(result.get_by_text("Succeeded")).to_be_visible()
+    result = page.get_by_role("tabpanel", name="Test")
+    expect(result.get_by_text("Succeeded", exact=True)).to_be_visible()
     expect(result.locator(".bubble")).to_have_text(text)
 
 

@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from functions import payloads
 from houston.models import Role
 from invoker.automatic_messages import changes
 from invoker.hours import changes as hours
@@ -181,6 +182,21 @@ CHANGES = {
         {"version": "1", "code": "function lambda() {}", "description": "Says"},
         "function.saved",
     ),
+    "functions:payload-save": (
+        {"name": "greet"},
+        {"payload_name": "Urgent", "payload": "{}"},
+        "payload.added",
+    ),
+    "functions:payload-rename": (
+        {"name": "greet", "payload_id": "payload"},
+        {"name": "Calm"},
+        "payload.renamed",
+    ),
+    "functions:payload-delete": (
+        {"name": "greet", "payload_id": "payload"},
+        {},
+        "payload.deleted",
+    ),
     "functions:skills": ({"name": "greet"}, {"skills": "sales"}, "function.skills-changed"),
     "functions:deploy": ({"name": "draft"}, {"version": "1"}, "function.deployed"),
     "functions:undeploy": ({"name": "greet"}, {}, "function.undeployed"),
@@ -232,6 +248,7 @@ EXCEPTIONS = {
     "connection-test": "sends a notification and changes no setting",
     "automatic-message-preview": "draws a text that nobody saved",
     "alert-test": "sends a message and changes nothing",
+    "functions:payload": "chooses what a test runs with",
     "functions:test": "runs a draft and changes nothing",
 }
 
@@ -302,6 +319,7 @@ def things(account, everybody):
         "idle skill": AutomaticMessage.objects.get(subtype=IDLE, skill_id="sales").pk,
         "domain": factories.AllowedDomainFactory().pk,
         "secret": factories.SecretFactory().pk,
+        "payload": payloads.save(function, name="Kept", text="{}", by="kim").pk,
     }
     AuditEntry.objects.all().delete()
     return found

@@ -21,6 +21,7 @@ VALUES = {
     "domain_id": 1,
     "secret_id": 1,
     "message_id": 1,
+    "payload_id": 1,
     "hours_id": 1,
     "subtype": "AGENT_NON_RESPONSIVE",
     "number": 1,
