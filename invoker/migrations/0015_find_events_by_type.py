@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('invoker', '0013_alerts'),
+        ('invoker', '0014_uses_of_secrets'),
     ]
 
     operations = [
