@@ -67,7 +67,7 @@ function draw(figure) {
     const at = chart.cursor.idx;
     legend.forEach((entry, n) => {
       const value = at == null ? null : series[n][at];
-      entry.querySelector("output").textContent = value == null ? "" : show(value);
+      entry.querySelector(".value").textContent = value == null ? "" : show(value);
     });
     const when = figure.querySelector("[data-when]");
     when.textContent = at == null ? "" : rows[at].querySelector("time").title;
@@ -118,6 +118,7 @@ function draw(figure) {
           space: 34,
           incrs: inMs ? undefined : WHOLE,
           splits: inMs ? powers : undefined,
+          filter: (_, splits) => splits,
           values: (_, splits) => splits.map(show),
         },
       ],
