@@ -17,6 +17,7 @@ from houston.views import (
     hours,
     idle_times,
     members,
+    notifications,
     secrets,
     setting_up,
     settings_overview,
@@ -117,6 +118,11 @@ settings_urls: list[URLPattern | URLResolver] = [
     path("connections/", connections.connection_list, name="connections"),
     path("connections/new/", connections.connection_new, name="connection-new"),
     path("connections/<uuid:connection_id>/", connections.connection, name="connection"),
+    path(
+        "connections/<uuid:connection_id>/notifications/",
+        notifications.notification_list,
+        name="connection-notifications",
+    ),
     path(
         "connections/<uuid:connection_id>/test/",
         connections.connection_test,

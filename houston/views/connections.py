@@ -5,7 +5,7 @@ import uuid
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Case, Exists, OuterRef, Prefetch, Subquery, When
+from django.db.models import Case, Exists, OuterRef, Subquery, When
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,6 +15,7 @@ from houston import account_errors, account_forms, connecting
 from houston.middleware import AccountRequest
 from houston.views.access import for_admins, may_administrate
 from houston.views.answers import confirm, private, status_of
+from houston.views.notifications import outcome, received
 from houston.views.sockets import agent_socket
 from houston.views.way_in import (
     CALLBACK,
@@ -26,23 +27,9 @@ from houston.views.way_in import (
     way_in,
 )
 from invoker import trying
-from invoker.conversations import Note
-from invoker.models import Connection, Event, Notification, NotificationState, Platform
+from invoker.models import Connection, Notification, Platform
 
 LATEST = 10
-NO_EVENT: dict[str, str] = {
-    Note.BASELINE: "Tells of something from before the connection listened",
-    Note.CLOSED: "The conversation is over",
-    Note.DELETED: "The conversation left the subscription without being closed",
-    Note.DUPLICATE: "Was known already",
-    Note.OVERTAKEN: "Older than what is known, and put in its place",
-    Note.RECORDED: "A line, noted for idle times and for who answered last",
-    Note.STALE: "Older than what can still be put in its place",
-    Note.TOO_OLD: "Happened too long ago to react",
-    Note.UNCHANGED: "Changes nothing that is an event",
-    Note.UNKNOWN_CLOSE: "Closed, and it does not say by whom",
-    Note.HELD: "A line that came before its conversation, and waits for it",
-}
 
 
 @require_GET
@@ -104,18 +91,13 @@ def connection(request: AccountRequest, account_id: str, connection_id: uuid.UUI
     if request.headers.get("HX-Target") == "try":
         piece = {"tried": _tried(request, found), "connection": found}
         return private(render(request, "accounts/connection.html#try", piece))
-    latest = list(
-        found.notifications.defer("body")
-        .select_related("conversation")
-        .prefetch_related(Prefetch("events", Event.objects.defer("payload").order_by("position")))
-        .order_by("-id")[:LATEST]
-    )
+    latest = list(received(found)[:LATEST])
     context = {
         "form": form,
         "name": name,
         "socket": agent_socket(found),
         "last_received_at": latest[0].received_at if latest else None,
-        "latest": [(each, _outcome(each)) for each in latest],
+        "latest": [(each, outcome(each)) for each in latest],
         "tried": _tried(request, found),
         **way_in(found, taken_once(request, found)),
     }
@@ -149,20 +131,6 @@ def _tried(request: AccountRequest, connection: Connection) -> Notification | No
     found = connection.notifications.defer("body").select_related("conversation").filter(pk=key)
     notification = found.first()
     return notification if notification and trying.is_test(notification) else None
-
-
-def _outcome(notification: Notification) -> str:
-    """Why a notification led to no event, in a sentence. Empty where it did."""
-    if notification.state == NotificationState.DONE and trying.is_test(notification):
-        return "Test, sent by Houston itself"
-    match notification.state:
-        case NotificationState.PENDING:
-            return "Waits for its turn in the conversation"
-        case NotificationState.FAILED:
-            return notification.error
-    if notification.events.all():
-        return ""
-    return NO_EVENT.get(notification.note, "Nothing to react to")
 
 
 @for_admins

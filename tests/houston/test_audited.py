@@ -350,6 +350,34 @@ def test_change_leaves_one_entry(everybody, things, account, name):
     assert found[0].account_id == ("new1" if name == "account-new" else account.pk)
 
 
+ENDS = ("deleted", "removed", "rotated", "reset", "undeployed", "switched-off")
+# Whoever closes the office has said until when in a form.
+ASKED_OTHERWISE = {"hours-off"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, (*_, action) in CHANGES.items()
+        if action.endswith(ENDS) and name not in ASKED_OTHERWISE
+    ],
+)
+def test_what_destroys_asks_first_and_names_the_effect(everybody, things, account, name):
+    arguments = {key: things.get(value, value) for key, value in CHANGES[name][0].items()}
+    query = arguments.pop("?", "")
+    address = reverse(name, kwargs={**arguments, "account_id": account.pk})
+
+    page = everybody.get(f"{address}?{query}")
+    dialog = everybody.get(f"{address}?{query}", headers={"HX-Request": "true"})
+
+    assert (page.status_code, dialog.status_code) == (200, 200)
+    assert 'data-kind="danger"' in page.content.decode()
+    assert dialog.content.decode().lstrip().startswith("<dialog")
+    assert len(page.context["effect"]) > len(page.context["title"])
+    assert not AuditEntry.objects.exists()
+
+
 def test_setting_up_the_bot_leaves_an_entry_for_it_and_one_for_its_connection(team_client):
     account = factories.AccountFactory()
 

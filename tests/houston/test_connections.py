@@ -7,7 +7,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from houston.views.connections import NO_EVENT
+from houston.views import notifications
+from houston.views.notifications import NO_EVENT
 from invoker import dispatch
 from invoker.conversations import Note
 from invoker.models import (
@@ -558,3 +559,65 @@ def test_page_shows_no_test_that_was_none(admin_client, connection, key):
     for each in (key, str(theirs.pk)):
         page = admin_client.get(address(connection), {"test": each})
         assert "The test notification" not in page.content.decode()
+
+
+# All notifications --------------------------------------------------------------------------------
+
+
+def listed(client, connection, query=""):
+    response = client.get(f"{address(connection, 'connection-notifications')}{query}")
+    return [each.pk for each, _ in response.context["rows"]], response
+
+
+def test_notifications_are_narrowed_by_what_they_led_to(admin_client, connection):
+    led, none, failed = (
+        factories.NotificationFactory(conversation__connection=connection, state=state)
+        for state in ("done", "done", "failed")
+    )
+    factories.EventFactory(notification=led)
+    factories.NotificationFactory()
+
+    shown = {which: listed(admin_client, connection, f"?which={which}")[0]
+             for which in ("", "events", "none", "failed", "weather")}  # fmt: skip
+
+    everything = [failed.pk, none.pk, led.pk]
+    assert shown == {
+        "": everything,
+        "events": [led.pk],
+        "none": [none.pk],
+        "failed": [failed.pk],
+        "weather": everything,
+    }
+
+
+def test_pages_of_notifications_follow_each_other(admin_client, connection, monkeypatch):
+    monkeypatch.setattr(notifications, "PAGE_SIZE", 2)
+    made = factories.NotificationFactory.create_batch(3, conversation__connection=connection)
+
+    first, response = listed(admin_client, connection)
+    second = admin_client.get(response.context["older"]).context
+
+    assert first == [made[2].pk, made[1].pk]
+    assert [each.pk for each, _ in second["rows"]] == [made[0].pk]
+    assert second["older"] == ""
+
+
+@pytest.mark.parametrize("place", ["x", "9" * 30, "-1"])
+def test_page_of_notifications_that_begins_nowhere_is_404(admin_client, connection, place):
+    found = admin_client.get(address(connection, "connection-notifications"), {"before": place})
+
+    assert found.status_code == 404
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_query_count_of_notifications_does_not_grow(
+    admin_client, connection, count, django_assert_num_queries
+):
+    for one in factories.NotificationFactory.create_batch(
+        count, conversation__connection=connection
+    ):
+        factories.EventFactory(notification=one)
+
+    # Session, user, membership, connection, notifications, events, set-up, accounts to switch to.
+    with django_assert_num_queries(8):
+        listed(admin_client, connection)
