@@ -24,11 +24,9 @@ from houston.views.sockets import CONNECTED, Socket, held
 from invoker import runtime
 from invoker.models import Connection, Heartbeat
 from invoker.platforms import liveperson
-from invoker.tasks import WORKER
+from invoker.tasks import LONGEST_SILENCE_S, WORKER
 
 CHECK_TIMEOUT_S = 2
-# Beat asks for a sign of life every 5 s.
-LONGEST_SILENCE_S = 20.0
 SANDBOX_FRESH_S = 10.0
 CHECK_TITLES = {
     "database": "Database",

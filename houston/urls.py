@@ -2,7 +2,6 @@
 
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
-from django.views.generic import RedirectView
 
 from functions.urls import console_urls
 from houston import health
@@ -14,6 +13,7 @@ from houston.views import (
     bot_settings,
     connections,
     domains,
+    home,
     hours,
     idle_times,
     members,
@@ -175,7 +175,7 @@ settings_urls: list[URLPattern | URLResolver] = [
 
 # a/<account_id>/
 account_urls: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(pattern_name="functions:list"), name="account"),
+    path("", home.account_home, name="account"),
     path("setup/", setting_up.account_setup, name="account-setup"),
     path("setup/controller-bot/", setting_up.setup_controller_bot, name="setup-controller-bot"),
     path("setup/functions/", setting_up.setup_functions, name="setup-functions"),

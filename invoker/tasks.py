@@ -7,6 +7,8 @@ from invoker import alerts, dispatch, metrics
 from invoker.models import Heartbeat
 
 WORKER = "worker"
+# Beat asks for a sign of life every 5 s.
+LONGEST_SILENCE_S = 20.0
 
 
 @shared_task(base=DjangoTask, name="invoker.drain")

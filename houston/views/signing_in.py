@@ -51,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if not user.is_staff:
         mine = list(Account.objects.filter(memberships__user=user).distinct()[:2])
         if len(mine) == 1:
-            return redirect("functions:list", account_id=mine[0].pk)
+            return redirect("account", account_id=mine[0].pk)
     return redirect("accounts")
 
 

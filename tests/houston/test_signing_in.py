@@ -61,7 +61,7 @@ def test_sign_out_ends_the_session_by_post_only(developer_client):
 
 
 def test_home_leads_to_the_functions_of_the_only_account(developer_client, account):
-    assert developer_client.get("/")["Location"] == f"/a/{account.pk}/functions/"
+    assert developer_client.get("/")["Location"] == f"/a/{account.pk}/"
 
 
 def test_home_leads_to_the_list_when_there_is_a_choice(team_client, outsider_client, account):
