@@ -36,13 +36,13 @@ def attention(client):
     return [one.text for one in client.get(HERE).context["attention"]]
 
 
-def test_quiet_account_says_that_all_is_well(developer_client, account):
+def test_quiet_account_says_that_nothing_needs_attention(developer_client, account):
     factories.deployed(name="greet")
 
     page = developer_client.get(HERE)
 
     assert page.context["attention"] == []
-    assert "All is well" in page.content.decode()
+    assert "Nothing needs attention" in page.content.decode()
 
 
 def test_empty_account_says_how_to_begin(developer_client, admin_client, account):
