@@ -6,7 +6,7 @@ BIN    := .venv/bin
 PIP     = $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all:
 HOST    = invoker/runtime/host
 JAVASCRIPT = --line-width 100 $(HOST)/*.js $(HOST)/*.mjs $(HOST)/toolbelt static/js static/editor/*.js \
-             static/editor/*.mjs static/charts/*.js static/charts/*.mjs tests/toolbelt/*.mjs \
+             static/editor/*.mjs static/charts/*.js static/charts/*.mjs tests/toolbelt/*.mjs tests/editor/*.mjs \
              tests/liveperson/*.mjs functions/gallery/*/*.js
 BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -117,17 +117,22 @@ class SkillsForm(forms.Form):
         self.fields["skills"].widget.attrs["form"] = "skills-form"
 
 
-class CodeForm(forms.Form):
-    """The parts of a draft that a run depends on."""
+class CheckForm(forms.Form):
+    """The code of a draft as it stands in the editor."""
 
     use_required_attribute = False
 
     code = forms.CharField(required=False, strip=False)
-    environment = VariablesField(label="Environment variables", required=False)
 
     def clean_code(self) -> str:
         # Browsers send every line break of a text area as two characters.
         return str(self.cleaned_data["code"]).replace("\r\n", "\n")
+
+
+class CodeForm(CheckForm):
+    """The parts of a draft that a run depends on."""
+
+    environment = VariablesField(label="Environment variables", required=False)
 
 
 class DraftForm(CodeForm):

@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from functions.views import activity, creating, editing, listing, logs, metrics, releasing, testing
+from functions.views import (
+    activity,
+    checking,
+    creating,
+    declaring,
+    editing,
+    listing,
+    logs,
+    metrics,
+    releasing,
+    testing,
+)
 
 app_name = "functions"
 
@@ -11,6 +22,9 @@ console_urls: list[URLPattern] = [
     path("functions/", listing.function_list, name="list"),
     path("functions/new-function/", creating.new, name="new"),
     path("functions/<slug:name>/", editing.edit, name="edit"),
+    path("functions/<slug:name>/types.d.ts", declaring.types, name="types"),
+    path("functions/<slug:name>/input.schema.json", declaring.schema, name="schema"),
+    path("functions/<slug:name>/check/", checking.check, name="check"),
     path("functions/<slug:name>/save/", editing.save, name="save"),
     path("functions/<slug:name>/skills/", editing.change_skills, name="skills"),
     path("functions/<slug:name>/test/", editing.test, name="test"),

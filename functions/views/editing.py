@@ -12,7 +12,7 @@ from functions import payloads, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import CodeForm, DraftForm, SkillsForm, TestForm
 from functions.models import Function
-from functions.views import drawing, testing, tree
+from functions.views import declaring, drawing, testing, tree
 from functions.views.comparing import compare_variables
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
@@ -234,6 +234,7 @@ def _page(
         "budget_ms": drawing.BUDGET_MS,
         "may_change": may_change(request),
         "packages": _packages(),
+        **declaring.addresses(function),
     }
     return render(request, PAGE, context, status=status)
 

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from functions import services
+from functions import checking, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import DeployForm, VersionForm, VersionsForm
 from functions.models import Function, Version
@@ -31,10 +31,10 @@ def deploy(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
     function = find_function(account_id, name)
     if request.method == "GET":
         form = DeployForm(initial={"version": function.version})
-        return _review(request, function, form, problems=runtime.check(function.code))
+        return _review(request, function, form, problems=checking.findings(function, function.code))
     form = DeployForm(request.POST)
     if not form.is_valid():
-        problems = runtime.check(function.code)
+        problems = checking.findings(function, function.code)
         return _review(request, function, form, problems=problems, status=422)
     try:
         services.deploy(
@@ -53,7 +53,7 @@ def deploy(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
         # What is shown now is the newest version, so that the next click is about that one.
         again = DeployForm({"version": function.version, "note": form.cleaned_data["note"]})
         again.add_error(None, str(error))
-        problems = runtime.check(function.code)
+        problems = checking.findings(function, function.code)
         return _review(request, function, again, problems=problems, status=409)
     messages.success(
         request, f'"{name}" is productive: the next event runs version {function.version}'

@@ -13,6 +13,7 @@ from invoker.runtime.client import Pool, UnavailableError
 from invoker.runtime.confine import hide
 from invoker.runtime.results import (
     LAYERS,
+    About,
     CallError,
     Config,
     Failure,
@@ -28,6 +29,7 @@ from invoker.runtime.results import (
 __all__ = [
     "LAYERS",
     "PLATFORM_PROBLEMS",
+    "About",
     "CallError",
     "Config",
     "Failure",
@@ -81,16 +83,18 @@ def run(program: Program, event: Any, *, timeout_s: float = 30.0, trace_id: str 
     return _ready().run(program, encoded_event(event), timeout_s, trace_id)
 
 
-def check(source: str) -> list[Problem]:
+def check(source: str, about: About | None = None) -> list[Problem]:
     """Find what is wrong with a source without running it, in the engine that would run it.
 
     Codes: `too-long`, `invalid-syntax`, `no-lambda`, `forbidden-code`, `unknown-dependency`, and
-    the warnings `callback-unused` and `not-checked`; of the platform, see `PLATFORM_PROBLEMS`.
+    the warnings `callback-unused` and `not-checked`; with what it is told `about`, also the
+    warnings `unknown-command`, `second-command`, `unknown-field`, `missing-field` and
+    `host-not-allowed`; of the platform, see `PLATFORM_PROBLEMS`.
     """
     if len(source) > MAX_SOURCE:
         message = f"The code has {len(source)} characters, at most {MAX_SOURCE} are taken"
         return [Problem("too-long", message)]
-    return _ready().check(source)
+    return _ready().check(source, about)
 
 
 def prewarm(program: Program, *, timeout_s: float = 30.0) -> Result | None:

@@ -23,6 +23,7 @@ from invoker.runtime import confine, results, supervisor
 from invoker.runtime.calls import REFUSED_AFTER
 from invoker.runtime.channel import Answer, Instance, SandboxError, Thrown, encode
 from invoker.runtime.results import (
+    About,
     Config,
     Failure,
     LogEntry,
@@ -154,14 +155,15 @@ class Pool:
         with contextlib.suppress(UnavailableError):
             self._request({"op": "retire", "group": group})
 
-    def check(self, source: str) -> list[Problem]:
+    def check(self, source: str, about: About | None = None) -> list[Problem]:
         try:
             instance = self._take(Program(source))
         except UnavailableError as error:
             return [Problem(error.code, str(error))]
         try:
             ends_at = time.monotonic() + CHECK_TIMEOUT_S
-            answer = instance.ask(encode({"check": source}), ends_at, NoPlatform())
+            question = {"check": source, "about": asdict(about or About())}
+            answer = instance.ask(encode(question), ends_at, NoPlatform())
             _expect(answer.problems is not None)
         except SandboxError as error:
             return [Problem("cannot-check", f"The code cannot be checked: {error}")]

@@ -144,6 +144,21 @@ class Problem:
     line: int | None = None
     column: int | None = None
     severity: str = "error"
+    endColumn: int | None = None  # noqa: N815  # as the host spells it
+    subject: str = ""
+    """What it is about: a host, a command, a field."""
+    instead: str = ""
+    """What was probably meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a check needs to know of the function besides its source."""
+
+    commands: bool = False
+    """Whether the controller bot carries out what it returns."""
+    hosts: tuple[str, ...] | None = None
+    """What the account allows to connect to, with "*." in front for all below a domain."""
 
 
 @dataclass(frozen=True, slots=True)

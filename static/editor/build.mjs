@@ -64,7 +64,7 @@ await Promise.all([
   build({
     ...shared,
     entryPoints: {
-      "ts.worker": "monaco-editor/languages/features/typescript/ts.worker",
+      "ts.worker": "./worker.js",
       "json.worker": "monaco-editor/languages/features/json/json.worker",
       "editor.worker": "monaco-editor/editor/editor.worker",
     },

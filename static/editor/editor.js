@@ -12,17 +12,25 @@
 //   <code-editor language="javascript|json" name="…" types="runtime.d.ts" schema="schema.json"
 //     readonly><textarea>…</textarea></code-editor>
 //
-//     types             declarations that JavaScript is checked against
+//     types             addresses of declarations that JavaScript is checked against, by spaces
 //     schema            JSON Schema that JSON is checked against
 //     .value            the text, also of the textarea alone; set it to replace the text
 //     .editor           Monaco's editor, null while the textarea is the editor
 //     .reveal(line, column)
+//     .setProblems([{message, line, column, endColumn, severity: "error|warning|info", code, fixes}])
+//                       beside the editor's own; they stay until they are set again. `fixes` are
+//                       {title, text} that replaces what is marked, or {title, detail} for the page
+//     .problems         all there are, the editor's own too: [{message, line, column, severity, code}]
+//     .setEnvironment([name])    the variables that process.env has; without it any may be there
+//     .addCommands([{id, label, run, keybinding}])    entries of the command palette (F1);
+//                       `keybinding` shows keys such as "Ctrl+Enter", which the page listens to
 //     .insert(text)     where the cursor is
-//     .setProblems([{message, line, column, severity: "error|warning|info"}])
-//                       beside the editor's own; they stay until they are set again
+//     .insertSnippet(text)    there too; it may be written as snippets.js does
+//     .format()         the whole text, also by Shift+Alt+F
 //     input, change     events of the textarea, as if somebody had typed there
 //     cursor            CustomEvent, detail {line, column}
-//     problems          CustomEvent, detail {count} of errors and warnings
+//     problems          CustomEvent, detail {count, errors, warnings}
+//     fix               CustomEvent, when a fix for the page was chosen; detail is the fix's
 //
 //   <code-diff language="javascript|json"><textarea data-side="original" readonly>…</textarea>
 //     <textarea data-side="modified" readonly>…</textarea></code-diff>
@@ -37,16 +45,15 @@ import {
   Uri,
 } from "monaco-editor/editor";
 import { conf, language } from "monaco-editor/languages/definitions/javascript/javascript";
-import {
-  javascriptDefaults,
-  ModuleKind,
-  ScriptTarget,
-} from "monaco-editor/languages/features/typescript/register";
+import { javascriptDefaults } from "monaco-editor/languages/features/typescript/register";
 import { jsonDefaults } from "monaco-editor/languages/features/json/register";
 import "monaco-editor/languages/definitions/javascript/register";
 import "monaco-editor/languages/definitions/typescript/register";
 import "monaco-editor/features/register.all";
+import { COMPILER_OPTIONS, IGNORED } from "./checked.js";
 import "./editor.css";
+import { offerFixes, setFixes } from "./fixes.js";
+import { offerSnippets, shown } from "./snippets.js";
 import { followPage } from "./theme.js";
 
 const OWNER = "houston";
@@ -66,28 +73,10 @@ globalThis.MonacoEnvironment = {
   },
 };
 
-// Checked as a module, although it runs as a script: otherwise the functions of two editors would
-// share their globals.
-javascriptDefaults.setCompilerOptions({
-  allowJs: true,
-  checkJs: true,
-  allowNonTsExtensions: true,
-  noEmit: true,
-  target: ScriptTarget.ESNext,
-  lib: ["es2024"],
-  module: ModuleKind.CommonJS,
-  moduleDetection: 3,
-  types: [],
-});
-// Names, members and syntax are mistakes in any JavaScript. That a value does not fit an inferred
-// type is not: a list of one kind of command takes another, dates can be subtracted.
+javascriptDefaults.setCompilerOptions(COMPILER_OPTIONS);
 javascriptDefaults.setDiagnosticsOptions({
   noSuggestionDiagnostics: true,
-  diagnosticCodesToIgnore: [
-    ...[2322, 2345, 2353, 2418, 2559, 2739, 2740, 2741, 2769], // not assignable
-    ...[2356, 2362, 2363, 2365, 2367], // operands
-    ...[2403], // another type when declared again
-  ],
+  diagnosticCodesToIgnore: IGNORED,
 });
 
 languages.register({ id: SHOWN });
@@ -124,6 +113,9 @@ const OPTIONS = {
     horizontalScrollbarSize: 10,
   },
   stickyScroll: { enabled: false },
+  // In quotes too: types of commands, sub-types of events, names of modules.
+  quickSuggestions: { other: true, comments: false, strings: true },
+  wordBasedSuggestions: "off",
   tabSize: 2,
 };
 
@@ -179,16 +171,26 @@ function addDeclarations(address) {
   if (declarations.has(address)) return;
   const reading = read(address).then((response) => response.text());
   declarations.set(address, reading);
-  reading.then((text) =>
-    javascriptDefaults.addExtraLib(
-      text,
-      `file:///types-${declarations.size}.d.ts`,
-    )
-  )
+  const name = `file:///types-${declarations.size}.d.ts`;
+  reading.then((text) => javascriptDefaults.addExtraLib(text, name))
     .catch((error) => {
       declarations.delete(address);
       console.error(error);
     });
+}
+
+// What `process.env` has is one for all editors of a page: it is about one function.
+let environment = null;
+
+function declareEnvironment(names) {
+  const isName = /^[A-Za-z_$][\w$]*$/;
+  const known = names?.filter((name) => isName.test(name))
+    .map((name) => `  /** A variable of this function. */\n  readonly ${name}: string;\n`);
+  const members = known ? [...new Set(known)].join("") : "  [name: string]: string | undefined;\n";
+  const text = `interface Environment {\n${members}}\n`;
+  if (text === environment) return;
+  environment = text;
+  javascriptDefaults.addExtraLib(text, "file:///environment.d.ts");
 }
 
 const schemas = new Map();
@@ -253,7 +255,7 @@ class CodeEditor extends HTMLElement {
     this.#area.hidden = true;
     this.#follow();
     const { types, schema } = this.#sources;
-    if (types) addDeclarations(types);
+    types?.split(/\s+/).filter(Boolean).forEach(addDeclarations);
     if (schema) addSchema(schema, this.#model);
   }
 
@@ -335,27 +337,68 @@ class CodeEditor extends HTMLElement {
     this.editor.focus();
   }
 
+  get problems() {
+    if (!this.#model) return [];
+    return monaco.getModelMarkers({ resource: this.#model.uri })
+      .filter(({ severity }) => severity >= MarkerSeverity.Warning)
+      .map(({ message, startLineNumber, startColumn, severity, code }) => ({
+        message,
+        line: startLineNumber,
+        column: startColumn,
+        severity: severity === MarkerSeverity.Error ? "error" : "warning",
+        code: typeof code === "object" ? code.value : code,
+      }))
+      .sort((one, other) => one.line - other.line || one.column - other.column);
+  }
+
   setProblems(problems) {
     if (!this.#model) return;
-    monaco.setModelMarkers(
-      this.#model,
-      OWNER,
-      problems.map(({ message, line, column, severity }) => {
-        const place = this.#model.validatePosition({
-          lineNumber: line ?? 1,
-          column: column ?? 1,
-        });
-        const word = column && this.#model.getWordAtPosition(place);
-        return {
-          message,
-          severity: SEVERITIES[severity] ?? MarkerSeverity.Error,
-          startLineNumber: place.lineNumber,
-          startColumn: place.column,
-          endLineNumber: place.lineNumber,
-          endColumn: word ? word.endColumn : this.#model.getLineMaxColumn(place.lineNumber),
-        };
-      }),
+    const markers = problems.map((problem) => {
+      const { message, line, column, endColumn, severity, code } = problem;
+      const place = this.#model.validatePosition({
+        lineNumber: line ?? 1,
+        column: column ?? 1,
+      });
+      const word = column && this.#model.getWordAtPosition(place);
+      const end = endColumn ?? word?.endColumn ?? this.#model.getLineMaxColumn(place.lineNumber);
+      return {
+        message,
+        code,
+        source: "Houston",
+        severity: SEVERITIES[severity] ?? MarkerSeverity.Error,
+        startLineNumber: place.lineNumber,
+        startColumn: place.column,
+        endLineNumber: place.lineNumber,
+        endColumn: end,
+      };
+    });
+    const tell = (detail) => this.dispatchEvent(new CustomEvent("fix", { bubbles: true, detail }));
+    setFixes(this.#model, markers.map((marker, index) => [marker, problems[index].fixes]), tell);
+    monaco.setModelMarkers(this.#model, OWNER, markers);
+  }
+
+  setEnvironment(names) {
+    declareEnvironment(names);
+  }
+
+  addCommands(commands) {
+    commands.forEach(({ id, label, run, keybinding }) =>
+      this.editor?.addAction({
+        id: `houston.${id}`,
+        label: keybinding ? `${label} (${keybinding})` : label,
+        run: () => run(),
+      })
     );
+  }
+
+  insertSnippet(text) {
+    if (!this.editor) return this.insert(shown(text));
+    this.editor.focus();
+    this.editor.getContribution("snippetController2").insert(text);
+  }
+
+  async format() {
+    await this.editor?.getAction("editor.action.formatDocument")?.run();
   }
 
   get #isReadonly() {
@@ -404,9 +447,9 @@ class CodeEditor extends HTMLElement {
     });
     const markers = monaco.onDidChangeMarkers((uris) => {
       if (!uris.some((changedUri) => changedUri.toString() === uri)) return;
-      const found = monaco.getModelMarkers({ resource: this.#model.uri })
-        .filter(({ severity }) => severity >= MarkerSeverity.Warning);
-      tell("problems", { count: found.length });
+      const found = this.problems;
+      const errors = found.filter(({ severity }) => severity === "error").length;
+      tell("problems", { count: found.length, errors, warnings: found.length - errors });
     });
     const focus = () => editor.focus();
     area.labels.forEach((label) => label.addEventListener("click", focus));
@@ -480,5 +523,8 @@ class CodeDiff extends HTMLElement {
 
 followPage();
 checkSchemas();
+declareEnvironment(null);
+offerSnippets("javascript");
+offerFixes("javascript");
 customElements.define("code-editor", CodeEditor);
 customElements.define("code-diff", CodeDiff);

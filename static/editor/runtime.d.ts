@@ -3,16 +3,41 @@
 
 // --- functions -----------------------------------------------------------------
 
-/** Ends the function: `callback(null, result)` with a result, `callback(error)` with an error. */
-type Callback = (error?: unknown, result?: unknown) => void;
-
-/** What the controller bot does when a function returns it, alone or in a list. */
-type Command =
-  /** Says this instead of the automatic message; an empty list says nothing. */
-  | { type: "systemMessage"; text: string | string[] }
-  /** Moves the conversation to a skill, to an agent, or to an agent within a skill. */
-  | { type: "transfer"; skillId?: string; agentId?: string }
-  | { type: "closeConversation" };
+/**
+ * Says this instead of the account's automatic message.
+ *
+ * @example
+ * { type: "systemMessage", text: "We will be with you shortly." }
+ */
+interface SystemMessage {
+  type: "systemMessage";
+  /** What the consumer reads. `[]` says nothing, and the automatic message stays away too. */
+  text: string | [];
+}
+/**
+ * Moves the conversation to a skill, to an agent, or to an agent within a skill.
+ *
+ * @example
+ * { type: "transfer", skillId: "563267" }
+ */
+interface Transfer {
+  type: "transfer";
+  /** Id of the skill. */
+  skillId?: string;
+  /** Id of the agent; with a skill, a proposal within it. */
+  agentId?: string;
+}
+/**
+ * Closes the conversation, after what else is asked for.
+ *
+ * @example
+ * { type: "closeConversation" }
+ */
+interface CloseConversation {
+  type: "closeConversation";
+}
+/** What the controller bot does when a function returns it. Of each type, the first counts. */
+type Command = SystemMessage | Transfer | CloseConversation;
 
 /** Errors carry what their makers add: a code, a response. */
 interface Error {
@@ -43,9 +68,22 @@ declare var global: typeof globalThis;
 /** Loads a module of Node or a package, such as `require("lp-faas-toolbelt")`. */
 declare function require(name: string): any;
 
+interface Environment {
+  /** Id of the account. */
+  readonly BRAND_ID: string;
+  /** Id of this function. */
+  readonly LAMBDA_UUID: string;
+  readonly NODE_ENV: "production";
+  /** Id of the account. */
+  readonly X_LIVEPERSON_BRAND_ID: string;
+  /** Host of the directory of LivePerson's services. */
+  readonly X_LIVEPERSON_CSDS_DOMAIN: string;
+  /** Id of this function. */
+  readonly X_LIVEPERSON_FUNCTION_UUID: string;
+}
 interface Process {
-  /** The environment variables of this function. */
-  readonly env: { [name: string]: string | undefined };
+  /** The environment variables of this function, and what Houston adds. */
+  readonly env: Environment;
   readonly argv: string[];
   readonly platform: string;
   readonly arch: string;

@@ -1,6 +1,8 @@
 // Reads a function's source without running it. V8 has the last word on syntax; acorn says where.
 import { parse } from "acorn";
 import { full, simple } from "acorn-walk";
+import { wrongCommands } from "./commands.js";
+import { strangeHosts } from "./hosts.js";
 import { asScript, parseModule } from "./modules.js";
 
 export { asScript };
@@ -25,9 +27,11 @@ const SYNTAX = {
   allowReturnOutsideFunction: true,
 };
 
-// Returns problems {code, message, line, column, severity}, lines and columns from 1.
+// Returns problems {code, message, line, column, severity}, lines and columns from 1; some say with
+// endColumn how far they reach, with subject what they are about, with instead what is meant.
 // `refusal` is V8's own syntax error, or null. `isKnown(name)` tells whether require() finds it.
-export function check(source, refusal, isKnown) {
+// `about` is {commands: whether what it returns is carried out, hosts: [allowed], null: any}.
+export function check(source, refusal, isKnown, about = { commands: false, hosts: null }) {
   if (refusal !== null) {
     const place = locate(source) ?? { line: null, column: null };
     return [{
@@ -43,6 +47,8 @@ export function check(source, refusal, isKnown) {
       ...forbidden(tree),
       ...unknownModules(tree, isKnown),
       ...contract(tree),
+      ...(about.commands ? wrongCommands(tree, findLambda(tree)) : []),
+      ...(about.hosts ? strangeHosts(tree, about.hosts) : []),
     ].slice(0, MOST_PROBLEMS);
   } catch (error) {
     if (error instanceof SyntaxError) return []; // V8 runs it, acorn does not know it yet

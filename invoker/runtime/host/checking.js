@@ -4,7 +4,7 @@ import { CHECKER, compile, compileModule } from "./compiling.js";
 import { require } from "./require.js";
 
 // Resolves to the checker's problems.
-export async function check(source) {
+export async function check(source, about) {
   const checker = await import(CHECKER);
   let refusal = null;
   try {
@@ -28,5 +28,5 @@ export async function check(source) {
     } catch {
       return false;
     }
-  });
+  }, about);
 }

@@ -5,7 +5,7 @@
 // sockets, promises) can go on. User code shares this process; it can forge its own answers and
 // nobody else's. What must hold against it is the process's confinement, not this file.
 //
-//   to the host     {"load":{source,environment,facts,limits}}  {"id","event","traceId"?}  {"check":source}
+//   to the host     {"load":{source,environment,facts,limits}}  {"id","event","traceId"?}  {"check":source,"about"?}
 //                   {"answer","value"}  {"answer","error":{code,message}}
 //   from the host   {"ready":true} or {"ready":false,"error","logs","dropped"}
 //                   {"id","ok":true,"value","logs","dropped","ms"}  {"id","ok":false,"error",…}
@@ -86,8 +86,8 @@ async function loadLater(program, error) {
   whenAllAnswered(serve);
 }
 
-async function answerCheck(source) {
-  writeFrame(stringify({ problems: await check(source) }));
+async function answerCheck(source, about) {
+  writeFrame(stringify({ problems: await check(source, about) }));
   serve();
 }
 
@@ -105,7 +105,7 @@ function serve() {
         return;
       }
       if (hasOwn(frame, "check")) {
-        answerCheck(frame.check).catch(() => exit(1));
+        answerCheck(frame.check, frame.about).catch(() => exit(1));
         return;
       }
       let compiled;

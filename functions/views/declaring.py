@@ -1,0 +1,54 @@
+"""What the editor fetches about a function's event: declarations, and the schema of its payload."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_GET
+
+from functions import declarations
+from functions.access import ConsoleRequest
+from functions.models import Function
+from functions.views.finding import find_function
+
+A_YEAR_S = 365 * 24 * 3600
+
+
+@require_GET
+def types(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    function = find_function(account_id, name)
+    document = declarations.declarations(function.event_type)
+    return _answer(request, document, "text/plain; charset=utf-8")
+
+
+@require_GET
+def schema(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    function = find_function(account_id, name)
+    document = declarations.schema(function.event_type)
+    return _answer(request, document, "application/schema+json")
+
+
+def addresses(function: Function) -> dict[str, Any]:
+    """Where a page finds both; what an address gives never changes."""
+    kept = (function.account_id, function.name)
+    of_types = declarations.declarations(function.event_type)
+    of_schema = declarations.schema(function.event_type)
+    return {
+        "types_url": f"{reverse('functions:types', args=kept)}?v={of_types.tag}",
+        "schema_url": f"{reverse('functions:schema', args=kept)}?v={of_schema.tag}",
+    }
+
+
+def _answer(
+    request: ConsoleRequest, document: declarations.Document, content_type: str
+) -> HttpResponse:
+    answer = HttpResponse(document.text, content_type=content_type)
+    answer["ETag"] = f'"{document.tag}"'
+    named = request.GET.get("v") == document.tag
+    answer["Cache-Control"] = (
+        f"private, max-age={A_YEAR_S}, immutable" if named else "private, no-cache"
+    )
+    # Who signs in here next may have nothing to do with this account.
+    patch_vary_headers(answer, ["Cookie"])
+    return answer
