@@ -55,6 +55,16 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
+def help_link(slug: str, about: str = "") -> SafeString:
+    """A "?" beside a heading that leads to a page of the manual."""
+    return format_html(
+        '<a class="help-link" href="{}" aria-label="Help: {}" title="Help">?</a>',
+        reverse("help-page", args=[slug]),
+        about or slug.replace("-", " "),
+    )
+
+
+@register.simple_tag
 def built(path: str) -> str:
     """The address of a file that a build makes; empty where it was not built."""
     try:
@@ -93,7 +103,7 @@ def ago(moment: dt.datetime | None) -> SafeString | str:
         return ""
     exact = moment.astimezone(dt.UTC)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
+        '<time datetime="{}" title="{}" data-ago>{}</time>',
         exact.isoformat(),
         f"{exact:%Y-%m-%d %H:%M:%S} UTC",
         relative(exact),

@@ -32,8 +32,8 @@ def test_ago_holds_the_exact_time_in_utc():
     moment = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 
     assert ui.ago(moment) == (
-        '<time datetime="2026-01-02T02:04:05+00:00" title="2026-01-02 02:04:05 UTC">2026-01-02'
-        "</time>"
+        '<time datetime="2026-01-02T02:04:05+00:00" title="2026-01-02 02:04:05 UTC" data-ago>'
+        "2026-01-02</time>"
     )
     assert ui.ago(None) == ""
 

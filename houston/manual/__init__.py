@@ -1,0 +1,137 @@
+"""The product's own manual: its pages, what stands in them, and the search over them.
+
+A page is a template in `templates/help/pages/`; its facts come from the code that uses them, see
+`facts.py`. What is found and listed is read from the page as it is rendered, so there is no second
+list of headings to keep.
+"""
+
+import html
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from django.template.loader import render_to_string
+
+from houston.manual import facts
+from invoker import events
+
+MOST_FOUND = 20
+MOST_WORDS = 8
+LONGEST_QUERY = 200
+AROUND = 90
+_HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    slug: str
+    title: str
+    summary: str
+    group: str
+    event_type: str | None = None
+
+    @property
+    def template(self) -> str:
+        name = "event" if self.event_type is not None else self.slug
+        return f"help/pages/{name}.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What stands under one heading; an empty `anchor` is the beginning of the page."""
+
+    page: Page
+    anchor: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A section that holds all words asked for, with the text around the first of them in parts.
+
+    Every second part, from the second on, is a word that was asked for.
+    """
+
+    section: Section
+    parts: tuple[str, ...]
+
+
+def _events() -> list[Page]:
+    return [
+        Page(facts.event_slug(each), each.name, each.summary, "Events", each.id)
+        for each in events.EVENT_TYPES.values()
+    ]
+
+
+PAGES = (
+    Page("getting-started", "Getting started", "From nothing to the first answer", "Start"),
+    Page("concepts", "Concepts", "How an event becomes a message, and the words for it", "Start"),
+    Page("glossary", "Glossary", "Every word that has a meaning of its own here", "Start"),
+    Page("events", "Events", "What can start a function, and how often", "Functions"),
+    Page("commands", "Commands", "What a function may ask the controller bot for", "Functions"),
+    Page("timing", "Office hours and idle times", "When time itself is the event", "Functions"),
+    Page("toolbelt", "Toolbelt", "What a function may require", "Functions"),
+    Page("environment", "Environment, secrets and hosts", "What a function gets to know and reach",
+         "Functions"),
+    Page("limits", "Limits", "Every number that something is refused beyond", "Functions"),
+    Page("states", "States and outcomes", "What the words in lists and traces mean", "Functions"),
+    Page("errors", "Error codes", "Every code, what it means and the way out", "Functions"),
+    *_events(),
+    Page("connections", "Connections", "How each messaging platform is connected", "Running it"),
+    Page("operations", "Operations", "Processes, settings, backup, upgrade, and when it fails",
+         "Running it"),
+    Page("security", "Security", "Who is trusted with what", "Running it"),
+    Page("shortcuts", "Keyboard shortcuts", "Everything without the mouse", "Running it"),
+)  # fmt: skip
+BY_SLUG = {page.slug: page for page in PAGES}
+
+
+@cache
+def content(page: Page) -> str:
+    """The page's own HTML, without what surrounds it."""
+    return render_to_string(page.template, {"page": page, **facts.of(page.event_type)})
+
+
+@cache
+def sections(page: Page) -> tuple[Section, ...]:
+    """What stands under each heading, as plain text."""
+    pieces = _HEADING.split(content(page))
+    first = Section(page, "", page.title, f"{page.summary}. {_plain(pieces[0])}")
+    rest = zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)
+    return (
+        first,
+        *(Section(page, each, _plain(title), _plain(text)) for each, title, text in rest),
+    )
+
+
+def search(query: str, *, most: int = MOST_FOUND) -> list[Found]:
+    """Sections with every word of the query, those with it in their title first."""
+    words = query[:LONGEST_QUERY].lower().split()[:MOST_WORDS]
+    if not words:
+        return []
+    ranked: list[tuple[int, int, Section]] = []
+    for section in (each for page in PAGES for each in sections(page)):
+        title, text = section.title.lower(), section.text.lower()
+        if not all(word in title or word in text for word in words):
+            continue
+        points = sum(20 * (word in title) + min(text.count(word), 5) for word in words)
+        points += 10 * (not section.anchor and words[0] in title)
+        ranked.append((-points, len(ranked), section))
+    return [Found(section, _around(section.text, words)) for *_, section in sorted(ranked)[:most]]
+
+
+def _around(text: str, words: list[str]) -> tuple[str, ...]:
+    places = [at for word in words if (at := text.lower().find(word)) >= 0]
+    begins = max(min(places, default=0) - AROUND, 0)
+    # Up to the start of a word, so that no half of one stands there.
+    if begins:
+        begins = text.find(" ", begins) + 1 or begins
+    shown = text[begins : begins + 2 * AROUND + 40]
+    pattern = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    return tuple(re.split(f"({pattern})", shown, flags=re.IGNORECASE))
+
+
+def _plain(text: str) -> str:
+    return " ".join(html.unescape(_TAG.sub(" ", text)).split())

@@ -1,0 +1,184 @@
+"""What the manual states, taken from where the product itself takes it."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+from django.conf import settings
+
+from functions import gallery
+from functions import services as functions
+from functions.models import State
+from houston.manual.codes import CODES
+from invoker import allow_list, calls, commands, context, events, ingest, runtime, vault
+from invoker.automatic_messages.timers import LONGEST_IDLE_S, MOST_REPEATS
+from invoker.hours.changes import MOST_PROFILES
+from invoker.models import (
+    CommandState,
+    CommandType,
+    InvocationState,
+    NotificationState,
+    Platform,
+    Verdict,
+)
+
+_README_ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \|$", re.MULTILINE)
+_CODE_MARKS = re.compile(r"`([^`]*)`")
+_MODULE = re.compile(r'^declare module "([^"]+)"', re.MULTILINE)
+_CLIENT = re.compile(
+    r"/\*\*((?:(?!\*/).)*)\*/\s+export interface (\w+(?:Client|Util))\b", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    what: str
+    value: str
+    beyond: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    name: str
+    default: str
+    meaning: str
+
+
+def event_slug(event_type: events.EventType) -> str:
+    return "event-" + re.sub(r"[^a-z0-9]+", "-", event_type.name.lower()).strip("-")
+
+
+def limits() -> list[Limit]:
+    pool = runtime.Config(directory=settings.DATA_DIR)
+    refused = "Refused with a message; nothing is cut"
+    return [
+        Limit("Functions per account", f"{functions.MAX_FUNCTIONS}", refused),
+        Limit("Name of a function", f"{functions.MAX_NAME} characters", refused),
+        Limit("Description", f"{functions.MAX_DESCRIPTION} characters", refused),
+        Limit("Code of a function", f"{functions.MAX_CODE:,} characters", refused),
+        Limit("Skills of a function", f"{functions.MAX_SKILLS}", refused),
+        Limit("Environment variables of a function", f"{functions.MAX_VARIABLES}", refused),
+        Limit(
+            "Value of an environment variable",
+            f"{functions.MAX_VARIABLE_VALUE:,} characters",
+            refused,
+        ),
+        Limit(
+            "Running time",
+            f"{settings.INVOCATION_TIMEOUT_S:g} s",
+            "The run is ended, and its outcome is Timed out",
+        ),
+        Limit("Budget of a good answer", "1 s", "Charts show it, and late texts may go stale"),
+        Limit(
+            "JavaScript heap",
+            f"{settings.SANDBOX_MEMORY_MB} MB",
+            "The run is ended with memory-exceeded",
+        ),
+        Limit(
+            "Result",
+            f"{pool.result_characters:,} characters",
+            "The run fails: result-too-large",
+        ),
+        Limit(
+            "Log entries kept per invocation",
+            f"{pool.log_entries}",
+            "The rest is counted and the trace says how many",
+        ),
+        Limit(
+            "Log text kept per invocation",
+            f"{pool.log_characters:,} characters",
+            "As above",
+        ),
+        Limit(
+            "Requests to other hosts",
+            f"{calls.REQUESTS_PER_S} per second and function",
+            "The request fails inside the function",
+        ),
+        Limit("Commands read of one result", f"{commands.MOST_READ}", "The rest is dropped"),
+        Limit("Depth of functions that invoke each other", f"{calls.MAX_DEPTH}", "The call fails"),
+        Limit("Value of a secret", f"{vault.MAX_VALUE:,} characters", refused),
+        Limit("Hosts in the allow-list", f"{allow_list.MAX_DOMAINS}", refused),
+        Limit("Properties of a context namespace", f"{context.MAX_PROPERTIES:,}", "The call fails"),
+        Limit("Context namespaces", f"{context.MAX_NAMESPACES}", "The call fails"),
+        Limit(
+            "Idle time",
+            f"{LONGEST_IDLE_S // 86_400} days",
+            refused,
+        ),
+        Limit("Repeats of an idle message", f"{MOST_REPEATS}", refused),
+        Limit("Office hours profiles", f"{MOST_PROFILES}", refused),
+        Limit(
+            "Body of a notification", f"{ingest.MAX_BODY_BYTES // 1024:,} KiB", "413 body-too-large"
+        ),
+        Limit(
+            "Age of an event when its commands leave",
+            f"{settings.EVENT_MAX_AGE_S:g} s",
+            "The commands are too late and not sent",
+        ),
+        Limit(
+            "Attempts to deliver a command",
+            f"{settings.CALLBACK_ATTEMPTS}",
+            "The command fails; the trace shows every attempt",
+        ),
+    ]
+
+
+@cache
+def environment_settings() -> tuple[Setting, ...]:
+    """README's table of environment variables, which a test holds against the settings."""
+    text = (settings.BASE_DIR / "README.md").read_text(encoding="utf-8")
+    return tuple(
+        Setting(name, _CODE_MARKS.sub(r"\1", default), _CODE_MARKS.sub(r"\1", meaning))
+        for name, default, meaning in _README_ROW.findall(text)
+    )
+
+
+@cache
+def _toolbelt() -> dict[str, Any]:
+    text = (settings.BASE_DIR / "static/editor/toolbelt.d.ts").read_text(encoding="utf-8")
+    clients: dict[str, str] = {}
+    for comment, name in _CLIENT.findall(text):
+        words = [line.strip().lstrip("*").strip() for line in comment.splitlines()]
+        clients.setdefault(name, " ".join(word for word in words if word and word[0] != "@"))
+    return {"modules": _MODULE.findall(text), "clients": clients}
+
+
+def _event(event_type_id: str) -> dict[str, Any]:
+    sample = msgspec.json.format(msgspec.json.encode(events.sample(event_type_id)), indent=2)
+    return {
+        "event": events.EVENT_TYPES[event_type_id],
+        "fields": events.fields(event_type_id),
+        "sample": sample.decode(),
+        "templates": [each for each in gallery.load() if each.event_type == event_type_id],
+    }
+
+
+def of(event_type_id: str | None) -> dict[str, Any]:
+    """The context in which a page of the manual is rendered."""
+    if event_type_id is not None:
+        return _event(event_type_id)
+    return {
+        "events": [
+            {"type": each, "slug": event_slug(each), "group": each.group.value}
+            for each in events.EVENT_TYPES.values()
+        ],
+        "limits": limits(),
+        "codes": CODES,
+        "settings": environment_settings(),
+        "toolbelt": _toolbelt(),
+        "function_states": State,
+        "outcomes": InvocationState.choices,
+        "verdicts": [each for each in Verdict.choices if each[0]],
+        "command_states": CommandState.choices,
+        "notification_states": NotificationState.choices,
+        "command_types": CommandType.choices,
+        "platforms": Platform.choices,
+        "platform_names": Platform,
+        "url": settings.HOUSTON_URL,
+        "timeout_s": f"{settings.INVOCATION_TIMEOUT_S:g}",
+        "max_age_s": f"{settings.EVENT_MAX_AGE_S:g}",
+        "reserved": sorted(functions.RESERVED_VARIABLES),
+        "layers": runtime.LAYERS,
+    }
