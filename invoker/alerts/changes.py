@@ -221,10 +221,11 @@ def _record(action: str, alert: Alert, **values: Any) -> None:
 def _facts(alert: Alert) -> dict[str, Any]:
     """What is set. A webhook's address without what may prove who calls it."""
     webhook = alert.channel == AlertChannel.WEBHOOK
+    counts = alert.kind in {AlertKind.ERRORS, AlertKind.LATENCY}
     return {
         "Rule": alert.title,
-        "At least so many runs": alert.min_count,
-        "Tell again after hours": alert.repeat_h,
+        **({"Runs at least": alert.min_count} if counts else {}),
+        "Told again": f"after {alert.repeat_h} h" if alert.repeat_h else "no",
         "Goes by": alert.get_channel_display(),
         "Goes to": alert.target.partition("?")[0] if webhook else alert.target,
     }
