@@ -12,6 +12,7 @@ from functions.views import (
     logs,
     metrics,
     releasing,
+    replaying,
     testing,
 )
 
@@ -41,6 +42,7 @@ console_urls: list[URLPattern] = [
         name="payload-delete",
     ),
     path("functions/<slug:name>/deploy/", releasing.deploy, name="deploy"),
+    path("functions/<slug:name>/replay/", replaying.replay, name="replay"),
     path("functions/<slug:name>/undeploy/", listing.undeploy, name="undeploy"),
     path("functions/<slug:name>/delete/", listing.delete, name="delete"),
     path("functions/<slug:name>/versions/", releasing.versions, name="versions"),

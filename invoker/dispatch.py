@@ -253,7 +253,7 @@ def _listening(event: Event) -> Deployment | None:
             account_id=event.account_id, event_type=event.type, active=True
         ).order_by("created_at")
     )
-    skill = _skill_of(event)
+    skill = skill_of(event)
     for deployment in listening:
         if not deployment.skills or skill in deployment.skills:
             event.reason = event.detail = ""
@@ -273,7 +273,7 @@ def _listening(event: Event) -> Deployment | None:
     return None
 
 
-def _skill_of(event: Event) -> str:
+def skill_of(event: Event) -> str:
     """Where the conversation was once the event had happened."""
     payload = event.payload
     routing = payload.get("routing")

@@ -6,16 +6,18 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from functions import checking, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
-from functions.forms import DeployForm, VersionForm, VersionsForm
-from functions.models import Function, Version
+from functions.forms import DeployForm, ReplayForm, VersionForm, VersionsForm
+from functions.models import Function, Stage, Version
 from functions.views import paging
 from functions.views.comparing import compare_variables
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
+from functions.views.replaying import pair
 from invoker import runtime
 from invoker.models import Deployment
 
@@ -70,14 +72,29 @@ def _review(
     status: int = 200,
 ) -> HttpResponse:
     live = function.deployment
+    described = function.versions.filter(number=live.version).first() if live else None
+    changes = compare_variables(live.environment if live else {}, function.environment)
+    described_before = described.description if described else function.description
     return render(
         request,
         "functions/deploy.html",
         {
+            "described_before": described_before,
+            "unchanged": live is not None
+            and live.code == function.code
+            and not changes
+            and described_before == function.description,
+            "deploying": function.stage == Stage.DEPLOYING
+            and function.stage_at is not None
+            and function.stage_at > timezone.now() - services.LONGEST_BUILD,
+            "replay": ReplayForm(auto_id="replay_%s"),
+            "of": pair(function),
+            "size": len(function.code),
+            "most": services.MAX_CODE,
             "function": function,
             "live": live,
             "form": form,
-            "changes": compare_variables(live.environment if live else {}, function.environment),
+            "changes": changes,
             "problems": problems,
             "blocked": any(problem.severity == "error" for problem in problems),
             "may_change": True,
