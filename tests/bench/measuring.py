@@ -80,7 +80,9 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=500_000)
     parser.add_argument("--lines", type=int, default=500_000, help="lines that functions logged")
     parser.add_argument("--requests", type=int, default=20, help="measured requests of each page")
-    parser.add_argument("--pages", default="", help="only pages with this in their name or path")
+    parser.add_argument(
+        "--pages", default="", help="only pages with one of these, between commas, in name or path"
+    )
     arguments = parser.parse_args()
     # Nothing is collected, so there are no hashed names to look up.
     settings.STORAGES = {
@@ -96,11 +98,11 @@ def main() -> int:
     logging.disable(logging.ERROR)
     client = Client(headers={"host": "localhost"})
     client.force_login(filled.user)
-    wanted = arguments.pages.lower()
+    wanted = arguments.pages.lower().split(",")
     pages = [
         page
         for name, path in addresses(filled.arguments)
-        if wanted in f"{name} {path}".lower()
+        if any(each in f"{name} {path}".lower() for each in wanted)
         and (page := measure(client, name, path, arguments.requests))
     ]
     print_table(pages)
