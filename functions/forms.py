@@ -42,6 +42,7 @@ class VariablesWidget(forms.Widget):
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, None, attrs)
         context["pairs"] = list(value.items()) if isinstance(value, Mapping) else value or []
+        context["reserved"] = " ".join(sorted(services.RESERVED_VARIABLES))
         context["longest_name"] = services.MAX_VARIABLE_NAME
         context["longest_value"] = services.MAX_VARIABLE_VALUE
         return context

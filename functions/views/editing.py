@@ -11,14 +11,22 @@ from django_htmx.http import reswap, retarget
 from functions import payloads, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import CodeForm, DraftForm, SkillsForm, TestForm
-from functions.models import Function
+from functions.models import Function, State
 from functions.views import declaring, drawing, testing, tree
-from functions.views.comparing import compare_variables
+from functions.views.comparing import compare_variables, merge_text, merge_variables
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
 from invoker.runtime.dependencies import Dependency, dependencies
 
 PAGE = "functions/edit.html"
+MEANINGS = {
+    State.DRAFT: "Not deployed: no event runs it",
+    State.PRODUCTIVE: "Live: events run exactly this version",
+    State.MODIFIED: "Events run an older version until this one is deployed",
+    State.MARKED_UNDEPLOYED: "It is being taken out of service",
+    State.BUILD_ERROR: "The last deployment could not be built; what was live before still is",
+    State.DEPLOY_ERROR: "The last deployment could not start; what was live before still is",
+}
 VERSIONS_SHOWN = 8
 
 
@@ -63,7 +71,12 @@ def save(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
         return _refuse(request, function, form, status=status)
     if request.htmx:
         function.refresh_from_db()
-        answer = render(request, f"{PAGE}#saved", {"function": function, "may_change": True})
+        saved = {
+            "function": function,
+            "may_change": True,
+            "meaning": MEANINGS[function.state],
+        }
+        answer = render(request, f"{PAGE}#saved", saved)
         return reswap(answer, "none")
     return redirect("functions:deploy" if deploys else "functions:edit", account_id, name)
 
@@ -194,17 +207,29 @@ def _refuse(
 def _show_conflict(
     request: ConsoleRequest, function: Function, form: DraftForm, error: services.ConflictError
 ) -> HttpResponse:
+    """Both changes side by side; what either of them left alone is merged already."""
+    mine, newest = form.cleaned_data, error.newest
+    seen = function.versions.filter(number=mine["version"]).first()
+    base = seen or newest
     answer = render(
         request,
         "functions/conflict.html#conflict" if request.htmx else "functions/conflict.html",
         {
             "function": function,
-            "newest": error.newest,
-            "seen": form.cleaned_data["version"],
-            "mine": form.cleaned_data,
-            "changes": compare_variables(
-                error.newest.environment, form.cleaned_data["environment"]
+            "newest": newest,
+            "seen": seen,
+            "mine": mine,
+            "merged_code": merge_text(base.code, newest.code, mine["code"]),
+            "merged_description": merge_text(
+                base.description, newest.description, mine["description"]
             ),
+            "pairs": list(
+                merge_variables(base.environment, newest.environment, mine["environment"]).items()
+            ),
+            "reserved": " ".join(sorted(services.RESERVED_VARIABLES)),
+            "longest_name": services.MAX_VARIABLE_NAME,
+            "longest_value": services.MAX_VARIABLE_VALUE,
+            "changes": compare_variables(newest.environment, mine["environment"]),
         },
         status=409,
     )
@@ -226,6 +251,7 @@ def _page(
     context: dict[str, Any] = {
         **testing.choices(function, shown.key),
         "form": form,
+        "meaning": MEANINGS[function.state],
         "tree": tree.grow(shown.text),
         "payload": payload,
         "versions": list(function.versions.defer("code").order_by("-number")[:VERSIONS_SHOWN]),

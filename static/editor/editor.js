@@ -32,8 +32,11 @@
 //     problems          CustomEvent, detail {count, errors, warnings}
 //     fix               CustomEvent, when a fix for the page was chosen; detail is the fix's
 //
-//   <code-diff language="javascript|json"><textarea data-side="original" readonly>…</textarea>
-//     <textarea data-side="modified" readonly>…</textarea></code-diff>
+//   <code-diff language="javascript|json" editable><textarea data-side="original" readonly>…
+//     </textarea><textarea data-side="modified">…</textarea></code-diff>
+//
+//     editable          the modified side can be changed; its textarea follows and tells of input
+//     .value            the text of the modified side; set it to replace the text
 //
 // Both get their height from the page's CSS.
 import {
@@ -490,9 +493,10 @@ class CodeDiff extends HTMLElement {
       createModel(area.value, languageId)
     );
     const [originalAriaLabel, modifiedAriaLabel] = sides.map(labelOf);
+    const isEditable = this.hasAttribute("editable");
     this.#editor = monaco.createDiffEditor(createBox(this), {
       ...OPTIONS,
-      readOnly: true,
+      readOnly: !isEditable,
       originalEditable: false,
       originalAriaLabel,
       modifiedAriaLabel,
@@ -500,11 +504,15 @@ class CodeDiff extends HTMLElement {
       useInlineViewWhenSpaceIsLimited: false,
       renderOverviewRuler: false,
       renderGutterMenu: false,
-      renderMarginRevertIcon: false,
+      renderMarginRevertIcon: isEditable,
       hideUnchangedRegions: { enabled: true },
     });
     this.#editor.setModel({ original, modified });
     sides.forEach((area) => area.hidden = true);
+    modified.onDidChangeContent(() => {
+      sides[1].value = modified.getValue();
+      sides[1].dispatchEvent(new Event("input", { bubbles: true }));
+    });
     SIDE_BY_SIDE.addEventListener("change", this.#fit);
   }
 
@@ -516,6 +524,25 @@ class CodeDiff extends HTMLElement {
     this.#models.forEach((model) => model.dispose());
     this.querySelectorAll(":scope > textarea").forEach((area) => area.hidden = false);
     this.#editor = null;
+  }
+
+  get value() {
+    return this.#editor
+      ? this.#models[1].getValue()
+      : this.querySelector(':scope > textarea[data-side="modified"]').value;
+  }
+
+  set value(text) {
+    if (!this.#editor) {
+      this.querySelector(':scope > textarea[data-side="modified"]').value = text;
+      return;
+    }
+    const model = this.#models[1];
+    const range = model.getFullModelRange();
+    // As an edit of its own, so that it can be undone.
+    model.pushStackElement();
+    model.pushEditOperations([], [{ range, text }], () => null);
+    model.pushStackElement();
   }
 
   #fit = () => this.#editor.updateOptions({ renderSideBySide: SIDE_BY_SIDE.matches });

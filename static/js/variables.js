@@ -17,7 +17,27 @@ function setUp(box) {
     if (!last || inputs(last).some((input) => input.value)) add();
   };
 
-  box.addEventListener("input", complete);
+  // The service refuses a reserved name too; here it says so while it is typed.
+  const check = () => {
+    const reserved = box.dataset.reserved?.split(" ") ?? [];
+    for (const row of rows()) {
+      const [name] = inputs(row);
+      const typed = name.value.trim();
+      const wrong = reserved.includes(typed)
+        ? `${typed} is reserved: take another name`
+        : typed && !/^[A-Za-z_]\w*$/.test(typed)
+        ? "Letters, digits and underscores, no digit first"
+        : "";
+      name.toggleAttribute("aria-invalid", Boolean(wrong));
+      if (wrong) name.setAttribute("aria-invalid", "true");
+      row.querySelector("[data-problem]").textContent = wrong;
+    }
+  };
+
+  box.addEventListener("input", () => {
+    complete();
+    check();
+  });
   box.addEventListener("click", (event) => {
     const button = event.target.closest("[data-removes-variable]");
     if (!button) return;
@@ -38,3 +58,7 @@ function setUp(box) {
 }
 
 document.querySelectorAll("[data-variables]").forEach(setUp);
+// The page of two changes comes in place of the editor.
+document.addEventListener("htmx:afterSwap", (event) => {
+  event.detail.target.querySelectorAll("[data-variables]").forEach(setUp);
+});

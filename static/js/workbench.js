@@ -24,11 +24,17 @@ function reveal(place) {
 }
 
 editor.addEventListener("cursor", (event) => showCursor(event.detail.line, event.detail.column));
+const problems = document.querySelector("#problems");
 editor.addEventListener("problems", (event) => {
   const { count } = event.detail;
-  document.querySelector("#problems").textContent = count
-    ? `${count} problem${count === 1 ? "" : "s"}`
-    : "No problems";
+  problems.hidden = false;
+  problems.disabled = !count;
+  problems.textContent = count ? `${count} problem${count === 1 ? "" : "s"}` : "No problems";
+  problems.title = count ? "Go to the next problem" : "";
+});
+problems.addEventListener("click", () => {
+  editor.editor.focus();
+  editor.editor.getAction("editor.action.marker.next").run();
 });
 area.addEventListener("selectionchange", () => {
   const before = area.value.slice(0, area.selectionStart).split("\n");
@@ -38,6 +44,7 @@ area.addEventListener("selectionchange", () => {
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("[data-reveal]");
   if (link) reveal(link.dataset.reveal);
+  if (event.target.closest?.("[data-copies-code]")) navigator.clipboard?.writeText(area.value);
 });
 
 function showPayload(text) {
@@ -129,7 +136,10 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const { elt, xhr } = event.detail;
   if (isTest(elt)) stopClock();
   if (!elt.closest?.(".workbench") || !elt.hasAttribute("hx-post")) return;
-  if (elt.id === "save-button" && xhr.status === 200) {
+  const isSave = elt.id === "save-button";
+  if ((isSave || isTest(elt)) && xhr.status === 404) document.querySelector("#gone").hidden = false;
+  if (xhr.getResponseHeader("HX-Redirect") !== null) return;
+  if (isSave && xhr.status === 200) {
     document.dispatchEvent(new Event("draft-saved"));
   } else if (xhr.status === 200 && isTest(elt)) {
     openTab("test");
@@ -140,6 +150,49 @@ document.addEventListener("htmx:afterRequest", (event) => {
     if (wrong) openTab(wrong === "payload" ? "test" : "settings");
   }
 });
+
+// A session that has ended must not take the page away with what was typed in it. Once somebody has
+// signed in elsewhere, this page takes over the token that belongs to the new session.
+const signedOut = document.querySelector("#signed-out");
+
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { elt, xhr } = event.detail;
+  if (!elt.closest?.(".workbench") || xhr.getResponseHeader("HX-Redirect") === null) return;
+  if (!signedOut) return;
+  event.preventDefault();
+  signedOut.hidden = false;
+});
+
+async function takeToken() {
+  if (!signedOut || signedOut.hidden) return;
+  const answer = await fetch(location.pathname).catch(() => null);
+  if (!answer?.ok || answer.redirected) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const token = page.querySelector("[name=csrfmiddlewaretoken]")?.value;
+  if (!token) return;
+  for (const input of document.querySelectorAll("[name=csrfmiddlewaretoken]")) input.value = token;
+  document.body.setAttribute("hx-headers", JSON.stringify({ "x-csrftoken": token }));
+  signedOut.hidden = true;
+}
+
+addEventListener("focus", takeToken);
+document.addEventListener("visibilitychange", () => document.hidden || takeToken());
+
+// Times are those of the clock on the wall where they can be.
+function showClocks() {
+  for (const time of document.querySelectorAll("time[data-clock]")) {
+    const at = new Date(time.dateTime);
+    const today = at.toDateString() === new Date().toDateString();
+    time.textContent = today
+      ? at.toLocaleTimeString([], { timeStyle: "short" })
+      : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    time.title = at.toLocaleString();
+    delete time.dataset.clock;
+  }
+}
+
+showClocks();
+document.addEventListener("htmx:oobAfterSwap", showClocks);
 
 // A conflict is an answer to read, in place of the page.
 document.addEventListener("htmx:beforeSwap", (event) => {
