@@ -278,7 +278,11 @@ class NewFunctionForm(forms.Form):
 
 class ListFilterForm(forms.Form):
     q = forms.CharField(required=False)
-    state = forms.ChoiceField(choices=[("", "Any state"), *State.choices], required=False)
+    state = forms.ChoiceField(
+        choices=[("", "Any state"), *State.choices],
+        required=False,
+        widget=forms.Select(attrs={"aria-label": "State"}),
+    )
 
 
 class ActivityFilterForm(forms.Form):
