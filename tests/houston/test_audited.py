@@ -248,6 +248,8 @@ EXCEPTIONS = {
     "connection-test": "sends a notification and changes no setting",
     "automatic-message-preview": "draws a text that nobody saved",
     "alert-test": "sends a message and changes nothing",
+    "functions:check": "finds problems in code as it is typed",
+    "functions:replay": "runs two versions on past events and carries nothing out",
     "functions:payload": "chooses what a test runs with",
     "functions:test": "runs a draft and changes nothing",
 }

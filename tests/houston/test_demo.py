@@ -56,7 +56,7 @@ def test_demo_says_what_is_true(without_sandbox, client):
 
     assert services.how_far(ControllerBot.objects.get()).complete
     assert client.login(**found["sign_in"])
-    assert client.get("/").headers["Location"] == "/a/demo1/functions/"
+    assert client.get("/").headers["Location"] == "/a/demo1/"
     assert client.login(**found["team_sign_in"])
     assert client.get("/").headers["Location"] == "/accounts/"
     assert [each["platform"] for each in found["connections"]] == ["generic", "liveperson"]
