@@ -1,0 +1,86 @@
+"""The account team sets up an account from nothing; a developer meets what only admins may do."""
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_main_flow import sign_in
+from tests.stack.conftest import PASSWORD, Houston
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+NOT_SET_UP = "The controller bot is not set up: the account team can do it"
+PAGES = ("", "functions/", "activity/", "logs/", "metrics/", "settings/", "functions/greet/")
+
+
+def test_account_is_set_up_from_nothing_until_a_test_notification_arrives(
+    page: Page, houston: Houston
+) -> None:
+    houston.demo("https://callback.example.com/")
+    enter(page, houston, {"username": "team", "password": PASSWORD})
+    page.get_by_role("link", name="New account").click()
+    page.get_by_label("Account id").fill("fresh1")
+    page.get_by_label("Name", exact=True).fill("Fresh")
+    page.get_by_role("button", name="Create account").click()
+
+    page.goto(f"{houston.url}/a/fresh1/")
+    expect(page.get_by_text(NOT_SET_UP, exact=True)).to_be_visible()
+    page.get_by_role("link", name="Set-up").first.click()
+    page.get_by_label("Name", exact=True).fill("Messaging")
+    page.get_by_role("button", name="Set up the controller bot").click()
+    expect(page.get_by_text("Shown once:")).to_be_visible()
+    page.get_by_role("button", name="Enable functions").click()
+    expect(page.get_by_text("Functions are enabled for Fresh")).to_be_visible()
+
+    page.goto(f"{houston.url}/a/fresh1/")
+    expect(page.get_by_text(NOT_SET_UP, exact=True)).to_have_count(0)
+    expect(page.get_by_text("Three steps to a first answer")).to_be_visible()
+
+    page.goto(f"{houston.url}/a/fresh1/settings/connections/")
+    page.get_by_role("link", name="Messaging", exact=True).click()
+    page.get_by_role("button", name="Send a test notification").click()
+    expect(page.get_by_text("The test notification arrived", exact=True)).to_be_visible(
+        timeout=20_000
+    )
+
+
+def test_developer_is_refused_what_is_for_admins_with_the_way_out(
+    browser: Browser, houston: Houston
+) -> None:
+    # A page of its own: the browser complains of every answer 403, which is what this is about.
+    page = browser.new_page()
+    demo = houston.demo("https://callback.example.com/")
+    houston.manage(
+        "shell", "-v0", "-c", "from houston.models import *;"
+        f"user = User.objects.create_user('dev', password='{PASSWORD}');"
+        f"Membership.objects.create(user=user, account_id='{demo['account_id']}', role='developer')"
+    )  # fmt: skip
+    enter(page, houston, {"username": "dev", "password": PASSWORD})
+
+    with page.expect_response("**/members/") as refused:
+        page.goto(f"{houston.url}/a/{demo['account_id']}/settings/members/")
+
+    assert refused.value.status == 403
+    expect(page.get_by_text("You need the role admin")).to_be_visible()
+    page.get_by_role("link", name="Home of Demo").click()
+    expect(page.get_by_role("heading", name="Demo", level=1)).to_be_visible()
+
+
+def test_pages_fit_a_telephone(page: Page, houston: Houston) -> None:
+    demo = houston.demo("https://callback.example.com/")
+    sign_in(page, houston, demo["sign_in"])
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    wider = {}
+    for path in PAGES:
+        page.goto(f"{houston.url}/a/{demo['account_id']}/{path}")
+        wider[path] = page.evaluate("document.documentElement.scrollWidth")
+
+    assert wider == dict.fromkeys(PAGES, 390)
+
+
+def enter(page: Page, houston: Houston, who: dict[str, str]) -> None:
+    page.goto(houston.url)
+    page.get_by_label("User name").fill(who["username"])
+    page.get_by_label("Password").fill(who["password"])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_load_state()
