@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from allauth.account.forms import LoginForm
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.forms import PasswordChangeForm
 
 from houston import account_errors, connecting, services
 from houston.models import Role
@@ -28,16 +29,21 @@ class Form(forms.Form):
         self.add_error(error.field if error.field in self.fields else None, str(error))
 
 
-class SignInForm(AuthenticationForm):
-    error_messages = {
-        "invalid_login": "Cannot sign you in: user name and password do not fit, check both",
-        "inactive": "Cannot sign you in: this user is switched off, ask the account team",
-    }
+class SignInForm(LoginForm):  # type: ignore[misc]
+    """User name and password. Both are asked for under the names that browsers know."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": "", **kwargs})
-        self.fields["username"].label = "User name"
-        self.fields["username"].widget.attrs.update({"spellcheck": "false"})
+        self.fields["login"].label = "User name"
+        self.fields["login"].widget.attrs.update(
+            {"spellcheck": "false", "autocapitalize": "none", "autofocus": True}
+        )
+        self.fields["login"].widget.attrs.pop("placeholder", None)
+        self.fields["password"].widget.attrs.pop("placeholder", None)
+        self.fields["password"].help_text = ""
+
+    def add_prefix(self, field_name: str) -> str:
+        return str(super().add_prefix("username" if field_name == "login" else field_name))
 
 
 class PasswordForm(PasswordChangeForm):

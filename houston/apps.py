@@ -1,7 +1,13 @@
 """The project as an app: people, accounts, and the pieces put together."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
 class HoustonConfig(AppConfig):
     name = "houston"
+
+    def ready(self) -> None:
+        """Listen to what happens to people's second factors and passwords."""
+        import_module("houston.coming_in")

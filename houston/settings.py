@@ -5,6 +5,7 @@ A value that cannot be used stops the start with its name. A secret may come fro
 """
 
 import contextlib
+import datetime
 import hashlib
 import ipaddress
 import os
@@ -107,6 +108,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "axes",
     "django_htmx",
     "template_partials",
     "csp",
@@ -128,7 +134,10 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "houston.middleware.VaryMiddleware",
     "houston.middleware.ToastMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "houston.coming_in.LastSeenMiddleware",
     "houston.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "houston.urls"
 WSGI_APPLICATION = "houston.wsgi.application"
@@ -186,6 +195,46 @@ AUTH_PASSWORD_VALIDATORS = [
                  "CommonPasswordValidator", "NumericPasswordValidator")
 ]  # fmt: skip
 SESSION_COOKIE_AGE = 8 * 60 * 60
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+ACCOUNT_ADAPTER = "houston.coming_in.Adapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_FORMS = {"login": "houston.account_forms.SignInForm"}
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_SESSION_COOKIE_AGE = SESSION_COOKIE_AGE
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60
+# Passwords are counted by axes, by name and address, so that nobody locks out their colleagues;
+# this limit is what codes of second factors fall under, for each person.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "5/5m/key", "reauthenticate": "10/m/user"}
+MFA_ADAPTER = "houston.coming_in.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_FORMS = {"add_webauthn": "houston.person_forms.AddPasskeyForm"}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = f"Houston ({_url_host})"
+MFA_TOTP_TOLERANCE = 1
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = datetime.timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "houston.views.signing_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "houston.addresses.client_address"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# Counts of attempts hold for all web processes of this host.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": DATA_DIR / "cache",
+    }
+}
 
 # Static files -------------------------------------------------------------------------------------
 
@@ -350,6 +399,7 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["not_readiness"]},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
         # Its debug lines hold the address of a socket, and that holds a token.
         "websockets": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -1,7 +1,13 @@
 """Every address on one screen. `a/<account id>/` is for members of that account alone."""
 
+from allauth.account import views as allauth_views
+from allauth.mfa.base import views as mfa_views
+from allauth.mfa.recovery_codes import views as codes
+from allauth.mfa.totp import views as totp
+from allauth.mfa.webauthn import views as passkeys
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 from functions.urls import console_urls
 from houston import health
@@ -17,6 +23,7 @@ from houston.views import (
     home,
     hours,
     idle_times,
+    me,
     members,
     notifications,
     searching,
@@ -186,11 +193,49 @@ account_urls: list[URLPattern | URLResolver] = [
     path("", include((console_urls, "functions"))),
 ]
 
+# me/
+me_urls: list[URLPattern | URLResolver] = [
+    path("", me.profile, name="me"),
+    path("confirm/password/", allauth_views.reauthenticate, name="account_reauthenticate"),
+    path("confirm/code/", mfa_views.reauthenticate, name="mfa_reauthenticate"),
+    path("confirm/passkey/", passkeys.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),
+    path("second-factors/", me.second_factors, name="mfa_index"),
+    path("second-factors/app/add/", totp.activate_totp, name="mfa_activate_totp"),
+    path("second-factors/app/remove/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path(
+        "second-factors/recovery-codes/", codes.view_recovery_codes, name="mfa_view_recovery_codes"
+    ),
+    path(
+        "second-factors/recovery-codes/new/",
+        codes.generate_recovery_codes,
+        name="mfa_generate_recovery_codes",
+    ),
+    path(
+        "passkeys/",
+        RedirectView.as_view(pattern_name="mfa_index"),
+        name="mfa_list_webauthn",
+    ),
+    path("passkeys/add/", passkeys.add_webauthn, name="mfa_add_webauthn"),
+    path("passkeys/<int:pk>/rename/", passkeys.edit_webauthn, name="mfa_edit_webauthn"),
+    path("passkeys/<int:pk>/remove/", passkeys.remove_webauthn, name="mfa_remove_webauthn"),
+    path("sessions/", me.sessions, name="usersessions_list"),
+    path("sessions/end/", me.sessions_end, name="sessions-end"),
+    path("sessions/<int:session_id>/end/", me.session_end, name="session-end"),
+]
+
 urlpatterns = [
     path("", signing_in.home, name="home"),
     path("sign-in/", signing_in.SignIn.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
-    path("password/", signing_in.ChangePassword.as_view(), name="password"),
+    path("password/", me.password, name="password"),
+    # The names below are those that django-allauth looks for. What it also has, such as signing
+    # up, has no address here.
+    path("sign-in/", signing_in.SignIn.as_view(), name="account_login"),
+    path("sign-out/", LogoutView.as_view(), name="account_logout"),
+    path("sign-in/inactive/", allauth_views.account_inactive, name="account_inactive"),
+    path("sign-in/second-factor/", mfa_views.authenticate, name="mfa_authenticate"),
+    path("sign-in/passkey/", passkeys.login_webauthn, name="mfa_login_webauthn"),
+    path("me/", include(me_urls)),
     path("theme/", signing_in.theme, name="theme"),
     path("search/", searching.search, name="search"),
     path("help/", handbook.index, name="help"),

@@ -1,14 +1,13 @@
 """Signing in, the way to the first page, and how pages look."""
 
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
-from django.contrib import messages
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.contrib.auth.views import LoginView, PasswordChangeView
+from allauth.account.views import LoginView
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse, reverse_lazy
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
@@ -19,30 +18,24 @@ from houston.models import Account, User
 THEME_AGE_S = 365 * 24 * 3600
 
 
-class SignIn(LoginView):
-    authentication_form = account_forms.SignInForm
-    template_name = "accounts/sign_in.html"
-    redirect_authenticated_user = True
-
-    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        response = super().form_invalid(form)
+class SignIn(LoginView):  # type: ignore[misc]
+    def form_invalid(self, form: account_forms.SignInForm) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)
         response.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
         return response
 
 
-class ChangePassword(PasswordChangeView):
-    form_class = account_forms.PasswordForm
-    template_name = "accounts/password.html"
-    success_url = reverse_lazy("home")
-
-    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        messages.success(self.request, "Changed your password")
-        return super().form_valid(form)
-
-    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
-        response = super().form_invalid(form)
-        response.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
-        return response
+def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+    """Answer somebody who guessed too often; the same for names that nobody has."""
+    minutes = round(settings.AXES_COOLOFF_TIME.total_seconds() / 60)
+    response = render(
+        request,
+        "account/locked_out.html",
+        {"minutes": minutes, "limit": settings.AXES_FAILURE_LIMIT},
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+    )
+    response["Retry-After"] = str(minutes * 60)
+    return response
 
 
 @require_GET

@@ -23,6 +23,8 @@ KINDS: Final[Mapping[str, str]] = {
     "alert": "Alerts",
     "account": "Account",
     "api-client": "API clients",
+    "invitation": "Invitations",
+    "person": "People",
 }
 """What a change can be about: the part of an action before its point, and what people call it."""
 
@@ -83,6 +85,17 @@ ACTIONS: Final[Mapping[str, str]] = {
     "account.created": "created the account {}",
     "account.functions-enabled": "enabled functions for {}",
     "api-client.secret-issued": "made a new secret for the API client {}",
+    "invitation.sent": "invited {}",
+    "invitation.renewed": "made a new invitation for {}",
+    "invitation.revoked": "revoked the invitation of {}",
+    "invitation.accepted": "accepted the invitation as {}",
+    "person.factor-added": "added a second factor for {}",
+    "person.factor-removed": "removed a second factor of {}",
+    "person.factor-renewed": "renewed the recovery codes of {}",
+    "person.factors-reset": "removed every second factor of {}",
+    "person.password-changed": "changed the password of {}",
+    "person.reset-issued": "made a link to reset the password of {}",
+    "person.password-reset": "set a new password for {} by a link",
 }
 """Every action, and how it reads after the name of who did it; {} is the subject."""
 

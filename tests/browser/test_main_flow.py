@@ -39,7 +39,7 @@ def sign_in(page: Page, houston: Houston, who: dict[str, str]) -> None:
     page.goto(houston.url)
     page.get_by_label("User name").fill(who["username"])
     page.get_by_label("Password").fill(who["password"])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Functions").click()
     expect(page.get_by_role("heading", name="Functions", level=1)).to_be_visible()
 

@@ -82,5 +82,5 @@ def enter(page: Page, houston: Houston, who: dict[str, str]) -> None:
     page.goto(houston.url)
     page.get_by_label("User name").fill(who["username"])
     page.get_by_label("Password").fill(who["password"])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_load_state()

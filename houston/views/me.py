@@ -1,0 +1,113 @@
+"""What people set for themselves: who they are, how they sign in, where they are signed in."""
+
+from http import HTTPStatus
+from typing import cast
+
+from allauth.account.signals import password_changed
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.sessions.models import Session
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from houston import account_forms, person_forms
+from houston.coming_in import passkeys_work
+from houston.devices import device_of
+from houston.models import User
+from houston.views.answers import confirm, private
+
+MOST_SESSIONS = 100
+
+
+@require_http_methods(["GET", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    # A fresh one: a form that is refused leaves what was typed on the object it was given.
+    person = User.objects.get(pk=cast("User", request.user).pk)
+    form = person_forms.ProfileForm(request.POST or None, instance=person)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Saved your profile")
+        return redirect("me")
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
+    return render(request, "me/profile.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+def password(request: HttpRequest) -> HttpResponse:
+    form = account_forms.PasswordForm(cast("User", request.user), request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user = form.save()
+        update_session_auth_hash(request, user)
+        _end_others(request)
+        password_changed.send(sender=User, request=request, user=user)
+        messages.success(request, "Changed your password, other sessions are signed out")
+        return redirect("home")
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
+    return private(render(request, "accounts/password.html", {"form": form}, status=status))
+
+
+@require_GET
+def second_factors(request: HttpRequest) -> HttpResponse:
+    mine = list(Authenticator.objects.filter(user_id=request.user.pk).order_by("created_at"))
+    kinds = Authenticator.Type
+    recovery = next((each for each in mine if each.type == kinds.RECOVERY_CODES), None)
+    context = {
+        "app": next((each for each in mine if each.type == kinds.TOTP), None),
+        "passkeys": [each for each in mine if each.type == kinds.WEBAUTHN],
+        "recovery": recovery,
+        "codes_left": len(recovery.wrap().get_unused_codes()) if recovery else 0,
+        "enabled": is_mfa_enabled(request.user),
+        "passkeys_work": passkeys_work(request),
+    }
+    return private(render(request, "mfa/index.html", context))
+
+
+@require_GET
+def sessions(request: HttpRequest) -> HttpResponse:
+    live = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
+    mine = UserSession.objects.filter(user_id=request.user.pk, session_key__in=live)
+    rows = mine.order_by("-last_seen_at")
+    here = request.session.session_key
+    listed = [
+        {"session": each, "device": device_of(each.user_agent), "here": each.session_key == here}
+        for each in rows[:MOST_SESSIONS]
+    ]
+    return private(render(request, "me/sessions.html", {"rows": listed}))
+
+
+@require_POST
+def session_end(request: HttpRequest, session_id: int) -> HttpResponse:
+    session = get_object_or_404(UserSession, pk=session_id, user_id=request.user.pk)
+    if session.session_key == request.session.session_key:
+        messages.error(request, "Cannot end this session here: use Sign out")
+    else:
+        session.end()
+        messages.success(request, "Ended the session")
+    return redirect("usersessions_list")
+
+
+@require_http_methods(["GET", "POST"])
+def sessions_end(request: HttpRequest) -> HttpResponse:
+    if request.method == "GET":
+        return confirm(
+            request,
+            title="End all other sessions",
+            effect="Whoever is signed in as you on other devices has to sign in again",
+            button="End all other sessions",
+            back=reverse("usersessions_list"),
+        )
+    _end_others(request)
+    messages.success(request, "Ended all other sessions")
+    return redirect("usersessions_list")
+
+
+def _end_others(request: HttpRequest) -> None:
+    mine = UserSession.objects.filter(user_id=request.user.pk)
+    for session in mine.exclude(session_key=request.session.session_key):
+        session.end()
