@@ -285,6 +285,11 @@ class ListFilterForm(forms.Form):
     )
 
 
+class DeploymentFilterForm(forms.Form):
+    function = forms.CharField(required=False)
+    serving = forms.BooleanField(required=False, label="Serving now")
+
+
 class ActivityFilterForm(forms.Form):
     function = forms.CharField(required=False)
     conversation = forms.CharField(required=False)

@@ -1,5 +1,6 @@
 """What people write: functions, their drafts, and every version that was saved."""
 
+import datetime as dt
 import uuid
 
 from django.db import models
@@ -11,6 +12,8 @@ from invoker.models import ACCOUNT_ID_LENGTH, SKILL_ID_LENGTH, Deployment
 
 EVENT_TYPE_LENGTH = 60
 MOST_SKILLS_SHOWN = 4
+LONGEST_BUILD = dt.timedelta(minutes=2)
+"""A deployment that began longer ago died with its process, and holds nothing up."""
 
 
 class State(models.TextChoices):
@@ -86,6 +89,14 @@ class Function(models.Model):
         if self.deployment.version == self.version:
             return State.PRODUCTIVE
         return State.MODIFIED
+
+    @property
+    def being_deployed(self) -> bool:
+        return (
+            self.stage == Stage.DEPLOYING
+            and self.stage_at is not None
+            and self.stage_at > timezone.now() - LONGEST_BUILD
+        )
 
     @property
     def skills_label(self) -> str:

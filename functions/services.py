@@ -12,7 +12,6 @@ FunctionError                    has a stable `code`; the message says what to d
 └── NotAllowedError              not in this state
 """
 
-import datetime as dt
 import logging
 import re
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from functions import claims, gallery
-from functions.models import Function, Stage, Version
+from functions.models import LONGEST_BUILD, Function, Stage, Version
 from invoker import audit, calls, events, runtime
 from invoker.models import SKILL_ID_LENGTH, Deployment
 
@@ -46,7 +45,6 @@ RESERVED_VARIABLES = frozenset(
      "WATCHDOG_VERSION", "NODE_ENV", "X_LIVEPERSON_PROJECT_ID", "X_LIVEPERSON_BRAND_ID",
      "X_LIVEPERSON_FUNCTION_UUID", "X_LIVEPERSON_CSDS_DOMAIN"}
 )  # fmt: skip
-LONGEST_BUILD = dt.timedelta(minutes=2)
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_]+")
 # Commas and spaces separate skills where people type them.
 SKILL_PATTERN = re.compile(r"[^\s,]+")

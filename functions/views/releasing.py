@@ -6,13 +6,12 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from functions import checking, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import DeployForm, ReplayForm, VersionForm, VersionsForm
-from functions.models import Function, Stage, Version
+from functions.models import Function, Version
 from functions.views import paging
 from functions.views.comparing import compare_variables
 from functions.views.finding import find_function, may_change
@@ -84,9 +83,7 @@ def _review(
             and live.code == function.code
             and not changes
             and described_before == function.description,
-            "deploying": function.stage == Stage.DEPLOYING
-            and function.stage_at is not None
-            and function.stage_at > timezone.now() - services.LONGEST_BUILD,
+            "deploying": function.being_deployed,
             "replay": ReplayForm(auto_id="replay_%s"),
             "of": pair(function),
             "size": len(function.code),

@@ -25,6 +25,7 @@ LAST_CHARACTER = "\U0010ffff"
 PAGES = (
     ("functions:list", "Functions"),
     ("functions:new", "New function"),
+    ("functions:all-deployments", "Deployments"),
     ("functions:activity", "Activity"),
     ("functions:logs", "Logs"),
     ("functions:metrics", "Metrics"),

@@ -41,7 +41,8 @@ class Deployment(models.Model):
                 fields=["account_id", "event_type"],
                 condition=Q(active=True),
                 name="deployment_listening",
-            )
+            ),
+            models.Index(fields=["account_id", "created_at", "id"], name="deployment_by_time"),
         ]
 
     def __str__(self) -> str:

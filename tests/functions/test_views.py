@@ -60,6 +60,7 @@ PAGES = [
     ("edit", ["greet"]),
     ("versions", ["greet"]),
     ("deployments", ["greet"]),
+    ("all-deployments", []),
     ("activity", []),
 ]
 CHANGES = [
