@@ -29,6 +29,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 READ_TIMEOUT_S = 10
 REQUEST_ID = "X-Request-ID"
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9-]{8,64}")
+LAST_ACCOUNT_COOKIE = "account"
 THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
 # The switch is for the accounts one works with; the account team finds the rest on its list.
@@ -134,6 +135,14 @@ class AccountMiddleware:
         inside.account_id = ""
         inside.roles = frozenset()
         response = self._get_response(request)
+        if inside.account_id and request.COOKIES.get(LAST_ACCOUNT_COOKIE) != inside.account_id:
+            response.set_cookie(
+                LAST_ACCOUNT_COOKIE,
+                inside.account_id,
+                httponly=True,
+                samesite="Lax",
+                secure=settings.SESSION_COOKIE_SECURE,
+            )
         return _to_sign_in(inside, response) or response
 
     def process_view(
@@ -187,6 +196,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
     account: Account | None = getattr(request, "account", None)
     context: dict[str, Any] = {
         "account": account,
+        "around": account,
         "accounts": [],
         "roles": getattr(request, "roles", frozenset()),
         "is_team": False,
@@ -196,6 +206,8 @@ def console(request: HttpRequest) -> dict[str, Any]:
     if user is not None and user.is_authenticated:
         context["is_team"] = user.is_staff
         context["accounts"] = SimpleLazyObject(lambda: _switch(user, account))
+        if account is None:
+            context["around"] = SimpleLazyObject(lambda: last_account(request, user))
     if account is not None:
         context["setup"] = SimpleLazyObject(lambda: _set_up(account))
     return context
@@ -215,6 +227,16 @@ def _switch(user: User, account: Account | None) -> list[Account]:
     if account is not None and account not in accounts:
         accounts.insert(0, account)
     return accounts
+
+
+def last_account(request: HttpRequest, user: User) -> Account | None:
+    """The account that somebody comes from on a page of none, while it is still open to them."""
+    account_id = request.COOKIES.get(LAST_ACCOUNT_COOKIE, "")
+    # As in process_view: not everything that a cookie may hold can be asked of a database.
+    if not services.ACCOUNT_ID_PATTERN.fullmatch(account_id):
+        return None
+    mine = Account.objects.filter(pk=account_id)
+    return (mine if user.is_staff else mine.filter(memberships__user=user)).first()
 
 
 def _set_up(account: Account) -> services.SetUp:

@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from houston import account_forms
-from houston.middleware import THEME_COOKIE, THEMES
+from houston.middleware import THEME_COOKIE, THEMES, last_account
 from houston.models import Account, User
 
 THEME_AGE_S = 365 * 24 * 3600
@@ -43,8 +43,9 @@ def home(request: HttpRequest) -> HttpResponse:
     user = cast("User", request.user)
     if not user.is_staff:
         mine = list(Account.objects.filter(memberships__user=user).distinct()[:2])
-        if len(mine) == 1:
-            return redirect("account", account_id=mine[0].pk)
+        only = mine[0] if len(mine) == 1 else last_account(request, user)
+        if only is not None:
+            return redirect("account", account_id=only.pk)
     return redirect("accounts")
 
 
