@@ -4,6 +4,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 else:
     StrTextField = AnyTextField = models.TextField
+
+
+_decode = msgspec.json.Decoder().decode
 
 
 @cache
@@ -67,7 +71,14 @@ class JsonTextField(AnyTextField):
         return storable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
     def from_db_value(self, value: str | None, *_: object) -> Any:
-        return None if value is None else json.loads(value)
+        if value is None:
+            return None
+        try:
+            # Four times as quick, which pages of counts and log lines feel.
+            return _decode(value)
+        except msgspec.DecodeError:
+            # Python writes what is no JSON: numbers beyond all bounds, halves of characters.
+            return json.loads(value)
 
     def to_python(self, value: Any) -> Any:
         return value

@@ -123,7 +123,7 @@ def metrics_page(request: ConsoleRequest, account_id: str) -> HttpResponse:
     points = metrics.series(account_id, since=since, until=now, step=step, function_id=of)
     total = metrics.total(points)
     before = metrics.of_function(account_id, of, since=since - length, until=since)
-    rows = _rows(metrics.by_function(account_id, since=since), names)
+    rows = [] if chosen else _rows(metrics.by_function(account_id, since=since), names)
     kept = {"function": name} if chosen else {}
     return render(
         request,

@@ -77,8 +77,12 @@ class Tally:
 
 
 def _add(into: dict[str, int], counts: dict[str, int]) -> None:
+    if not into:
+        into.update(counts)
+        return
+    known = into.get
     for key, count in counts.items():
-        into[key] = into.get(key, 0) + count
+        into[key] = known(key, 0) + count
 
 
 @dataclass(frozen=True, slots=True)

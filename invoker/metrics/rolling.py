@@ -27,19 +27,26 @@ from invoker.models import (
 
 logger = logging.getLogger(__name__)
 
-MINUTE_S, FIVE_MINUTES_S, HOUR_S, DAY_S = 60, 300, 3600, 86_400
+MINUTE_S, FIVE_MINUTES_S, HOUR_S, SIX_HOURS_S, DAY_S = 60, 300, 3600, 21_600, 86_400
 KEPT = {
     MINUTE_S: dt.timedelta(hours=6),
     FIVE_MINUTES_S: dt.timedelta(days=3),
     HOUR_S: dt.timedelta(days=400),
+    SIX_HOURS_S: dt.timedelta(days=400),
     DAY_S: dt.timedelta(days=400),
 }
 """How long buckets of so many seconds are kept."""
-FINER = {FIVE_MINUTES_S: MINUTE_S, HOUR_S: FIVE_MINUTES_S, DAY_S: HOUR_S}
+FINER = {
+    FIVE_MINUTES_S: MINUTE_S,
+    HOUR_S: FIVE_MINUTES_S,
+    SIX_HOURS_S: HOUR_S,
+    DAY_S: SIX_HOURS_S,
+}
 AT_ONCE = {
     MINUTE_S: dt.timedelta(hours=1),
     FIVE_MINUTES_S: dt.timedelta(hours=6),
     HOUR_S: dt.timedelta(days=1),
+    SIX_HOURS_S: dt.timedelta(days=7),
     DAY_S: dt.timedelta(days=30),
 }
 """How much is counted in one go, where much is to be made up for."""
@@ -78,6 +85,7 @@ def _levels(account_ids: list[str]) -> dict[int, MetricLevel]:
     if len(levels) == len(KEPT):
         return levels
     firsts = [moment for each in account_ids for moment in _first(each)]
+    firsts += [level.rolled_from for level in levels.values()]
     if not firsts:
         return {}
     for seconds in KEPT:

@@ -1,4 +1,5 @@
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 import time_machine
@@ -75,6 +76,19 @@ def test_built_is_empty_where_the_editor_was_not_built(settings):
 def test_pretty_keeps_short_values_on_one_line():
     assert ui.pretty({"a": 1}) == '{"a": 1}'
     assert ui.pretty(list(range(30))).count("\n") == 31
+
+
+def test_chart_rows_hold_what_is_drawn_and_what_is_read():
+    moment = SimpleNamespace(starts_at=NOW, label="12:00", url="/x?a=1&b=2", values=[1234, None])
+    durations = SimpleNamespace(starts_at=NOW, label="12:00", url="/x", values=[1234.567])
+
+    row, durations_row = ui.chart_rows([moment]), ui.chart_rows([durations], "ms")
+
+    assert '<a href="/x?a=1&amp;b=2"><time datetime="2026-03-10T12:00:00+00:00"' in row
+    assert row.endswith(
+        '<td class="number" data-value="1234">1,234</td><td class="number"></td></tr>'
+    )
+    assert '<td class="number" data-value="1234.57">1.23 s</td>' in durations_row
 
 
 class AskForm(forms.Form):

@@ -54,3 +54,9 @@ def test_half_a_character_does_not_stop_a_value_from_being_kept() -> None:
     factories.EventFactory(payload={"text": "a\ud83d"})
 
     assert Event.objects.get().payload == {"text": "a?"}
+
+
+def test_numbers_that_json_does_not_have_come_back() -> None:
+    factories.EventFactory(payload={"most": float("inf"), "long": 10**30})
+
+    assert Event.objects.get().payload == {"most": float("inf"), "long": 10**30}
