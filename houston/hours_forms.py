@@ -9,7 +9,11 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.renderers import BaseRenderer
+from django.forms.utils import flatatt
 from django.http import QueryDict
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from houston.account_forms import CODE_LIKE, Form
 from houston.document_forms import DocumentForm
@@ -20,6 +24,30 @@ from invoker.hours.reading import MAX_NAME, WEEKDAY_NAMES
 DAYS = WEEKDAY_NAMES
 MOST_ROWS = 100
 ZONES = sorted(name for name in available_timezones() if "/" in name or name == "UTC")
+
+
+class LongSelect(forms.Select):
+    """A menu with hundreds of entries: Django's own renders a template for each of them."""
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: BaseRenderer | None = None,  # noqa: ARG002 -- Django hands it in
+    ) -> SafeString:
+        chosen = self.format_value(value)
+        options = format_html_join(
+            "\n",
+            '<option value="{}"{}>{}</option>',
+            ((key, " selected" if key in chosen else "", label) for key, label in self.choices),
+        )
+        return format_html(
+            '<select name="{}"{}>\n{}\n</select>',
+            name,
+            flatatt(self.build_attrs(self.attrs, attrs)),
+            options,
+        )
 
 
 class HoursForm(Form):
@@ -34,7 +62,9 @@ class NewHoursForm(HoursForm):
         max_length=MAX_NAME, help_text="Such as “Berlin office” or “Weekend team”"
     )
     time_zone = forms.ChoiceField(
-        label="Time zone", choices=[(name, name.replace("_", " ")) for name in ZONES]
+        label="Time zone",
+        choices=[(name, name.replace("_", " ")) for name in ZONES],
+        widget=LongSelect,
     )
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -39,6 +40,18 @@ def week(*rows):
 
 def test_account_without_hours_is_said_to_be_always_open(developer_client, account):
     assert "Always open" in text(developer_client.get(url("hours")))
+
+
+def test_time_zones_are_a_menu_with_one_of_them_chosen(admin_client, account):
+    page = text(admin_client.get(url("hours-new")))
+    wrong = admin_client.post(url("hours-new"), {"name": "x", "time_zone": '"<Mars>'})
+
+    assert '<select name="time_zone" id="id_time_zone">' in page
+    assert re.findall(r'<option value="([^"]+)" selected>', page) == ["UTC"]
+    assert '<option value="America/New_York">America/New York</option>' in page
+    assert wrong.status_code == 422
+    assert 'aria-invalid="true"' in text(wrong)
+    assert "<Mars>" not in text(wrong)
 
 
 def test_admin_adds_hours_and_sets_their_week(admin_client, account):
