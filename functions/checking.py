@@ -3,13 +3,25 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from functions.models import Function
 from invoker import allow_list, runtime
 
+# A check takes a sandbox and a fifth of a second, and its findings follow from the code and what
+# is told about it alone: what a review shows was found while the code was typed.
+REMEMBERED = 128
 # Each takes a sandbox; what serves events comes first.
 MOST_AT_ONCE = 2
 _free = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+
+class _NothingFoundOut(Exception):  # noqa: N818 -- no error of anybody's: it is not remembered
+    """The check says nothing of the code."""
+
+    def __init__(self, problems: list[runtime.Problem]) -> None:
+        super().__init__()
+        self.problems = problems
 
 
 class BusyError(Exception):
@@ -27,7 +39,18 @@ def findings(function: Function, code: str) -> list[runtime.Problem]:
         commands=function.event.runs_commands,
         hosts=allow_list.hosts(function.account_id),
     )
-    return runtime.check(code, about)
+    try:
+        return list(_remembered(code, about))
+    except _NothingFoundOut as nothing:
+        return nothing.problems
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(code: str, about: runtime.About) -> tuple[runtime.Problem, ...]:
+    found = runtime.check(code, about)
+    if any(one.code in runtime.PLATFORM_PROBLEMS for one in found):
+        raise _NothingFoundOut(found)
+    return tuple(found)
 
 
 def findings_while_typing(function: Function, code: str) -> list[runtime.Problem]:

@@ -251,9 +251,32 @@ def test_check_asks_to_wait_when_the_sandboxes_have_more_to_do(
     client: Client, developer: Any, function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.force_login(developer)
+    checking._remembered.cache_clear()
     busy = [runtime.Problem("busy", "All sandboxes are in use")]
     monkeypatch.setattr(runtime, "check", lambda *_: busy)
 
     answer = client.post(url("check"), {"code": ""})
 
     assert answer.status_code == 503
+
+
+def test_findings_are_remembered_until_something_changes_or_nothing_was_found_out(
+    function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checking._remembered.cache_clear()
+    asked: list[tuple[str, tuple[str, ...] | None]] = []
+
+    def check(code: str, about: runtime.About) -> list[runtime.Problem]:
+        asked.append((code, about.hosts))
+        code = "busy" if len(asked) == 1 else "no-lambda"
+        return [runtime.Problem(code, "Said by the checker")]
+
+    monkeypatch.setattr(runtime, "check", check)
+    codes = [checking.findings(function, "a")[0].code for _ in range(3)]
+    checking.findings(function, "b")
+    allow_list.add(ACCOUNT, "example.org", by="ada")
+    checking.findings(function, "a")
+
+    assert codes == ["busy", "no-lambda", "no-lambda"]
+    assert asked == [("a", ()), ("a", ()), ("b", ()), ("a", ("example.org",))]
+    checking._remembered.cache_clear()
