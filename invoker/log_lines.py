@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Q, QuerySet, TextField
@@ -46,6 +47,19 @@ class Found:
     read_to: dt.datetime | None = None
 
 
+class Told(NamedTuple):
+    """One line with what a file says of its run."""
+
+    logged_at: dt.datetime
+    function_name: str
+    version: int
+    level: str
+    message: str
+    extras: list[Any]
+    invocation_id: uuid.UUID
+    event_id: uuid.UUID | None
+
+
 def find(wanted: Wanted, *, most: int, before: dt.datetime | None = None, skip: int = 0) -> Found:
     """The newest lines, from the moment `before` on but for the first `skip` of those."""
     rows = _matching(wanted)
@@ -77,17 +91,27 @@ def newer(wanted: Wanted, *, than: dt.datetime, most: int) -> list[LogLine]:
     return list(_whole(rows)[:most])
 
 
-def every(wanted: Wanted, *, most: int) -> Iterator[LogLine]:
+def every(wanted: Wanted, *, most: int) -> Iterator[Told]:
     """The newest lines one by one, however many there are to search."""
     rows = _matching(wanted)
     if wanted.text:
         rows = _saying(rows, wanted.text)
-    return _whole(rows)[:most].iterator(chunk_size=ROWS_AT_ONCE)
+    found = rows.values_list(
+        "logged_at",
+        "invocation__deployment__function_name",
+        "invocation__deployment__version",
+        "level",
+        "message",
+        "extras",
+        "invocation_id",
+        "invocation__event_id",
+    )
+    return (Told(*row) for row in found[:most].iterator(chunk_size=ROWS_AT_ONCE))
 
 
-def extras_text(line: LogLine) -> str:
+def extras_text(extras: list[Any]) -> str:
     """What was logged behind the message, each as JSON."""
-    return " ".join(json.dumps(each, ensure_ascii=False) for each in line.extras)
+    return " ".join(json.dumps(each, ensure_ascii=False) for each in extras)
 
 
 def _matching(wanted: Wanted) -> QuerySet[LogLine]:

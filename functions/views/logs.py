@@ -20,10 +20,10 @@ from functions.views import finding, windows
 from functions.views.downloads import csv_lines
 from functions.views.windows import DAY, Window
 from invoker import log_lines
-from invoker.log_lines import Wanted
+from invoker.log_lines import Told, Wanted
 from invoker.models import Invocation, LogLine
 
-PAGE_SIZE = 200
+PAGE_SIZE = 100
 MOST_EXPORTED = 10_000
 """Lines in one file. LivePerson's is 500, `liveperson-contract.md` §4.4."""
 LONGEST_WINDOW, OLDEST = 7 * DAY, 30 * DAY
@@ -158,18 +158,17 @@ def log_export(request: ConsoleRequest, account_id: str) -> HttpResponseBase:
     return response
 
 
-def _exported(lines: Iterator[LogLine]) -> Iterator[tuple[object, ...]]:
+def _exported(lines: Iterator[Told]) -> Iterator[tuple[object, ...]]:
     for line in lines:
-        run = line.invocation
         yield (
             line.logged_at.isoformat(timespec="milliseconds"),
-            run.deployment.function_name,
-            run.deployment.version,
+            line.function_name,
+            line.version,
             line.level,
             line.message,
-            log_lines.extras_text(line),
-            run.pk,
-            run.event_id or "",
+            log_lines.extras_text(line.extras),
+            line.invocation_id,
+            line.event_id or "",
         )
 
 

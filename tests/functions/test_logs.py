@@ -224,6 +224,20 @@ def test_file_holds_a_bounded_number_of_lines(developer_client, account, monkeyp
     assert len(b"".join(response).decode().splitlines()) == 3
 
 
+def test_file_comes_in_pieces_and_its_first_ones_soon(
+    developer_client, account, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr("functions.views.downloads.ROWS_IN_A_PIECE", 2)
+    for n in range(5):
+        logged(f"line {n}")
+
+    # Session, person, membership; the lines, however many.
+    with django_assert_num_queries(4):
+        pieces = list(developer_client.get(url("logs-export")))
+
+    assert [piece.count(b"\r\n") for piece in pieces] == [1, 2, 2, 1]
+
+
 def test_lines_of_other_accounts_are_not_shown(outsider_client, developer_client, account):
     logged("secret")
 
