@@ -1,24 +1,29 @@
 """What Houston decides about signing in, where django-allauth asks."""
 
 import ipaddress
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.signals import password_changed
+from allauth.account.models import EmailAddress
+from allauth.account.signals import email_confirmed, password_changed, password_reset
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.usersessions.models import UserSession
+from axes.utils import reset as forget_wrong_passwords
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 
 from houston.addresses import client_address
@@ -27,6 +32,8 @@ from invoker import audit
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
+logger = logging.getLogger(__name__)
+
 SEEN_EVERY_S = 60
 SEEN = "seen"
 FACTORS = {
@@ -34,6 +41,10 @@ FACTORS = {
     Authenticator.Type.RECOVERY_CODES: "recovery codes",
     Authenticator.Type.WEBAUTHN: "passkey",
 }
+
+
+class MailError(Exception):
+    """The mail server did not take a message."""
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -62,6 +73,31 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Pages say themselves what happened, in the words of the console."""
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send one of the texts in `templates/account/email/`.
+
+        Raises:
+            MailError: it was not sent; the log says why.
+        """
+        try:
+            super().send_mail(template_prefix, email, context)
+        except OSError as error:
+            logger.warning("e-mail not sent", extra={"kind": template_prefix}, exc_info=True)
+            raise MailError("Cannot send the e-mail: the mail server did not take it") from error
+
+    # Links in e-mails lead to HOUSTON_URL, whatever host a request claims.
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        path = reverse("account_reset_password_from_key", args=["UID", "KEY"])
+        return f"{settings.HOUSTON_URL}{path.replace('UID-KEY', quote(key))}"
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:  # noqa: ARG002
+        path = reverse("account_confirm_email", args=[emailconfirmation.key])
+        return f"{settings.HOUSTON_URL}{path}"
+
+    def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:  # noqa: ARG002
+        return reverse("me")
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
@@ -153,6 +189,27 @@ def _factor_reset(user: User, authenticator: Authenticator, **_: Any) -> None:
 @receiver(password_changed)
 def _password_changed(user: User, **_: Any) -> None:
     record_person("person.password-changed", user, by=user.username)
+
+
+@receiver(password_reset)
+def _password_reset(user: User, **_: Any) -> None:
+    """Whoever was in with the old password is out, and may come in with the new one at once."""
+    end_sessions(user)
+    forget_wrong_passwords(username=user.username)
+    record_person("person.password-reset", user, by=user.username)
+
+
+@receiver(email_confirmed)
+def _email_confirmed(request: HttpRequest, email_address: EmailAddress, **_: Any) -> None:
+    user = email_address.user
+    record_person("person.email-changed", user, by=user.username, detail=email_address.email)
+    messages.success(request, f"Confirmed {email_address.email}")
+
+
+def end_sessions(user: User, *, but: str = "") -> None:
+    """Sign a person out everywhere, or everywhere but in the session of this key."""
+    for session in UserSession.objects.filter(user=user).exclude(session_key=but):
+        session.end()
 
 
 def _record_factor(action: str, user: User, authenticator: Authenticator) -> None:

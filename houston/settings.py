@@ -203,13 +203,30 @@ ACCOUNT_ADAPTER = "houston.coming_in.Adapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_FORMS = {"login": "houston.account_forms.SignInForm"}
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 1
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_FORMS = {
+    "login": "houston.account_forms.SignInForm",
+    "reset_password": "houston.person_forms.ForgottenForm",
+    "reset_password_from_key": "houston.person_forms.NewPasswordForm",
+}
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_SESSION_COOKIE_AGE = SESSION_COOKIE_AGE
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60
 # Passwords are counted by axes, by name and address, so that nobody locks out their colleagues;
-# this limit is what codes of second factors fall under, for each person.
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "5/5m/key", "reauthenticate": "10/m/user"}
+# codes of second factors fall under "login_failed", for each person.
+ACCOUNT_RATE_LIMITS = {
+    "login": None,
+    "login_failed": "5/5m/key",
+    "reauthenticate": "10/m/user",
+    "reset_password": "20/h/ip,5/h/key",
+    "reset_password_from_key": "30/10m/ip",
+    "manage_email": "10/h/user",
+    "invite": "60/h/user",
+    "accept_invitation": "30/10m/ip,20/h/key",
+}
 MFA_ADAPTER = "houston.coming_in.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_FORMS = {"add_webauthn": "houston.person_forms.AddPasskeyForm"}

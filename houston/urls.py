@@ -6,7 +6,7 @@ from allauth.mfa.recovery_codes import views as codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
 from django.contrib.auth.views import LogoutView
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
 from functions.urls import console_urls
@@ -26,6 +26,7 @@ from houston.views import (
     me,
     members,
     notifications,
+    people,
     searching,
     secrets,
     setting_up,
@@ -196,6 +197,8 @@ account_urls: list[URLPattern | URLResolver] = [
 # me/
 me_urls: list[URLPattern | URLResolver] = [
     path("", me.profile, name="me"),
+    path("e-mail/", me.email, name="me-email"),
+    path("e-mail/<str:key>/", me.ConfirmEmail.as_view(), name="account_confirm_email"),
     path("confirm/password/", allauth_views.reauthenticate, name="account_reauthenticate"),
     path("confirm/code/", mfa_views.reauthenticate, name="mfa_reauthenticate"),
     path("confirm/passkey/", passkeys.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),
@@ -235,6 +238,22 @@ urlpatterns = [
     path("sign-in/inactive/", allauth_views.account_inactive, name="account_inactive"),
     path("sign-in/second-factor/", mfa_views.authenticate, name="mfa_authenticate"),
     path("sign-in/passkey/", passkeys.login_webauthn, name="mfa_login_webauthn"),
+    path("sign-in/forgotten/", signing_in.Forgotten.as_view(), name="account_reset_password"),
+    path(
+        "sign-in/forgotten/sent/",
+        allauth_views.password_reset_done,
+        name="account_reset_password_done",
+    ),
+    re_path(
+        r"^sign-in/new-password/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/\Z",
+        signing_in.NewPassword.as_view(),
+        name="account_reset_password_from_key",
+    ),
+    path(
+        "sign-in/new-password/",
+        allauth_views.password_reset_from_key_done,
+        name="account_reset_password_from_key_done",
+    ),
     path("me/", include(me_urls)),
     path("theme/", signing_in.theme, name="theme"),
     path("search/", searching.search, name="search"),
@@ -243,6 +262,11 @@ urlpatterns = [
     path("accounts/", accounts.account_list, name="accounts"),
     path("accounts/new/", accounts.account_new, name="account-new"),
     path("accounts/health/", health.page, name="health"),
+    path("accounts/people/", people.person_list, name="people"),
+    path("accounts/people/<int:user_id>/", people.person, name="person"),
+    path("accounts/people/<int:user_id>/reset/", people.person_reset, name="person-reset"),
+    path("accounts/people/<int:user_id>/factors/", people.person_factors, name="person-factors"),
+    path("accounts/people/<int:user_id>/switch/", people.person_switch, name="person-switch"),
     path("a/<str:account_id>/", include(account_urls)),
     # Messaging platforms, signed by each in its own way.
     path("events/", include(event_urls)),

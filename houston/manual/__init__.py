@@ -80,6 +80,8 @@ PAGES = (
     Page("errors", "Error codes", "Every code, what it means and the way out", "Functions"),
     *_events(),
     Page("connections", "Connections", "How each messaging platform is connected", "Running it"),
+    Page("signing-in", "Signing in", "How people come in, back in, and into an account",
+         "Running it"),
     Page("operations", "Operations", "Processes, settings, backup, upgrade, and when it fails",
          "Running it"),
     Page("security", "Security", "Who is trusted with what", "Running it"),

@@ -2,14 +2,13 @@
 
 from http import HTTPStatus
 
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 
-from houston import account_forms
 
-
-def status_of(form: account_forms.Form) -> HTTPStatus:
+def status_of(form: BaseForm) -> HTTPStatus:
     return HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
 
 
@@ -23,3 +22,9 @@ def private(response: HttpResponse) -> HttpResponse:
     """Keep a page that may hold a secret out of every cache, also the browser's own."""
     add_never_cache_headers(response)
     return response
+
+
+def gone(response: HttpResponse) -> HttpResponse:
+    """A link that led somewhere once, or never did."""
+    response.status_code = HTTPStatus.GONE
+    return private(response)

@@ -1,26 +1,30 @@
 """What people set for themselves: who they are, how they sign in, where they are signed in."""
 
-from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
+from allauth.account.decorators import reauthentication_required
+from allauth.account.models import EmailAddress
 from allauth.account.signals import password_changed
+from allauth.account.views import ConfirmEmailView
+from allauth.core.ratelimit import consume_or_429
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.sessions.models import Session
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from houston import account_forms, person_forms
-from houston.coming_in import passkeys_work
+from houston import account_forms, people, person_forms
+from houston.coming_in import MailError, end_sessions, passkeys_work
 from houston.devices import device_of
 from houston.models import User
-from houston.views.answers import confirm, private
+from houston.views.answers import confirm, gone, private, status_of
 
 MOST_SESSIONS = 100
 
@@ -34,8 +38,53 @@ def profile(request: HttpRequest) -> HttpResponse:
         form.save()
         messages.success(request, "Saved your profile")
         return redirect("me")
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
-    return render(request, "me/profile.html", {"form": form}, status=status)
+    addresses = EmailAddress.objects.filter(user=person)
+    context = {
+        "form": form,
+        "verified": next((each for each in addresses if each.verified), None),
+        "waiting": next((each for each in addresses if not each.verified), None),
+        "mails": settings.EMAIL_CONFIGURED,
+    }
+    return render(request, "me/profile.html", context, status=status_of(form))
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required  # type: ignore[untyped-decorator]
+def email(request: HttpRequest) -> HttpResponse:
+    """Change the address, after its owner has opened a link where a mail server is set."""
+    person = User.objects.get(pk=cast("User", request.user).pk)
+    form = person_forms.EmailForm(request.POST or None, initial={"email": person.email})
+    if request.method == "POST" and form.is_valid():
+        too_many: HttpResponse | None = consume_or_429(request, action="manage_email")
+        if too_many:
+            return too_many
+        wanted = form.cleaned_data["email"]
+        try:
+            asked = people.change_email(request, person, wanted)
+        except MailError as error:
+            form.add_error("email", str(error))
+        else:
+            said = f"Sent a link to {wanted}: open it to confirm" if asked else "Saved your e-mail"
+            messages.success(request, said)
+            return redirect("me")
+    context = {"form": form, "mails": settings.EMAIL_CONFIGURED}
+    return render(request, "me/email.html", context, status=status_of(form))
+
+
+class ConfirmEmail(ConfirmEmailView):  # type: ignore[misc]
+    """The link in the e-mail."""
+
+    def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().get(*args, **kwargs)
+        return response if self.object else gone(response)
+
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response: HttpResponse = super().post(*args, **kwargs)
+        except Http404:
+            # It was confirmed meanwhile, in another tab.
+            return self.get(*args, **kwargs)
+        return response
 
 
 @require_http_methods(["GET", "POST"])
@@ -44,12 +93,12 @@ def password(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         user = form.save()
         update_session_auth_hash(request, user)
-        _end_others(request)
+        end_sessions(user, but=request.session.session_key or "")
         password_changed.send(sender=User, request=request, user=user)
         messages.success(request, "Changed your password, other sessions are signed out")
         return redirect("home")
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
-    return private(render(request, "accounts/password.html", {"form": form}, status=status))
+    page = render(request, "accounts/password.html", {"form": form}, status=status_of(form))
+    return private(page)
 
 
 @require_GET
@@ -102,12 +151,6 @@ def sessions_end(request: HttpRequest) -> HttpResponse:
             button="End all other sessions",
             back=reverse("usersessions_list"),
         )
-    _end_others(request)
+    end_sessions(cast("User", request.user), but=request.session.session_key or "")
     messages.success(request, "Ended all other sessions")
     return redirect("usersessions_list")
-
-
-def _end_others(request: HttpRequest) -> None:
-    mine = UserSession.objects.filter(user_id=request.user.pk)
-    for session in mine.exclude(session_key=request.session.session_key):
-        session.end()

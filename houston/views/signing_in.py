@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any, cast
 
-from allauth.account.views import LoginView
+from allauth.account.views import LoginView, PasswordResetFromKeyView, PasswordResetView
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,15 +11,52 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from houston import account_forms
+from houston import account_forms, person_forms
+from houston.coming_in import MailError
 from houston.middleware import THEME_COOKIE, THEMES, last_account
 from houston.models import Account, User
+from houston.views.answers import gone, private
 
 THEME_AGE_S = 365 * 24 * 3600
 
 
 class SignIn(LoginView):  # type: ignore[misc]
     def form_invalid(self, form: account_forms.SignInForm) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)
+        response.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+        return response
+
+
+class Forgotten(PasswordResetView):  # type: ignore[misc]
+    """Ask for a link by e-mail; without a mail server the page says whom to ask instead."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "mails": settings.EMAIL_CONFIGURED}
+
+    def form_valid(self, form: person_forms.ForgottenForm) -> HttpResponse:
+        if not settings.EMAIL_CONFIGURED:
+            return self.form_invalid(form)
+        try:
+            response: HttpResponse = super().form_valid(form)
+        except MailError as error:
+            form.add_error(None, f"{error}. Ask the account team for a link")
+            return self.form_invalid(form)
+        return response
+
+    def form_invalid(self, form: person_forms.ForgottenForm) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)
+        response.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+        return response
+
+
+class NewPassword(PasswordResetFromKeyView):  # type: ignore[misc]
+    """The page behind a link that sets a new password."""
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().render_to_response(context, **kwargs)
+        return gone(response) if context.get("token_fail") else private(response)
+
+    def form_invalid(self, form: person_forms.NewPasswordForm) -> HttpResponse:
         response: HttpResponse = super().form_invalid(form)
         response.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
         return response

@@ -96,6 +96,11 @@ ACTIONS: Final[Mapping[str, str]] = {
     "person.password-changed": "changed the password of {}",
     "person.reset-issued": "made a link to reset the password of {}",
     "person.password-reset": "set a new password for {} by a link",
+    "person.email-changed": "changed the e-mail address of {}",
+    "person.switched-off": "switched off the user {}",
+    "person.switched-on": "switched on the user {}",
+    "person.identity-linked": "linked {} with single sign-on",
+    "person.identity-unlinked": "unlinked {} from single sign-on",
 }
 """Every action, and how it reads after the name of who did it; {} is the subject."""
 
