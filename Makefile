@@ -12,7 +12,7 @@ BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive bench-pages soak clean
+.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive bench-pages soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ run: setup ## set everything up and serve the console with a working example
 
 test: setup-dev browser servers openssl ## install what the tests need and run all of them
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+screenshots: setup-dev browser ## pictures of every page of the console, wide and narrow, light and dark
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 lint: setup-dev ## style, types, import contracts, templates, migrations
 	@$(BIN)/ruff check .

@@ -1,0 +1,327 @@
+"""Every page of the console in every state that looks different: who sees it, and how.
+
+A page that is new gets a line here; the test beside this file says when one is missing. Arguments
+of addresses are things that `tests.browser.filling` made, by the names it gave them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.urls import get_resolver, reverse
+from playwright.sync_api import Page
+
+from houston import manual
+from tests import factories
+from tests.houston.test_isolation import names
+
+Step = Callable[[Page], None]
+
+TAKES = dict(names(get_resolver().url_patterns))
+LEFT_OUT = {
+    "home": "leads to the accounts, or to the only one",
+    "account_login": "is the page sign-in under the name that django-allauth looks for",
+    "account_logout": "only takes a form",
+    "sign-out": "only takes a form",
+    "mfa_list_webauthn": "leads to the second factors",
+    "mfa_authenticate": "is what sign-in leads to, see sign-in-second-factor",
+    "mfa_reauthenticate_webauthn": "answers the script of passkeys",
+    "mfa_login_webauthn": "answers the script of passkeys",
+    "healthz": "is for programs",
+    "readyz": "is for programs",
+    "events": "is for messaging platforms",
+    "events-token": "is for messaging platforms",
+    "functions:types": "is for the editor",
+    "functions:schema": "is for the editor",
+    "functions:logs-export": "is a file",
+    "audit-export": "is a file",
+    "automatic-messages-export": "is a file",
+    "hours-export-days": "is a file",
+    "hours-export-occasions": "is a file",
+}
+"""Addresses that answer GET and are no page, each with the reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """`who` is empty for somebody who is not signed in; `path` is for what has no name."""
+
+    slug: str
+    name: str = ""
+    who: str = "kim"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    query: str = ""
+    steps: tuple[Step, ...] = ()
+    status: int = 200
+    path: str = ""
+    debug: bool = False
+
+
+def address(shown: Shown, things: Mapping[str, Any]) -> str:
+    """Path and query; an argument that is no thing of the account is meant as it stands."""
+    if shown.path:
+        return shown.path + shown.query
+    wanted = {key: shown.arguments.get(key, key) for key in TAKES[shown.name]}
+    values = {key: things.get(value, value) for key, value in wanted.items()}
+    return reverse(shown.name, kwargs=values) + shown.query.format(**things)
+
+
+# Steps --------------------------------------------------------------------------------------------
+
+
+def click(name: str, role: Any = "button") -> Step:
+    return lambda page: page.get_by_role(role, name=name).first.click()
+
+
+def menu(label: str) -> Step:
+    """Open a menu, which is a summary."""
+    found = f"summary[aria-label='{label}'], summary[title='{label}']"
+    return lambda page: page.locator(found).first.click()
+
+
+def press(keys: str) -> Step:
+    return lambda page: page.keyboard.press(keys)
+
+
+def asked(page: Page) -> None:
+    page.locator("dialog[open]").first.wait_for()
+
+
+def send_empty(page: Page) -> None:
+    """Send the first form of the page with nothing in it, past the browser's own checks."""
+    form = page.locator("main form[method=post]").first
+    form.evaluate("(form) => { form.noValidate = true; form.querySelectorAll("
+                  "'input:not([type=hidden], [type=checkbox], [type=radio]), textarea'"
+                  ").forEach((each) => { each.value = ''; }); }")  # fmt: skip
+    form.locator("[type=submit], button:not([type])").first.click()
+    page.wait_for_load_state()
+    page.locator(".errorlist").first.wait_for()
+
+
+def sign_in(username: str, password: str) -> Step:
+    def step(page: Page) -> None:
+        page.get_by_label("User name").fill(username)
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        page.wait_for_load_state()
+
+    return step
+
+
+def search_for(text: str) -> Step:
+    def step(page: Page) -> None:
+        page.keyboard.press("/")
+        page.locator("#search input").fill(text)
+        page.locator("#search-hits a").first.wait_for()
+
+    return step
+
+
+def run_test(page: Page) -> None:
+    page.locator("#test-button").click()
+    page.locator("[data-run]").wait_for()
+
+
+def conflict(page: Page) -> None:
+    """Save what somebody else has changed meanwhile, as a page that was opened before would."""
+    page.locator("[name=description]").evaluate("(each) => { each.value += ', soon'; }")
+    page.locator("[name=version]").evaluate("(each) => { each.value = '1'; }")
+    page.locator("#save-button").click()
+    page.locator("#merge").wait_for()
+
+
+def forged(page: Page) -> None:
+    """Send a form whose proof that it is ours is gone."""
+    page.locator("main form").first.evaluate(
+        "(form) => { form.noValidate = true; form.elements.csrfmiddlewaretoken.value = 'x';"
+        " form.submit(); }"
+    )
+    page.wait_for_load_state()
+
+
+def replayed(page: Page) -> None:
+    page.locator("#replay-state").wait_for()
+
+
+# Pages --------------------------------------------------------------------------------------------
+
+SIGNING_IN = (
+    Shown(slug="sign-in", name="sign-in", who=""),
+    Shown(slug="sign-in-refused", name="sign-in", who="", steps=(sign_in("kim.larsen", "no"),)),
+    Shown(slug="sign-in-locked-out", name="sign-in", who="", steps=(sign_in("guesser", "no"),)),
+    Shown(slug="sign-in-second-factor", name="sign-in", who="",
+          steps=(sign_in("ada", factories.PASSWORD),)),
+    Shown(slug="sign-in-inactive", name="account_inactive", who=""),
+    Shown(slug="me", name="me"),
+    Shown(slug="me-saved", name="me", steps=(click("Save"),)),
+    Shown(slug="password", name="password"),
+    Shown(slug="password-refused", name="password", steps=(send_empty,)),
+    Shown(slug="second-factors-none", name="mfa_index"),
+    Shown(slug="second-factors", name="mfa_index", who="ada"),
+    Shown(slug="second-factors-app", name="mfa_activate_totp"),
+    Shown(slug="second-factors-app-refused", name="mfa_activate_totp", steps=(send_empty,)),
+    Shown(slug="second-factors-app-remove", name="mfa_deactivate_totp", who="ada"),
+    Shown(slug="second-factors-codes", name="mfa_view_recovery_codes", who="ada"),
+    Shown(slug="second-factors-codes-new", name="mfa_generate_recovery_codes", who="ada"),
+    Shown(slug="passkey-add", name="mfa_add_webauthn"),
+    Shown(slug="passkey-rename", name="mfa_edit_webauthn", who="ada", arguments={"pk": "passkey"}),
+    Shown(slug="passkey-remove", name="mfa_remove_webauthn", who="ada",
+          arguments={"pk": "passkey"}),
+    Shown(slug="confirm-password", name="account_reauthenticate", who="ada"),
+    Shown(slug="confirm-code", name="mfa_reauthenticate", who="ada"),
+    Shown(slug="sessions", name="usersessions_list", who="ada"),
+    Shown(slug="sessions-end", name="sessions-end", who="ada"),
+)  # fmt: skip
+
+TEAM = (
+    Shown(slug="accounts", name="accounts", who="team"),
+    Shown(slug="accounts-of-a-member", name="accounts", who="noor"),
+    Shown(slug="account-new", name="account-new", who="team"),
+    Shown(slug="account-new-refused", name="account-new", who="team", steps=(send_empty,)),
+    Shown(slug="health", name="health", who="team"),
+    Shown(slug="setup", name="account-setup", who="team", arguments={"account_id": "bare"}),
+    Shown(slug="setup-for-members", name="account-setup", who="noor",
+          arguments={"account_id": "bare"}),
+    Shown(slug="setup-done", name="account-setup", who="team"),
+)  # fmt: skip
+
+WORK = (
+    Shown(slug="home", name="account"),
+    Shown(slug="home-empty", name="account", who="noor", arguments={"account_id": "empty"}),
+    Shown(slug="home-not-set-up", name="account", who="noor", arguments={"account_id": "bare"}),
+    Shown(slug="home-account-menu", name="account", who="team", steps=(menu("Switch account"),)),
+    Shown(slug="home-search", name="account", steps=(search_for("gr"),)),
+    Shown(slug="home-shortcuts", name="account", steps=(click("Keyboard shortcuts"),)),
+    Shown(slug="search", name="account-search", query="?q=conversation"),
+    Shown(slug="search-nothing", name="account-search", query="?q=zeppelin"),
+    Shown(slug="search-everywhere", name="search", query="?q=limits", who="team"),
+    Shown(slug="functions", name="functions:list"),
+    Shown(slug="functions-read-only", name="functions:list", who="ada"),
+    Shown(slug="functions-empty", name="functions:list", who="noor",
+          arguments={"account_id": "empty"}),
+    Shown(slug="functions-none-found", name="functions:list", query="?q=zeppelin"),
+    Shown(slug="functions-menu", name="functions:list", steps=(menu("More for greet"),)),
+    Shown(slug="function-new", name="functions:new"),
+    Shown(slug="function-new-taken", name="functions:new",
+          query="?event=controllerbot_messaging_new_conversation"),
+    Shown(slug="function-new-parts", name="functions:new",
+          query="?event=controllerbot_messaging_participants_change"),
+    Shown(slug="function-new-refused", name="functions:new",
+          query="?event=conversational_command", steps=(send_empty,)),
+    Shown(slug="editor", name="functions:edit"),
+    Shown(slug="editor-test", name="functions:edit", steps=(click("Test", "tab"),)),
+    Shown(slug="editor-result", name="functions:edit", steps=(run_test,)),
+    Shown(slug="editor-settings", name="functions:edit", steps=(click("Settings", "tab"),)),
+    Shown(slug="editor-versions", name="functions:edit", steps=(click("Versions", "tab"),)),
+    Shown(slug="editor-read-only", name="functions:edit", who="ada"),
+    Shown(slug="editor-build-error", name="functions:edit", arguments={"name": "say_when_we_open"}),
+    Shown(slug="editor-conflict", name="functions:edit", arguments={"name": "introduce_agent"},
+          steps=(conflict,)),
+    Shown(slug="deploy", name="functions:deploy", steps=(replayed,)),
+    Shown(slug="deploy-first", name="functions:deploy", arguments={"name": "thank_you"},
+          steps=(replayed,)),
+    Shown(slug="undeploy", name="functions:undeploy", arguments={"name": "route_by_language"}),
+    Shown(slug="delete", name="functions:delete", arguments={"name": "thank_you"}),
+    Shown(slug="undeploy-dialog", name="functions:list",
+          steps=(menu("More for greet"), click("Undeploy…", "link"), asked)),
+    Shown(slug="payload-rename", name="functions:payload-rename"),
+    Shown(slug="payload-delete", name="functions:payload-delete"),
+    Shown(slug="versions", name="functions:versions"),
+    Shown(slug="versions-compared", name="functions:versions", query="?left=2&right=5"),
+    Shown(slug="deployments", name="functions:deployments"),
+    Shown(slug="roll-back", name="functions:roll_back"),
+)  # fmt: skip
+
+HAPPENED = (
+    Shown(slug="activity", name="functions:activity"),
+    Shown(slug="activity-empty", name="functions:activity", who="noor",
+          arguments={"account_id": "empty"}),
+    Shown(slug="activity-none-found", name="functions:activity", query="?conversation=zeppelin"),
+    Shown(slug="trace", name="functions:trace"),
+    *(Shown(slug=f"trace-{what}", name="functions:trace", arguments={"event_id": f"event_{number}"})
+      for number, what in enumerate(("delivered", "default", "nothing", "failed", "stale",
+                                     "uncertain", "function-failed", "nowhere", "loop",
+                                     "suppressed", "broken", "timeout", "dropped"))
+      if what in {"failed", "stale", "function-failed", "loop", "dropped"}),
+    Shown(slug="logs", name="functions:logs", query="?window=30d"),
+    Shown(slug="logs-flat", name="functions:logs", query="?window=30d&flat=on&level=Error"),
+    Shown(slug="logs-empty", name="functions:logs", who="noor", arguments={"account_id": "empty"}),
+    Shown(slug="metrics", name="functions:metrics", query="?window=7d"),
+    Shown(slug="metrics-function", name="functions:metrics", query="?window=24h&function={name}"),
+    Shown(slug="metrics-empty", name="functions:metrics", who="noor",
+          arguments={"account_id": "empty"}),
+)  # fmt: skip
+
+SETTINGS = (
+    Shown(slug="settings", name="settings"),
+    Shown(slug="settings-of-a-developer", name="settings", who="dana"),
+    Shown(slug="connections", name="connections"),
+    *(Shown(slug=f"connection-new-{platform}", name="connection-new",
+            query=f"?platform={platform}") for platform in ("generic", "liveperson", "chatwoot")),
+    Shown(slug="connection-new-refused", name="connection-new", query="?platform=chatwoot",
+          steps=(send_empty,)),
+    *(Shown(slug=f"connection-{platform}", name="connection",
+            arguments={"connection_id": platform})
+      for platform in ("generic", "liveperson", "chatwoot")),
+    Shown(slug="connection-switch", name="connection-switch"),
+    Shown(slug="connection-rotate", name="connection-rotate-signing"),
+    Shown(slug="connection-rotate-callback", name="connection-rotate-callback"),
+    Shown(slug="connection-shown-once", name="connection-rotate-signing",
+          steps=(lambda page: page.locator("main form [type=submit]").click(),)),
+    Shown(slug="notifications", name="connection-notifications"),
+    Shown(slug="allow-list", name="domains"),
+    Shown(slug="allow-list-of-a-developer", name="domains", who="dana"),
+    Shown(slug="domain-delete", name="domain-delete"),
+    Shown(slug="secrets", name="secrets"),
+    Shown(slug="secrets-empty", name="secrets", who="noor", arguments={"account_id": "empty"}),
+    Shown(slug="secret-replace", name="secret-replace"),
+    Shown(slug="secret-delete", name="secret-delete"),
+    Shown(slug="automatic-messages", name="automatic-messages"),
+    Shown(slug="automatic-message", name="automatic-message"),
+    Shown(slug="automatic-message-text-delete", name="automatic-text-delete",
+          arguments={"message_id": "welcome"}, query="?language=de-DE"),
+    Shown(slug="automatic-message-delete", name="automatic-message-delete"),
+    Shown(slug="automatic-message-reset", name="automatic-message-reset"),
+    Shown(slug="automatic-messages-import", name="automatic-messages-import"),
+    Shown(slug="hours", name="hours"),
+    Shown(slug="hours-new", name="hours-new"),
+    Shown(slug="hours-profile", name="hours-profile"),
+    Shown(slug="hours-profile-off", name="hours-profile", arguments={"hours_id": "hours_off"}),
+    Shown(slug="hours-delete", name="hours-delete", arguments={"hours_id": "hours_off"}),
+    Shown(slug="hours-import", name="hours-import"),
+    Shown(slug="occasion-delete", name="occasion-delete", arguments={"number": 0}),
+    Shown(slug="idle-times", name="idle-times"),
+    Shown(slug="idle-time-delete", name="idle-time-delete",
+          arguments={"message_id": "idle_message"}),
+    Shown(slug="controller-bot", name="controller-bot"),
+    Shown(slug="members", name="members"),
+    Shown(slug="member-remove", name="member-remove"),
+    Shown(slug="alerts", name="alerts"),
+    Shown(slug="alerts-empty", name="alerts", who="noor", arguments={"account_id": "empty"}),
+    Shown(slug="alert-new", name="alert-new"),
+    Shown(slug="alert", name="alert"),
+    Shown(slug="alert-switch", name="alert-switch"),
+    Shown(slug="alert-rotate", name="alert-rotate"),
+    Shown(slug="alert-delete", name="alert-delete"),
+    Shown(slug="audit-log", name="audit-log"),
+    Shown(slug="audit-entry", name="audit-entry"),
+    Shown(slug="audit-entry-code", name="audit-entry", arguments={"entry_id": "entry_saved"}),
+)  # fmt: skip
+
+HELP = (
+    Shown(slug="help", name="help"),
+    Shown(slug="help-found", name="help", query="?q=transfer"),
+    *(Shown(slug=f"help-{each.slug}", name="help-page", arguments={"slug": each.slug})
+      for each in manual.PAGES),
+)  # fmt: skip
+
+ERRORS = (
+    Shown(slug="error-400", path="/accounts/", query=f"?{'a&' * 1100}", who="team", status=400),
+    Shown(slug="error-403", name="members", who="dana", status=403),
+    Shown(slug="error-403-forged", name="sign-in", who="", steps=(forged,)),
+    Shown(slug="error-404", path="/a/48291057/functions/gone/", status=404),
+    Shown(slug="error-404-stranger", path="/nowhere/", who="", status=404),
+    Shown(slug="error-500", path="/fails/", status=500),
+)
+
+PAGES = (*SIGNING_IN, *TEAM, *WORK, *HAPPENED, *SETTINGS, *HELP, *ERRORS)

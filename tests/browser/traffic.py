@@ -1,0 +1,198 @@
+"""What happened in a filled account: events with every outcome, and a month of invocations."""
+
+import datetime as dt
+import json
+import math
+import random
+from typing import Any
+
+from django.utils import timezone
+
+from functions.models import Function
+from invoker import events
+from invoker.models import (
+    CommandState,
+    CommandType,
+    Connection,
+    Event,
+    EventState,
+    Invocation,
+    InvocationState,
+    LogLine,
+    NotificationState,
+    Verdict,
+)
+from tests import factories
+
+NOW = timezone.now()
+RUNS = 4_000
+"""Invocations of the month beside those of the events below."""
+DAYS = 30
+GREETING = (
+    "Ahoy, and welcome aboard. The 14:30 to Rønne is on time; somebody of the crew answers within "
+    "two minutes.\nWrite your booking number, and we have it ready."
+)
+FAILURE = {
+    "name": "TypeError", "code": "coding-failure", "line": 23, "column": 41,
+    "message": "Cannot read properties of undefined (reading 'sailings')",
+}  # fmt: skip
+LOGS = (
+    ("Info", "Booking HL-2291-883 found", [{"sailing": "Rønne 14:30", "passengers": 4}]),
+    ("Debug", "GET https://api.harbourlines.example/v2/bookings/HL-2291-883 200 in 84 ms", []),
+    ("Warn", "No language of the visitor is known, taking en-US", []),
+    ("Error", "Cannot read the loyalty number: " + "no JSON, it begins with " * 5, []),
+)
+# Verdict, the event, the function that ran, the outcome of its run, commands with their states.
+WHAT: tuple[tuple[str, str, str, str, tuple[tuple[str, Any, str], ...]], ...] = (
+    (Verdict.DELIVERED, "new_conversation", "greet", "SUCCEEDED",
+     (("systemMessage", {"text": GREETING}, "sent"), ("transfer", {"skillId": "2041"}, "sent"))),
+    (Verdict.DEFAULT, "conversation_routing", "route_by_language", "SUCCEEDED",
+     (("", {"text": "You are being connected with the crew"}, "sent"),)),
+    (Verdict.NOTHING, "participants_change", "introduce_agent", "SUCCEEDED", ()),
+    (Verdict.FAILED, "new_conversation", "greet", "SUCCEEDED",
+     (("systemMessage", {"text": "Ahoy"}, "failed"),)),
+    (Verdict.STALE, "conversation_idle", "remind_and_close_idle_conversations_after_a_while",
+     "SUCCEEDED", (("closeConversation", {}, "stale"), ("systemMessage", {"text": "Are you still "
+     "there?"}, "stale"))),
+    (Verdict.UNCERTAIN, "conversation_idle", "remind_and_close_idle_conversations_after_a_while",
+     "SUCCEEDED", (("systemMessage", {"text": "Are you still there?"}, "uncertain"),)),
+    (Verdict.DEFAULT, "new_conversation", "greet", "CODING_FAILURE",
+     (("", {"text": "Welcome to Harbour Lines"}, "sent"),)),
+    (Verdict.NOWHERE, "new_conversation", "greet", "SUCCEEDED",
+     (("systemMessage", {"text": GREETING}, "failed"),)),
+    (Verdict.LOOP, "conversation_routing", "", "", ()),
+    (Verdict.SUPPRESSED, "new_conversation", "", "", ()),
+    (Verdict.BROKEN, "conversation_end", "", "", ()),
+    (Verdict.DEFAULT, "ttr", "faster_please", "TIMEOUT",
+     (("", {"text": "We try to be quicker"}, "sent"),)),
+    (Verdict.DELIVERED, "new_conversation", "greet", "SUCCEEDED",
+     (("systemMessage", {"text": GREETING}, "sent"), ("systemMessage", {"text": "And again"},
+     "dropped"), ("callTaxi", {}, "dropped"))),
+)  # fmt: skip
+WHY = {
+    "failed": "The callback URL answered 503 eight times, the last time: upstream connect error",
+    "stale": "An agent has written meanwhile, so the bot stays out of it",
+    "uncertain": "It may have arrived, so it is not sent again: the connection ended while reading",
+    "dropped": "Only the first command of each type is carried out",
+}
+DETAILS = {
+    Verdict.LOOP: "Its own transfers led to 6 more within 10 s, so the conversation is left alone",
+    Verdict.SUPPRESSED: "The event is too old: it waited 41 s and may be 30 s old at most",
+    Verdict.NOWHERE: "The connection has no callback URL",
+}
+
+
+def fill(account_id: str, made: dict[str, Function], connection: Connection) -> dict[str, Any]:
+    """Write all of it; returns the things of addresses by their names."""
+    arguments: dict[str, Any] = {}
+    for round_ in range(4):
+        for number, what in enumerate(WHAT):
+            happened = NOW - dt.timedelta(minutes=3 + number * 11 + round_ * 7 * 60)
+            event = _event(account_id, made, connection, what, happened)
+            if round_ == 0:
+                arguments[f"event_{number}"] = str(event.pk)
+    arguments |= {"event_id": arguments["event_0"], "conversation": event.conversation.conv_id}
+    _notifications(connection)
+    _runs(account_id, made)
+    return arguments
+
+
+def _event(
+    account_id: str, made: dict[str, Function], connection: Connection, what: Any, at: dt.datetime
+) -> Event:
+    verdict, kind, name, outcome, asked = what
+    type_ = f"controllerbot_messaging_{kind}"
+    conversation = factories.ConversationFactory(connection=connection, account_id=account_id)
+    conversation.conv_id = f"{conversation.pk:08x}-7c1e-4b0a-9d55-0f2c{conversation.pk:08x}"
+    conversation.save()
+    body = {"specversion": "1.0", "type": "com.houston.messaging.conversation.updated",
+            "data": {"conversationId": conversation.conv_id, "state": "OPEN"}}  # fmt: skip
+    notification = None
+    if kind != "conversation_idle":
+        notification = factories.NotificationFactory(
+            conversation=conversation, body=json.dumps(body).encode(), received_at=at,
+            state=NotificationState.DONE, digested_at=at,
+        )  # fmt: skip
+    function = made.get(name)
+    event = factories.EventFactory(
+        conversation=conversation, type=type_, notification=notification,
+        subtype=next(iter(events.EVENT_TYPES[type_].subtypes)), occurred_at=at, received_at=at,
+        created_at=at + dt.timedelta(milliseconds=21), state=EventState.DONE, verdict=verdict,
+        detail=DETAILS.get(verdict, ""), finished_at=at + dt.timedelta(milliseconds=412),
+        function_id=function.pk if function else None,
+    )  # fmt: skip
+    run = None
+    if function:
+        deployment = function.deployment or factories.DeploymentFactory(
+            account_id=account_id, active=False, function_name=name
+        )
+        failed = outcome == InvocationState.CODING_FAILURE
+        run = factories.InvocationFactory(
+            event=event, deployment=deployment, function_id=function.pk, outcome=outcome,
+            started_at=at + dt.timedelta(milliseconds=34), duration_ms=1_240.0 if failed else 84.4,
+            failure=FAILURE if failed else None, cold=failed,
+            result=None if failed else [fields | {"type": type_} for type_, fields, _ in asked],
+            finished_at=at + dt.timedelta(milliseconds=120),
+        )  # fmt: skip
+        for line, (level, message, extras) in enumerate(LOGS[: 4 if failed else 2]):
+            factories.LogLineFactory(
+                invocation=run, number=line + 1, level=level, message=message, extras=extras,
+                logged_at=at + dt.timedelta(milliseconds=40 + line),
+            )  # fmt: skip
+    for position, (command, fields, state) in enumerate(asked):
+        sent = state == CommandState.SENT
+        factories.CommandFactory(
+            event=event, invocation=run if command else None, fields=fields, position=position,
+            type=command or CommandType.MESSAGE, state=state,
+            attempts=8 if state == "failed" else 1, detail=WHY.get(state, ""),
+            reason="not-first" if state == "dropped" else "",
+            sent_at=at + dt.timedelta(milliseconds=300 + position * 60) if sent else None,
+        )  # fmt: skip
+    return event
+
+
+def _notifications(connection: Connection) -> None:
+    """Some that led to nothing, for a reason each."""
+    notes = ("baseline", "closed", "duplicate", "unchanged", "stale")
+    for number, note in enumerate(notes):
+        factories.NotificationFactory(
+            conversation=factories.ConversationFactory(connection=connection),
+            state=NotificationState.DONE, note=note,
+            received_at=NOW - dt.timedelta(minutes=number),
+        )  # fmt: skip
+    factories.NotificationFactory(
+        conversation=factories.ConversationFactory(connection=connection),
+        state=NotificationState.FAILED,
+        error='Cannot read "data.updatedTs": it must be a number of milliseconds, not "yesterday"',
+    )
+
+
+def _runs(account_id: str, made: dict[str, Function]) -> None:
+    """A month of work, busier by day, with one function that is slow and one that fails."""
+    chance = random.Random(5)  # noqa: S311 the same account every time
+    running = [each for each in made.values() if each.deployment]
+    runs, lines = [], []
+    for number in range(RUNS):
+        share = (number / RUNS) ** 0.8
+        at = NOW - dt.timedelta(days=DAYS * (1 - share), minutes=chance.random() * 90)
+        if at.hour < 6 and chance.random() < 0.7:
+            at += dt.timedelta(hours=9)
+        at = min(at, NOW - dt.timedelta(seconds=90))
+        function = chance.choice(running)
+        ms = math.exp(chance.gauss(5.8 if function.name == "look_up_booking" else 3.4, 0.9))
+        failing = 0.12 if function.name == "look_up_booking" else 0.01
+        outcome = "CODING_FAILURE" if chance.random() < failing else "SUCCEEDED"
+        run = Invocation(
+            account_id=account_id, deployment=function.deployment, function_id=function.pk,
+            outcome=outcome, duration_ms=ms, started_at=at, cold=False,
+            finished_at=at + dt.timedelta(milliseconds=ms),
+        )  # fmt: skip
+        runs.append(run)
+        if number % 5 == 0:
+            level, message, extras = chance.choice(LOGS)
+            lines.append(
+                LogLine(account_id=account_id, invocation=run, function_id=function.pk, number=1,
+                        level=level, message=message, extras=extras, logged_at=at)
+            )  # fmt: skip
+    Invocation.objects.bulk_create(runs, batch_size=500)
+    LogLine.objects.bulk_create(lines, batch_size=500)
