@@ -37,6 +37,14 @@ class Stage(models.TextChoices):
     DEPLOY_ERROR = "deploy_error", "Deploy error"
 
 
+class Step(models.TextChoices):
+    """What a deployment is at, or where the last one ended."""
+
+    CHECKING = "checking", "Check the code"
+    STARTING = "starting", "Start it in the sandbox"
+    SERVING = "serving", "Put it in front of events"
+
+
 class Function(models.Model):
     """One function of an account: its draft, and a pointer to the deployment that serves."""
 
@@ -55,6 +63,7 @@ class Function(models.Model):
     )
     stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.NONE, blank=True)
     stage_at = models.DateTimeField(null=True)
+    step = models.CharField(max_length=8, choices=Step, blank=True)
     problems = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=150)

@@ -14,6 +14,7 @@ FunctionError                    has a stable `code`; the message says what to d
 
 import logging
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -24,7 +25,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from functions import claims, gallery
-from functions.models import LONGEST_BUILD, Function, Stage, Version
+from functions.models import LONGEST_BUILD, Function, Stage, Step, Version
 from invoker import audit, calls, events, runtime
 from invoker.models import SKILL_ID_LENGTH, Deployment
 
@@ -405,6 +406,7 @@ def deploy(function: Function, *, version: int, by: str, note: str = "") -> Depl
         ConflictError: somebody saved after `version`, so this is not what was reviewed.
         NotAllowedError: a deployment is going on.
     """
+    started_at = time.monotonic()
     _begin(function, version, Stage.DEPLOYING)
     deployment = Deployment(
         account_id=function.account_id,
@@ -420,22 +422,17 @@ def deploy(function: Function, *, version: int, by: str, note: str = "") -> Depl
     try:
         problems = _build(deployment)
     except DeployError as error:
-        with transaction.atomic():
-            _end(function, Stage.DEPLOY_ERROR)
-            _record_failure(function, str(error), by=by)
+        unavailable = [runtime.Problem(error.code, str(error))]
+        _give_up(function, deployment, Stage.DEPLOY_ERROR, unavailable, started_at)
         raise
     except BaseException:
         _end(function, Stage.DEPLOY_ERROR)
         raise
     if problems:
-        first = problems[0]
-        where = f" in line {first.line}" if first.line else ""
-        with transaction.atomic():
-            _end(function, Stage.BUILD_ERROR, problems)
-            _record_failure(function, f"{first.message}{where}", by=by)
-        raise BuildError(f'Cannot deploy "{function.name}": {first.message}{where}', problems)
+        _give_up(function, deployment, Stage.BUILD_ERROR, problems, started_at)
+        raise BuildError(f'Cannot deploy "{function.name}": {_name_first(problems)}', problems)
     deployment.active = True
-    _serve(function, deployment, "function.deployed")
+    _serve(function, deployment, "function.deployed", started_at)
     logger.info(
         "function deployed",
         extra={"account_id": function.account_id, "function_id": function.pk, "version": version},
@@ -448,6 +445,7 @@ def _build(deployment: Deployment) -> list[runtime.Problem]:
     errors = [one for one in runtime.check(deployment.code) if one.severity == "error"]
     unavailable = [one.message for one in errors if one.code in runtime.PLATFORM_PROBLEMS]
     if not errors:
+        Function.objects.filter(pk=deployment.function_id).update(step=Step.STARTING)
         failed = runtime.prewarm(calls.program(deployment))
         if failed is None or failed.failure is None:
             return []
@@ -478,6 +476,9 @@ def roll_back(function: Function, deployment: Deployment, *, by: str) -> Deploym
         raise InvalidError("deployment", f'Cannot roll back "{function.name}": not its deployment')
     if deployment.pk == function.deployment_id:
         raise NotAllowedError(f'Cannot roll back "{function.name}": this one serves already')
+    if deployment.failure:
+        raise NotAllowedError(f'Cannot roll back "{function.name}": this one never served')
+    started_at = time.monotonic()
     again = Deployment(
         account_id=function.account_id,
         function_id=function.pk,
@@ -490,7 +491,7 @@ def roll_back(function: Function, deployment: Deployment, *, by: str) -> Deploym
         note=f"Rolled back to version {deployment.version}",
         active=True,
     )
-    _serve(function, again, "function.rolled-back")
+    _serve(function, again, "function.rolled-back", started_at)
     runtime.prewarm(calls.program(again))
     return again
 
@@ -518,7 +519,7 @@ def _begin(function: Function, version: int, stage: Stage) -> None:
     free = Function.objects.filter(pk=function.pk, version=version).exclude(
         stage=Stage.DEPLOYING, stage_at__gt=now - LONGEST_BUILD
     )
-    started = free.update(stage=stage, stage_at=now)
+    started = free.update(stage=stage, stage_at=now, step=Step.CHECKING)
     function.refresh_from_db()
     if started:
         return
@@ -532,7 +533,7 @@ def _begin(function: Function, version: int, stage: Stage) -> None:
     raise NotAllowedError(f'Cannot deploy "{function.name}": it is being deployed already')
 
 
-def _serve(function: Function, deployment: Deployment, action: str) -> None:
+def _serve(function: Function, deployment: Deployment, action: str, started_at: float) -> None:
     """Put a deployment in front of events, all or nothing. `action` is what the audit log says.
 
     Raises:
@@ -540,11 +541,13 @@ def _serve(function: Function, deployment: Deployment, action: str) -> None:
     """
     with transaction.atomic():
         # The function's row first: whoever deletes it waits for this, or this finds it gone.
-        if not Function.objects.filter(pk=function.pk).update(stage=Stage.NONE, problems=[]):
+        done: dict[str, Any] = {"stage": Stage.NONE, "step": Step.SERVING, "problems": []}
+        if not Function.objects.filter(pk=function.pk).update(**done):
             raise NotAllowedError(f'Cannot deploy "{function.name}": it was deleted meanwhile')
         retired = _retire(function)
         # Read here and not when the build began: they change without a deployment.
         deployment.skills = Function.objects.values_list("skills", flat=True).get(pk=function.pk)
+        deployment.took_ms = (time.monotonic() - started_at) * 1000
         deployment.save()
         Function.objects.filter(pk=function.pk).update(deployment=deployment)
         _record(
@@ -556,6 +559,29 @@ def _serve(function: Function, deployment: Deployment, action: str) -> None:
             detail=deployment.note,
         )
     function.refresh_from_db()
+
+
+def _give_up(
+    function: Function,
+    deployment: Deployment,
+    stage: Stage,
+    problems: list[runtime.Problem],
+    started_at: float,
+) -> None:
+    """Keep what could not be deployed, with why; the version that serves goes on serving."""
+    deployment.failure = BuildError.code if stage == Stage.BUILD_ERROR else DeployError.code
+    deployment.problems = [asdict(problem) for problem in problems]
+    deployment.took_ms = (time.monotonic() - started_at) * 1000
+    with transaction.atomic():
+        _end(function, stage, problems if stage == Stage.BUILD_ERROR else None)
+        deployment.save()
+        tried = {"Version": function.version, "Problem": _name_first(problems)}
+        _record("function.deploy-failed", function, by=deployment.created_by, after=tried)
+
+
+def _name_first(problems: Sequence[runtime.Problem]) -> str:
+    first = problems[0]
+    return f"{first.message} in line {first.line}" if first.line else first.message
 
 
 def _end(function: Function, stage: Stage, problems: list[runtime.Problem] | None = None) -> None:
@@ -578,12 +604,6 @@ def _retire(function: Function) -> dict[str, Any]:
 
 def _record(action: str, function: Function, **values: Any) -> None:
     audit.record(function.account_id, action, function.name, subject_id=function.pk, **values)
-
-
-def _record_failure(function: Function, problem: str, *, by: str) -> None:
-    """The draft that could not be deployed; the version that serves goes on serving."""
-    tried = {"Version": function.version, "Problem": problem}
-    _record("function.deploy-failed", function, by=by, after=tried)
 
 
 def _problem(failure: runtime.Failure) -> runtime.Problem:

@@ -43,6 +43,7 @@ console_urls: list[URLPattern] = [
         name="payload-delete",
     ),
     path("functions/<slug:name>/deploy/", releasing.deploy, name="deploy"),
+    path("functions/<slug:name>/deploy/progress/", releasing.progress, name="deploy-progress"),
     path("functions/<slug:name>/replay/", replaying.replay, name="replay"),
     path("functions/<slug:name>/undeploy/", listing.undeploy, name="undeploy"),
     path("functions/<slug:name>/delete/", listing.delete, name="delete"),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.models import Function
-from invoker import commands, metrics, runtime
+from invoker import commands, events, metrics, runtime
+from invoker.automatic_messages.names import SUBTYPE_NAMES
 from invoker.models import Command, CommandState, CommandType
 
 BUDGET_MS = metrics.BUDGET_MS
@@ -76,6 +77,18 @@ def draw_test(function: Function, result: runtime.Result, event: Any) -> Run:
         drawn.append(replace(shown, automatic=True))
     drawn.sort(key=lambda one: (one.dropped, one.kind != "message"))
     return Run(result, drawn, shows_commands=True)
+
+
+def say_instead(function: Function) -> list[tuple[str, str]]:
+    """What conversations get when no function answers: the occasions, and the text of each."""
+    said: list[tuple[str, str]] = []
+    for subtype in function.event.subtypes:
+        occasion = replace(_occasion(function, events.sample(function.event_type)), subtype=subtype)
+        found = commands.automatic_message(occasion, [])
+        if found:
+            text = found.fields.get("text", found.detail)
+            said.append((SUBTYPE_NAMES.get(subtype, subtype), text))
+    return said
 
 
 def draw_command(command: Command) -> Drawn:

@@ -1,6 +1,7 @@
 """The list of functions, and what can be done from it: undeploy and delete."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -15,6 +16,7 @@ from functions import gallery, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import ListFilterForm
 from functions.models import Function
+from functions.views import drawing
 from functions.views.finding import find_function, may_change
 from invoker.models import Invocation, InvocationState
 
@@ -124,19 +126,22 @@ def undeploy(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
         else:
             messages.success(request, f'"{name}" is undeployed: no event runs it any more')
         return redirect(listing)
-    if function.event.runs_commands:
+    instead = drawing.say_instead(function)
+    if not function.event.runs_commands:
+        effect = "Nothing runs it from now on. The draft and every deployment are kept."
+    else:
+        gets = "the automatic message of the account" if instead else "no message"
         effect = (
-            f'"{function.event.name}" gets the automatic message of the account from now on. '
+            f'"{function.event.name}" gets {gets} from now on. '
             "The draft and every deployment are kept."
         )
-    else:
-        effect = "Nothing runs it from now on. The draft and every deployment are kept."
     return _ask(
         request,
         title=f"Undeploy {name}",
         effect=effect,
         action=reverse("functions:undeploy", args=[account_id, name]),
         back=listing,
+        instead=instead,
     )
 
 
@@ -166,8 +171,14 @@ def delete(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
 
 
 def _ask(
-    request: ConsoleRequest, *, title: str, effect: str, action: str, back: str
+    request: ConsoleRequest,
+    *,
+    title: str,
+    effect: str,
+    action: str,
+    back: str,
+    instead: Sequence[tuple[str, str]] = (),
 ) -> HttpResponse:
     page = "ui/dialog.html" if request.htmx else "ui/confirm.html"
     context = {"title": title, "effect": effect, "action": action, "back": back, "button": title}
-    return render(request, page, context)
+    return render(request, page, context | {"instead": instead})

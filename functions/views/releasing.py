@@ -7,11 +7,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from functions import checking, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import DeployForm, ReplayForm, VersionForm, VersionsForm
-from functions.models import Function, Version
+from functions.models import Function, Step, Version
 from functions.views import paging
 from functions.views.comparing import compare_variables
 from functions.views.finding import find_function, may_change
@@ -20,6 +21,7 @@ from functions.views.replaying import pair
 from invoker import runtime
 from invoker.models import Deployment
 
+REVIEW = "functions/deploy.html"
 PAGE_SIZE = 25
 # Few, so that the comparison below the list can be seen.
 VERSIONS_SHOWN = 8
@@ -38,7 +40,7 @@ def deploy(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
         problems = checking.findings(function, function.code)
         return _review(request, function, form, problems=problems, status=422)
     try:
-        services.deploy(
+        deployment = services.deploy(
             function,
             version=form.cleaned_data["version"],
             by=request.user.get_username(),
@@ -46,20 +48,56 @@ def deploy(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
         )
     except services.BuildError as error:
         form.add_error(None, str(error))
-        return _review(request, function, form, problems=error.problems, status=422)
+        return _review(request, function, form, problems=error.problems, tried=True, status=422)
     except services.DeployError as error:
         form.add_error(None, str(error))
-        return _review(request, function, form, problems=[], status=503)
+        return _review(request, function, form, problems=[], tried=True, status=503)
     except (services.ConflictError, services.NotAllowedError) as error:
         # What is shown now is the newest version, so that the next click is about that one.
         again = DeployForm({"version": function.version, "note": form.cleaned_data["note"]})
         again.add_error(None, str(error))
-        problems = checking.findings(function, function.code)
+        problems = [] if request.htmx else checking.findings(function, function.code)
         return _review(request, function, again, problems=problems, status=409)
     messages.success(
-        request, f'"{name}" is productive: the next event runs version {function.version}'
+        request,
+        f'"{name}" is productive: the next event runs version {function.version}, '
+        f"deployed in {deployment.took_ms:.0f} ms",
     )
-    return redirect("functions:edit", account_id, name)
+    there = reverse("functions:edit", args=[account_id, name])
+    return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
+
+
+@require_GET
+@requires(DEVELOPER)
+def progress(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
+    """What a deployment is at. With `mine` for whoever waits for it, else for onlookers."""
+    function = find_function(account_id, name)
+    if not request.htmx:
+        return redirect("functions:deploy", account_id, name)
+    if not function.being_deployed and "mine" not in request.GET:
+        return HttpResponseClientRefresh()
+    context = {
+        "function": function,
+        "mine": "mine" in request.GET,
+        **_steps(function, failed=False),
+    }
+    return render(request, f"{REVIEW}#progress", context)
+
+
+def _steps(function: Function, *, failed: bool) -> dict[str, object]:
+    """The steps of a deployment, each done, now, failed or to come, and since when it goes on."""
+    names = list(Step)
+    goes_on = function.being_deployed
+    # One that was only just asked for has not begun its first step.
+    at = names.index(Step(function.step)) if (goes_on or failed) and function.step else 0
+    here = "failed" if failed else "now"
+    return {
+        "steps": [
+            (step.label, "done" if place < at else here if place == at else "to come")
+            for place, step in enumerate(names)
+        ],
+        "since": function.stage_at if goes_on else None,
+    }
 
 
 def _review(
@@ -68,16 +106,21 @@ def _review(
     form: DeployForm,
     *,
     problems: list[runtime.Problem],
+    tried: bool = False,
     status: int = 200,
 ) -> HttpResponse:
+    """The review, or in place of the progress why it came to nothing; `tried`: in which step."""
     live = function.deployment
     described = function.versions.filter(number=live.version).first() if live else None
     changes = compare_variables(live.environment if live else {}, function.environment)
     described_before = described.description if described else function.description
     return render(
         request,
-        "functions/deploy.html",
+        f"{REVIEW}#refused" if request.htmx else REVIEW,
         {
+            **_steps(function, failed=tried),
+            "tried": tried,
+            "newer": status == 409 and not function.being_deployed,  # noqa: PLR2004
             "described_before": described_before,
             "unchanged": live is not None
             and live.code == function.code
@@ -169,7 +212,7 @@ def restore(request: ConsoleRequest, account_id: str, name: str, number: int) ->
 
 @require_GET
 def deployments(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
-    """Everything that ever served, the newest first."""
+    """Everything that ever served, and what failed to, the newest first."""
     function = find_function(account_id, name)
     rows = Deployment.objects.filter(account_id=account_id, function_id=function.pk)
     before = request.GET.get("before", "")
@@ -194,7 +237,7 @@ def roll_back(
     request: ConsoleRequest, account_id: str, name: str, deployment_id: str
 ) -> HttpResponse:
     function = find_function(account_id, name)
-    rows = Deployment.objects.filter(account_id=account_id, function_id=function.pk)
+    rows = Deployment.objects.filter(account_id=account_id, function_id=function.pk, failure="")
     deployment = get_object_or_404(rows, pk=deployment_id)
     back = reverse("functions:deployments", args=[account_id, name])
     if request.method == "POST":

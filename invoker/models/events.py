@@ -13,7 +13,10 @@ from invoker.models.conversations import Conversation, Notification
 
 
 class Deployment(models.Model):
-    """A frozen copy of a function that serves events. The invoker runs nothing else."""
+    """A frozen copy of a function that serves events. The invoker runs nothing else.
+
+    What could not be built or started is kept as well, with its `failure`; it never served.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
@@ -29,11 +32,19 @@ class Deployment(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=150)
     retired_at = models.DateTimeField(null=True)
+    # From the first check until events ran it, or until it was given up.
+    took_ms = models.FloatField(null=True)
+    # What kept it from ever serving: the code of the error, and what was wrong with which line.
+    failure = models.CharField(max_length=20, blank=True)
+    problems = models.JSONField(default=list, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["function_id"], condition=Q(active=True), name="deployment_active_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(active=False) | Q(failure=""), name="deployment_active_did_not_fail"
             ),
         ]
         indexes = [

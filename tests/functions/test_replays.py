@@ -280,7 +280,7 @@ def test_review_says_when_somebody_deploys(account, developer_client):
     review = developer_client.get(page("deploy/")).content.decode()
     second = developer_client.post(page("deploy/"), {"version": "2", "note": ""})
 
-    assert "is being deployed since" in review
+    assert "This function is being deployed" in review
     assert second.status_code == 409
     function.refresh_from_db()
     assert function.deployment.version == 1

@@ -5,7 +5,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from functions import gallery, services
-from functions.models import Function, Stage, State
+from functions.models import Function, Stage, State, Step
 from invoker import runtime
 from invoker.models import Deployment
 from tests import factories
@@ -149,9 +149,14 @@ def test_code_that_cannot_start_is_not_deployed() -> None:
     function = make(code="null.x;\nfunction lambda(input, callback) { callback(); }")
 
     with pytest.raises(services.BuildError, match="Cannot read properties of null"):
-        services.deploy(function, version=1, by="kim")
+        services.deploy(function, version=1, by="kim", note="Try")
 
-    assert not Deployment.objects.exists()
+    tried = Deployment.objects.get()
+    assert (tried.active, tried.failure, tried.note) == (False, "build-failed", "Try")
+    assert tried.problems[0]["line"] == 1
+    assert function.step == Step.STARTING
+    with pytest.raises(services.NotAllowedError, match="never served"):
+        services.roll_back(function, tried, by="kim")
 
 
 def test_deploy_says_that_the_sandbox_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +167,10 @@ def test_deploy_says_that_the_sandbox_is_not_to_be_had(monkeypatch: pytest.Monke
     with pytest.raises(services.DeployError, match="Every sandbox"):
         services.deploy(function, version=1, by="kim")
 
-    assert function.state == State.DEPLOY_ERROR
+    tried = Deployment.objects.get()
+    assert (function.state, function.step) == (State.DEPLOY_ERROR, Step.CHECKING)
+    assert (tried.active, tried.failure) == (False, "deploy-failed")
+    assert tried.problems[0]["message"].endswith("Every sandbox of this host is in use")
 
 
 def test_deploy_of_something_else_than_was_reviewed_is_refused() -> None:
@@ -191,6 +199,7 @@ def test_roll_back_serves_the_earlier_code_and_leaves_the_draft() -> None:
     again = services.roll_back(function, first, by="lee")
 
     assert (again.code, again.version, again.created_by) == (GOOD, 1, "lee")
+    assert again.took_ms is not None
     assert function.code == GOOD + "// second"
     assert function.state == State.MODIFIED
     assert Deployment.objects.filter(active=True).count() == 1

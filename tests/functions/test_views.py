@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from functions import gallery, services
-from functions.models import Function, Stage, State
+from functions.models import Function, Stage, State, Step
 from houston.models import Account
 from invoker import events
 from invoker.models import Command, CommandState, Deployment, EventState, InvocationState, Verdict
@@ -629,6 +629,45 @@ def test_deploy_shows_why_the_build_failed_and_keeps_the_old_version(developer_c
 
 
 @pytest.mark.runtime
+def test_deploy_in_place_leads_to_the_editor_or_says_in_which_step_it_ended(
+    developer_client, account
+):
+    function = factories.FunctionFactory(name="greet", code="null.x;\n" + SAYS_HELLO)
+
+    refused = developer_client.post(url("deploy", "greet"), {"version": 1}, headers=HTMX)
+    services.save_draft(
+        function, version=1, code=SAYS_HELLO, description="Says", environment={}, by="kim"
+    )
+    stale = developer_client.post(url("deploy", "greet"), {"version": 1}, headers=HTMX)
+    done = developer_client.post(url("deploy", "greet"), {"version": 2}, headers=HTMX)
+
+    assert (refused.status_code, stale.status_code, done.status_code) == (422, 409, 200)
+    assert '<li data-step="done">Check the code' in text(refused)
+    assert '<li data-step="failed">Start it in the sandbox' in text(refused)
+    assert f'href="{url("edit", "greet")}#line-1:' in text(refused)
+    assert "Review version 2" in text(stale)
+    assert done.headers["HX-Redirect"] == url("edit", "greet")
+
+
+def test_deployment_that_goes_on_says_what_it_is_at(developer_client, account):
+    function = factories.FunctionFactory(name="greet")
+    at = {"stage": Stage.DEPLOYING, "stage_at": timezone.now(), "step": Step.STARTING}
+    Function.objects.filter(pk=function.pk).update(**at)
+
+    shown = text(developer_client.get(url("deploy-progress", "greet"), headers=HTMX))
+    page = developer_client.get(url("deploy-progress", "greet"))
+    Function.objects.filter(pk=function.pk).update(stage=Stage.NONE)
+    over = developer_client.get(url("deploy-progress", "greet"), headers=HTMX)
+    waits = text(developer_client.get(f"{url('deploy-progress', 'greet')}?mine", headers=HTMX))
+
+    assert '<li data-step="done">Check the code' in shown
+    assert '<li data-step="now" aria-current="step">Start it in the sandbox' in shown
+    assert page.headers["Location"] == url("deploy", "greet")
+    assert over.headers["HX-Refresh"] == "true"
+    assert '<li data-step="now" aria-current="step">Check the code' in waits
+
+
+@pytest.mark.runtime
 def test_deploy_refuses_a_version_that_is_not_the_newest(developer_client, account):
     function = factories.FunctionFactory(name="greet")
     services.save_draft(
@@ -656,6 +695,8 @@ def test_undeploy_asks_and_then_takes_the_function_out_of_service(developer_clie
 
     function.refresh_from_db()
     assert "gets the automatic message of the account from now on" in text(page)
+    assert "Welcome back. How can we help you today?" in text(dialog)
+    assert "Nothing runs" not in text(dialog)
     assert text(dialog).strip().startswith("<dialog")
     assert '"greet" is undeployed' in text(done)
     assert function.state == State.DRAFT
@@ -789,6 +830,26 @@ def test_deployments_query_count_does_not_grow(
 
     assert text(response).count("Serving") == 1
     assert text(response).count("Retired") == count - 1
+
+
+def test_deployments_tell_what_failed_and_how_long_each_took(developer_client, account):
+    function = factories.deployed(name="greet")
+    failed = factories.DeploymentFactory(
+        function_id=function.pk,
+        active=False,
+        failure="build-failed",
+        problems=[{"message": "Unexpected token", "line": 3, "column": 5}],
+        took_ms=1250,
+    )
+
+    page = text(developer_client.get(url("deployments", "greet")))
+    refused = developer_client.get(url("roll_back", "greet", failed.pk))
+
+    assert "Build error" in page
+    assert "1.25 s" in page
+    assert f'Unexpected token, <a href="{url("edit", "greet")}#line-3:5">line 3</a>' in page
+    assert "Roll back" not in page
+    assert refused.status_code == 404
 
 
 # Activity -----------------------------------------------------------------------------------------
