@@ -19,6 +19,7 @@ from invoker.models import SKILL_ID_LENGTH, Verdict
 IN_PROGRESS = "in-progress"
 LONGEST_NOTE = 200
 # All skills a function can have, with what people may put between them.
+LONGEST_FILTER = 100
 LONGEST_SKILLS = services.MAX_SKILLS * (SKILL_ID_LENGTH + 10)
 # What a version number can be in every database.
 LARGEST_NUMBER = 2**31 - 1
@@ -242,12 +243,20 @@ class VersionsForm(forms.Form):
 
 
 class ChooseForm(forms.Form):
-    """What a new function starts from; the template is empty for an empty function."""
+    """What a new function starts from, and what was typed for it already.
+
+    A template decides the event; "empty" is none. Nothing here is refused: what makes no sense is
+    left out, and shown as if it had not been asked for.
+    """
 
     event = forms.ChoiceField(
         choices=[(each.id, each.name) for each in events.EVENT_TYPES.values()], required=False
     )
     template = forms.CharField(required=False)
+    q = forms.CharField(required=False, max_length=LONGEST_FILTER)
+    name = forms.CharField(required=False, max_length=services.MAX_NAME)
+    description = forms.CharField(required=False, max_length=services.MAX_DESCRIPTION)
+    skills = forms.CharField(required=False, max_length=LONGEST_SKILLS)
 
 
 class NewFunctionForm(forms.Form):
@@ -259,21 +268,32 @@ class NewFunctionForm(forms.Form):
     template = forms.CharField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(
         max_length=services.MAX_NAME,
-        help_text="Letters, digits and underscores. The name cannot be changed later",
+        help_text="Letters, digits, underscores. It cannot be changed later",
         widget=forms.TextInput(
             attrs={
                 "pattern": "[A-Za-z0-9_]+",
                 "title": "Letters, digits and underscores",
                 "autocomplete": "off",
+                "autocapitalize": "off",
                 "spellcheck": "false",
                 "class": "mono",
+                "aria-describedby": "name-said id_name_helptext",
             }
         ),
     )
     description = forms.CharField(
-        max_length=services.MAX_DESCRIPTION, widget=forms.Textarea(attrs={"rows": 2})
+        max_length=services.MAX_DESCRIPTION,
+        help_text="What it is for: the list of functions shows it",
+        widget=forms.Textarea(
+            attrs={"rows": 2, "aria-describedby": "description-said id_description_helptext"}
+        ),
     )
     skills = SkillsField()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        described = {"aria-describedby": "skills-said id_skills_helptext"}
+        self.fields["skills"].widget.attrs |= described
 
 
 class ListFilterForm(forms.Form):

@@ -176,12 +176,38 @@ def create(
             _record("function.created", function, by=by, after=about)
     except IntegrityError as error:
         if siblings.filter(name=name).exists():
-            raise NameTakenError(
-                f'Cannot create "{name}": the account has a function of that name'
-            ) from error
+            raise _name_taken(name) from error
         unmade = Function(account_id=account_id, event_type=event_type)
         raise _taken(unmade, refusal) from error
     return function
+
+
+def refusals(
+    account_id: str, *, name: str, event_type: str, skills: Sequence[str]
+) -> dict[str, str]:
+    """What `create` would not take of a new function, by field: for somebody who still types.
+
+    No promise: whoever creates a function in between is found out only by `create`.
+    """
+    found: dict[str, str] = {}
+    siblings = Function.objects.filter(account_id=account_id)
+    refusal = f'Cannot create "{name}"'
+    try:
+        _check_name(name)
+        if siblings.filter(name=name).exists():
+            raise _name_taken(name)
+    except FunctionError as error:
+        found["name"] = str(error)
+    unmade = Function(account_id=account_id, event_type=event_type, skills=sorted(skills))
+    try:
+        _check_skills(unmade.event, skills, refusal)
+        if event_type in events.SINGLE_EVENT_TYPES:
+            others = siblings.filter(event_type=event_type).values_list("skills", flat=True)
+            if any(not skills or not theirs or set(skills) & set(theirs) for theirs in others):
+                raise _taken(unmade, refusal)
+    except FunctionError as error:
+        found["skills"] = str(error)
+    return found
 
 
 def change_skills(function: Function, skills: Sequence[str], *, by: str) -> None:
@@ -232,6 +258,10 @@ def change_skills(function: Function, skills: Sequence[str], *, by: str) -> None
         "skills of function changed",
         extra={"account_id": function.account_id, "function_id": function.pk},
     )
+
+
+def _name_taken(name: str) -> NameTakenError:
+    return NameTakenError(f'Cannot create "{name}": the account has a function of that name')
 
 
 def _taken(function: Function, refusal: str) -> EventTakenError:

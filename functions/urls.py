@@ -23,6 +23,7 @@ app_name = "functions"
 console_urls: list[URLPattern] = [
     path("functions/", listing.function_list, name="list"),
     path("functions/new-function/", creating.new, name="new"),
+    path("functions/new-function/check/", creating.check, name="new-check"),
     path("functions/<slug:name>/", editing.edit, name="edit"),
     path("functions/<slug:name>/types.d.ts", declaring.types, name="types"),
     path("functions/<slug:name>/input.schema.json", declaring.schema, name="schema"),

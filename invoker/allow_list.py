@@ -8,6 +8,7 @@ DomainError                      has a stable `code`; the message says what to d
 
 import logging
 import re
+from collections.abc import Sequence
 
 import idna
 from django.db import IntegrityError, transaction
@@ -58,6 +59,14 @@ def hosts(account_id: str) -> tuple[str, ...]:
     """What the account's functions may connect to, in the same order for the same list."""
     found = AllowedDomain.objects.filter(account_id=account_id)
     return tuple(sorted(found.values_list("domain", flat=True)))
+
+
+def covers(domains: Sequence[str], host: str) -> bool:
+    """Whether a host is on a list, by itself or below a wildcard: as the sandbox decides it."""
+    return any(
+        host.endswith(domain[1:]) if domain.startswith("*.") else host == domain
+        for domain in domains
+    )
 
 
 def add(account_id: str, text: str, *, by: str) -> AllowedDomain:

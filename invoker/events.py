@@ -48,6 +48,11 @@ class EventType:
     core: bool = False
     """One of the seven conversation state changes every account has."""
 
+    @property
+    def short_name(self) -> str:
+        """The name as it reads below the heading of its group."""
+        return self.name.removeprefix("Messaging ").removeprefix("Third-Party Bots ")
+
 
 class Ttr(msgspec.Struct, frozen=True, rename="camel"):
     """A time to respond; `value` in seconds."""

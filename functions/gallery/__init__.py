@@ -12,6 +12,8 @@ from invoker import events
 
 _FILES = ("template.toml", "function.js", "payload.json", "expected.json")
 _FIELDS = ("name", "summary", "event")
+_LISTS = ("secrets", "hosts")
+_REQUIRED = re.compile(r"""require\("([^"]+)"\)""")
 
 
 class GalleryError(Exception):
@@ -34,6 +36,15 @@ class Template:
     """The complete input, `{"headers": [], "payload": {...}}`; not to be changed."""
     expected: Any
     """What the unedited function gives back for `payload`; None for nothing."""
+    secrets: tuple[str, ...] = ()
+    """Keys of the secrets that it reads."""
+    hosts: tuple[str, ...] = ()
+    """Hosts that it connects to, as the allow-list has them."""
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What its source requires; all of it comes with the product."""
+        return tuple(dict.fromkeys(_REQUIRED.findall(self.source)))
 
 
 @functools.cache
@@ -87,18 +98,25 @@ def _read_folder(folder: Path) -> Template:
         source=texts["function.js"],
         payload=payload,
         expected=_parse(slug, "expected.json", texts["expected.json"]),
+        secrets=tuple(fields.get("secrets", ())),
+        hosts=tuple(fields.get("hosts", ())),
     )
 
 
-def _read_fields(slug: str, text: str) -> dict[str, str]:
+def _read_fields(slug: str, text: str) -> dict[str, Any]:
     try:
         fields = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _broken(slug, "template.toml", str(error)) from error
     for name in (*_FIELDS, *fields):
-        if name not in _FIELDS:
-            raise _broken(slug, name, f"known fields are {', '.join(_FIELDS)}")
-        if not isinstance(fields.get(name), str):
+        if name in _LISTS:
+            if not isinstance(fields[name], list) or not all(
+                isinstance(each, str) for each in fields[name]
+            ):
+                raise _broken(slug, name, "it needs a list of texts")
+        elif name not in _FIELDS:
+            raise _broken(slug, name, f"known fields are {', '.join((*_FIELDS, *_LISTS))}")
+        elif not isinstance(fields.get(name), str):
             raise _broken(slug, name, "it needs a text")
     for name in ("name", "summary"):
         if not fields[name].strip():

@@ -1,36 +1,24 @@
 """A new function: choose the event and what to start from, see the code, name it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from itertools import groupby
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
 
-from functions import gallery, services
-from functions.access import DEVELOPER, ConsoleRequest, requires
+from functions import gallery, offering, services
+from functions.access import ADMIN, DEVELOPER, ConsoleRequest, requires
 from functions.forms import ChooseForm, NewFunctionForm
 from functions.models import Function
+from functions.offering import EMPTY, EMPTY_SOURCE, Offer
+from functions.views import drawing
 from functions.views.policy import with_editor
-from invoker import events
+from invoker import events, runtime
 
-EMPTY_SOURCE = """\
-function lambda(input, callback) {
-  callback(null, null);
-}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """An event type in the list, with the functions that keep others from having it, or parts."""
-
-    event: events.EventType
-    holder: str
-    """The function that leaves nothing to others, "" while there is something left."""
-    parts: list[Function]
-    """Functions that have some skills of it, and leave the others."""
+PAGE = "functions/new.html"
 
 
 @with_editor
@@ -41,19 +29,60 @@ def new(request: ConsoleRequest, account_id: str) -> HttpResponse:
         return _create(request, account_id)
     choice = ChooseForm(request.GET)
     choice.is_valid()
+    offered = offering.offers(account_id)
     event_id = choice.cleaned_data.get("event", "")
     if "event" not in request.GET:
-        event_id = _first_free(account_id)
-    template = _template(event_id, choice.cleaned_data.get("template"))
+        event_id = offering.first_free(offered)
+    slug = choice.cleaned_data.get("template", "")
+    template = next((each for each in gallery.load() if each.slug == slug), None)
+    if template:
+        event_id = template.event_type
+    elif slug != EMPTY:
+        template = next(iter(offering.templates(event_id)), None)
+    suggested = _suggestions(offered, event_id, template)
+    typed = {name: choice.cleaned_data.get(name) for name in (*suggested, "skills")}
     form = NewFunctionForm(
-        initial={
-            "event_type": event_id,
-            "template": template.slug if template else "",
-            "name": _free_name(account_id, template.slug if template else "my_function"),
-            "description": template.summary[: services.MAX_DESCRIPTION] if template else "",
-        }
+        initial=suggested
+        | {name: text for name, text in typed.items() if text}
+        | {"event_type": event_id, "template": template.slug if template else ""}
     )
-    return _page(request, account_id, form, event_id=event_id, template=template)
+    for name, text in suggested.items():
+        form.fields[name].widget.attrs["data-suggested"] = text
+    words = choice.cleaned_data.get("q", "")
+    return _page(request, form, offered, event_id=event_id, template=template, words=words)
+
+
+@require_GET
+@requires(DEVELOPER)
+def check(request: ConsoleRequest, account_id: str) -> HttpResponse:
+    """What is wrong with what was typed so far. Without htmx the page itself shows what was typed.
+
+    Only a field that holds something is told of: nobody has done wrong by not having come to it.
+    """
+    if not request.htmx:
+        return redirect(f"{reverse('functions:new', args=[account_id])}?{_asked(request.GET)}")
+    form = NewFunctionForm(request.GET)
+    form.is_valid()
+    name, skills = request.GET.get("name", "").strip(), form.cleaned_data.get("skills", [])
+    for field, message in services.refusals(
+        account_id,
+        name=name,
+        event_type=form.cleaned_data.get("event_type", events.NO_EVENT),
+        skills=skills,
+    ).items():
+        if field not in form.errors:
+            form.add_error(field, message)
+    context = {"form": form, "name": name, "skills": skills, "checked": True}
+    if "name" in form.errors and name:
+        context["name_instead"] = offering.free_name(name, _names(account_id))
+    return render(request, f"{PAGE}#checked", context)
+
+
+def _asked(query: QueryDict) -> str:
+    """The address of the page for what its form held: one field has another name there."""
+    kept = query.copy()
+    kept["event"] = kept.pop("event_type", [""])[-1]
+    return kept.urlencode()
 
 
 def _create(request: ConsoleRequest, account_id: str) -> HttpResponse:
@@ -61,7 +90,11 @@ def _create(request: ConsoleRequest, account_id: str) -> HttpResponse:
     valid = form.is_valid()
     event_id = form.cleaned_data.get("event_type", "")
     slug = form.cleaned_data.get("template", "")
-    template = _template(event_id, slug) if slug else None
+    fitting = offering.templates(event_id)
+    template = next((each for each in fitting if each.slug == slug), None)
+    if slug and template is None:
+        form.add_error(None, f'Cannot create it: the event has no template "{slug}"')
+        valid = False
     if valid:
         try:
             function = services.create(
@@ -87,71 +120,74 @@ def _create(request: ConsoleRequest, account_id: str) -> HttpResponse:
         else:
             messages.success(request, f'"{function.name}" is created: try it with the sample')
             return redirect("functions:edit", account_id, function.name)
-    return _page(request, account_id, form, event_id=event_id, template=template, status=422)
+    offered = offering.offers(account_id)
+    return _page(request, form, offered, event_id=event_id, template=template, status=422)
 
 
 def _page(
     request: ConsoleRequest,
-    account_id: str,
     form: NewFunctionForm,
+    offered: Mapping[str, Offer],
     *,
     event_id: str,
     template: gallery.Template | None,
+    words: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    page = "functions/new.html"
-    offers = _offers(account_id)
-    return render(
-        request,
-        f"{page}#choice" if request.htmx else page,
-        {
-            "groups": offers,
-            "event": events.EVENT_TYPES[event_id],
-            "offer": next(
-                each for group in offers.values() for each in group if each.event.id == event_id
-            ),
-            "templates": [each for each in gallery.load() if each.event_type == event_id],
-            "template": template,
-            "source": template.source if template else EMPTY_SOURCE,
-            "form": form,
-        },
-        status=status,
-    )  # fmt: skip
+    fitting = offering.templates(event_id, words)
+    context = {
+        "event": events.EVENT_TYPES[event_id],
+        "offer": offered[event_id],
+        "cards": [(each, offered[each.event_type]) for each in fitting],
+        "template": template,
+        "words": words,
+        "form": form,
+    }
+    if request.htmx and request.htmx.target == "gallery":
+        return render(request, f"{PAGE}#gallery", context)
+    context |= {
+        "groups": [
+            (group, list(inside))
+            for group, inside in groupby(offered.values(), key=lambda each: each.event.group)
+        ],
+        "needs": offering.needs(request.account_id, template) if template else [],
+        "source": template.source if template else EMPTY_SOURCE,
+        "payload": template.payload if template else events.sample(event_id),
+        "expected": template.expected if template else None,
+        "run": _answer(request.account_id, event_id, template),
+        "no_room": sum(len(each.holders) for each in offered.values()) >= services.MAX_FUNCTIONS,
+        "most_functions": services.MAX_FUNCTIONS,
+        "most_name": services.MAX_NAME,
+        "most_description": services.MAX_DESCRIPTION,
+        "may_administrate": ADMIN in request.roles,
+    }
+    return render(request, f"{PAGE}#choice" if request.htmx else PAGE, context, status=status)
 
 
-def _offers(account_id: str) -> Mapping[events.Group, list[Offer]]:
-    holders: dict[str, list[Function]] = {}
-    own = Function.objects.filter(account_id=account_id).order_by("name")
-    for function in own.only("name", "event_type", "skills"):
-        holders.setdefault(function.event_type, []).append(function)
-    groups: dict[events.Group, list[Offer]] = {}
-    for event in events.EVENT_TYPES.values():
-        groups.setdefault(event.group, []).append(_offer(event, holders.get(event.id, [])))
-    return groups
+def _answer(account_id: str, event_id: str, template: gallery.Template | None) -> drawing.Run:
+    """What would come of the template's own sample: a test holds each to what it says here."""
+    function = Function(account_id=account_id, event_type=event_id)
+    value = template.expected if template else None
+    payload = template.payload if template else events.sample(event_id)
+    result = runtime.Result(outcome=runtime.Outcome.SUCCEEDED, value=value)
+    return drawing.draw_test(function, result, payload)
 
 
-def _offer(event: events.EventType, holders: list[Function]) -> Offer:
-    parts = [holder for holder in holders if holder.skills]
-    full = event.limit is not None and len(holders) - len(parts) >= event.limit
-    return Offer(event, holders[0].name if full else "", parts)
+def _suggestions(
+    offered: Mapping[str, Offer], event_id: str, template: gallery.Template | None
+) -> dict[str, str]:
+    taken = {function.name for each in offered.values() for function in each.holders}
+    event = events.EVENT_TYPES[event_id]
+    wish = template.slug if template else f"my {event.short_name.lower()}"
+    if event_id == events.NO_EVENT and template is None:
+        wish = "my_function"
+    about = template.summary if template else ""
+    return {
+        "name": offering.free_name(wish, taken),
+        "description": about[: services.MAX_DESCRIPTION],
+    }
 
 
-def _first_free(account_id: str) -> str:
-    offers = [each for group in _offers(account_id).values() for each in group]
-    free = (each.event.id for each in offers if not each.holder and not each.parts)
-    return next(free, events.NO_EVENT)
-
-
-def _template(event_id: str, slug: str | None) -> gallery.Template | None:
-    """The template asked for, the first of the event when none was, None for an empty function."""
-    fitting = [each for each in gallery.load() if each.event_type == event_id]
-    if slug == "empty" or not fitting:
-        return None
-    return next((each for each in fitting if each.slug == slug), fitting[0])
-
-
-def _free_name(account_id: str, wish: str) -> str:
-    base = wish.replace("-", "_")[: services.MAX_NAME - 3]
-    taken = set(Function.objects.filter(account_id=account_id).values_list("name", flat=True))
-    numbered = (f"{base}_{number}" for number in range(2, services.MAX_FUNCTIONS + 2))
-    return next(name for name in (base, *numbered) if name not in taken)
+def _names(account_id: str) -> set[str]:
+    found = Function.objects.filter(account_id=account_id)
+    return set(found.values_list("name", flat=True))

@@ -34,9 +34,11 @@ class ChipList extends HTMLElement {
       }
     });
     this.addEventListener("click", (event) => {
-      event.target.closest("button")?.parentElement.remove();
+      const button = event.target.closest("button");
+      button?.parentElement.remove();
       this.write();
       this.entry.focus();
+      if (button) this.entry.dispatchEvent(new Event("input", { bubbles: true }));
     });
   }
 

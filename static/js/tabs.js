@@ -2,7 +2,7 @@
 // Other modules open a tab with `document.querySelector("#tab-test").click()`. A list with a name in
 // data-tabs remembers on this device which one was open.
 
-for (const list of document.querySelectorAll("[data-tabs]")) {
+function setUp(list) {
   const tabs = [...list.querySelectorAll("[role=tab]")];
   const key = list.dataset.tabs && `houston.tabs.${list.dataset.tabs}`;
   const panel = (tab) => document.getElementById(tab.getAttribute("aria-controls"));
@@ -37,3 +37,9 @@ for (const list of document.querySelectorAll("[data-tabs]")) {
   open(named ?? meant ?? (kept || tabs[0]));
   list.parentElement.dataset.ready = "";
 }
+
+const all = (root) => root.querySelectorAll("[data-tabs]").forEach(setUp);
+all(document);
+document.addEventListener("htmx:load", (event) => {
+  if (event.target !== document.body) all(event.target);
+});

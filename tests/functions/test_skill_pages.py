@@ -56,8 +56,8 @@ def test_new_offers_an_event_of_which_others_have_some_skills(developer_client, 
 
     page = text(developer_client.get(url("new"), {"event": NEW_CONVERSATION}))
 
-    assert f'">skills 1, 2</span> by <a href="{url("edit", "greet")}">greet</a>' in page
-    assert f'">skill 3</span> by <a href="{url("edit", "other")}">other</a>' in page
+    assert f'">skills 1, 2</span>: <a href="{url("edit", "greet")}">greet</a>' in page
+    assert f'">skill 3</span>: <a href="{url("edit", "other")}">other</a>' in page
     assert "data-taken" not in page
     assert "Create function" in page
 

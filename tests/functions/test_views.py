@@ -255,7 +255,8 @@ def test_new_links_to_the_function_that_has_the_event(developer_client, account)
 
     page = text(developer_client.get(url("new"), {"event": NEW_CONVERSATION}))
 
-    assert f'<a class="small" href="{url("edit", "greet")}">taken by greet</a>' in page
+    assert f'taken by <a href="{url("edit", "greet")}">greet</a>' in page
+    assert f'<a href="{url("edit", "greet")}#settings">name the skills of greet</a>' in page
     assert "Create function" not in page
 
 
