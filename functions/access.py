@@ -1,6 +1,6 @@
 """Who is asking, as the pages see it: houston's middleware fills this in for every request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -19,12 +19,14 @@ class ConsoleRequest(HttpRequest):
     """A request of a signed-in person inside one account (the `account_id` of the URL).
 
     `roles` holds "admin", "developer" or both; the account team reads everything without a role.
+    `admins` are the names of those whom others can ask, looked up when somebody reads them.
     """
 
     user: AbstractUser  # type: ignore[assignment]  # apps do not know houston's own class
     htmx: HtmxDetails
     account_id: str
     roles: frozenset[str]
+    admins: Sequence[str]
 
 
 def requires(*roles: str) -> Callable[[View], View]:

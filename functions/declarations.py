@@ -160,7 +160,7 @@ def _type(one: Field) -> str:
 
 
 def _comment(doc: str, example: Any, indent: str) -> list[str]:
-    lines = [doc] if example is None else [doc, "", f"@example {_shown(example)}"]
+    lines = [doc] if example is None else [doc, "", f"For example {_shown(example)}"]
     # Nothing that ends a comment may get into it.
     safe = [line.replace("*/", "*\\/") for line in lines]
     return [f"{indent}/**", *(f"{indent} * {line}".rstrip() for line in safe), f"{indent} */"]
@@ -168,7 +168,9 @@ def _comment(doc: str, example: Any, indent: str) -> list[str]:
 
 def _shown(example: Any) -> str:
     text = json.dumps(example, ensure_ascii=False)
-    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
+    short = text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
+    # Read as Markdown, where a backtick would end the code.
+    return short if "`" in short else f"`{short}`"
 
 
 def _describe(node: Node) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from functions.access import ConsoleRequest
 from houston import services
-from houston.models import Account, Membership, User
+from houston.models import Account, Membership, Role, User
 from invoker.models import ControllerBot
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -169,6 +169,12 @@ class AccountMiddleware:
             raise Http404
         request.account_id = request.account.pk
         request.roles = frozenset(roles)
+        request.admins = cast("list[str]", SimpleLazyObject(lambda: _admins(account_id)))
+
+
+def _admins(account_id: str) -> list[str]:
+    found = Membership.objects.filter(account_id=account_id, role=Role.ADMIN)
+    return list(found.order_by("user__username").values_list("user__username", flat=True))
 
 
 def _memberships(user: User, account_id: str) -> list[Membership]:

@@ -1,5 +1,7 @@
 """What the editor shows in its gutter beside TypeScript's own: the findings of the checker."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -10,6 +12,15 @@ from functions.access import ADMIN, DEVELOPER, ConsoleRequest, requires
 from functions.forms import CheckForm
 from functions.views.finding import find_function
 from invoker import runtime
+from invoker.runtime.dependencies import dependencies
+
+LAMBDA = """
+async function lambda(input) {
+  const { payload } = input;
+  return [];
+}
+"""
+MOST_NAMED = 3
 
 
 @require_POST
@@ -27,21 +38,13 @@ def check(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
         answer = JsonResponse({"code": error.code, "message": str(error)}, status=503)
         answer["Retry-After"] = "2"
         return answer
-    may_allow = ADMIN in request.roles
-    return JsonResponse({"problems": [_shown(one, may_allow=may_allow) for one in found]})
+    return JsonResponse({"problems": [_shown(one, request) for one in found]})
 
 
-def _shown(problem: runtime.Problem, *, may_allow: bool) -> dict[str, Any]:
+def _shown(problem: runtime.Problem, request: ConsoleRequest) -> dict[str, Any]:
     message = problem.message
-    fixes: list[dict[str, Any]] = []
-    if problem.instead:
-        fixes.append({"title": f"Change to {problem.instead}", "text": problem.instead})
-    if problem.code == "host-not-allowed":
-        if may_allow:
-            host = problem.subject
-            fixes.append({"title": f"Add {host} to the allow-list", "detail": {"allow": host}})
-        else:
-            message += "; ask an admin to add it"
+    if problem.code == "host-not-allowed" and ADMIN not in request.roles:
+        message += f"; ask {_whom(request.admins)} to add it"
     return {
         "code": problem.code,
         "message": message,
@@ -49,5 +52,30 @@ def _shown(problem: runtime.Problem, *, may_allow: bool) -> dict[str, Any]:
         "column": problem.column,
         "endColumn": problem.endColumn,
         "severity": problem.severity,
-        "fixes": fixes,
+        "fixes": _fixes(problem, request),
     }
+
+
+def _whom(admins: Sequence[str]) -> str:
+    """Whom to ask, by name, as long as these are few."""
+    if not 0 < len(admins) <= MOST_NAMED:
+        return "an admin of the account"
+    return " or ".join(admins)
+
+
+def _fixes(problem: runtime.Problem, request: ConsoleRequest) -> list[dict[str, Any]]:
+    """What the editor offers: a text in place of what is marked, one at the end, or an act."""
+    if problem.instead:
+        return [{"title": f"Change to {problem.instead}", "text": problem.instead}]
+    if problem.code == "host-not-allowed" and ADMIN in request.roles:
+        host = problem.subject
+        return [{"title": f"Add {host} to the allow-list", "detail": {"allow": host}}]
+    if problem.code == "no-lambda":
+        return [{"title": "Add the function lambda", "append": LAMBDA}]
+    if problem.code == "unknown-dependency":
+        names = [one.name for one in dependencies()]
+        return [
+            {"title": f"Change to {name}", "text": name}
+            for name in get_close_matches(problem.subject, names, n=1)
+        ]
+    return []

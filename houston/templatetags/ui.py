@@ -10,8 +10,10 @@ from django import template
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
+
+from houston.manual.codes import CODES
 
 register = template.Library()
 
@@ -76,6 +78,14 @@ def help_link(slug: str, about: str = "") -> SafeString:
         reverse("help-page", args=[slug]),
         about or slug.replace("-", " "),
     )
+
+
+@register.simple_tag
+def explained_codes(group: str) -> SafeString:
+    """The codes of a group of the manual, for scripts: `{code: [way out, its place in Help]}`."""
+    page = reverse("help-page", args=["errors"])
+    codes = {each.code: [each.way_out, f"{page}#{each.code}"] for each in CODES[group]}
+    return json_script(codes, "explained-codes")
 
 
 @register.simple_tag

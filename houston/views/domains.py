@@ -32,7 +32,14 @@ def domain_add(request: AccountRequest, account_id: str) -> HttpResponse:
             form.explain(error)
         else:
             messages.success(request, f"Allowed {allowed.domain}")
+            # The editor asks for it too, and stays where it is.
+            if request.htmx:
+                return HttpResponse()
             return redirect("domains", account_id=account_id)
+    if request.htmx:
+        for each in form.errors.get("domain", form.non_field_errors()):
+            messages.error(request, str(each))
+        return HttpResponse(status=status_of(form))
     return _domain_page(request, form)
 
 

@@ -33,16 +33,24 @@ function meets(marker, range) {
   return startsBefore && endsBehind;
 }
 
-function asAction(model, marker, { title, text, detail }, { markers }, isPreferred) {
+function asAction(model, marker, { title, text, append, detail }, { markers }, isPreferred) {
   const { startLineNumber, startColumn, endLineNumber, endColumn } = marker;
   const diagnostics = markers.filter((one) =>
     one.message === marker.message && one.startLineNumber === startLineNumber
   );
   const action = { title, kind: "quickfix", diagnostics, isPreferred };
-  if (text === undefined) {
+  if (detail !== undefined) {
     return { ...action, command: { id: CHOSEN, title, arguments: [model, detail] } };
   }
-  const textEdit = { range: { startLineNumber, startColumn, endLineNumber, endColumn }, text };
+  const marked = { startLineNumber, startColumn, endLineNumber, endColumn };
+  const textEdit = append === undefined
+    ? { range: marked, text }
+    : { range: endOf(model), text: append };
   const edits = [{ resource: model.uri, versionId: model.getVersionId(), textEdit }];
   return { ...action, edit: { edits } };
+}
+
+function endOf(model) {
+  const { endLineNumber, endColumn } = model.getFullModelRange();
+  return { startLineNumber: endLineNumber, startColumn: endColumn, endLineNumber, endColumn };
 }

@@ -65,6 +65,35 @@ export const SNIPPETS = [
       "const ${4:data} = await response.json();\n$0",
   },
   {
+    prefix: "http",
+    label: "HTTP call with the toolbelt",
+    doc: "Asks another system in the words of request-promise; inside an `async` function. Its " +
+      "host must be on the account's allow-list.",
+    body: 'const { Toolbelt } = require("lp-faas-toolbelt");\n' +
+      'const ${1:order} = await Toolbelt.HTTPClient()("https://${2:api.example.com}/${3:orders}", {\n' +
+      '\tmethod: "${4:GET}",\n\tjson: true,\n\ttimeout: ${5:800},\n});\n$0',
+  },
+  {
+    prefix: "keywords",
+    label: "Look for keywords in the conversation",
+    doc:
+      "Fetches what was written and finds messages with these words; inside an `async` function.",
+    body: 'const { Toolbelt } = require("lp-faas-toolbelt");\n' +
+      "const conversations = Toolbelt.ConversationUtil();\n" +
+      "const conversation = await conversations.getConversationById(input.payload.general.convId);\n" +
+      'const found = conversations.scanConversationForKeywords(conversation, ["${1:refund}"]);\n' +
+      "if (found.length > 0) {\n\t$0\n}",
+  },
+  {
+    prefix: "invoke",
+    label: "Invoke another function",
+    doc:
+      "Runs a deployed function of this account and gives its result; inside an `async` function.",
+    body: 'const { Toolbelt } = require("lp-faas-toolbelt");\n' +
+      "const [{ body: ${1:result} }] = await Toolbelt.OrchestratorClient().invoke([\n" +
+      '\t{ uuid: "${2:id of the function}", payload: { ${3:id: 1} } },\n], ${4:800});\n$0',
+  },
+  {
     prefix: "log",
     label: "Log with extras",
     doc: "Writes a log entry; the extras are kept beside its message as JSON.",

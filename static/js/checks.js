@@ -5,12 +5,14 @@ const RETRIES_MS = 3000;
 
 const editor = document.querySelector("code-editor[data-check]");
 const area = editor?.querySelector("textarea");
-const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
+const explained = JSON.parse(document.querySelector("#explained-codes")?.textContent ?? "{}");
 let timer = 0;
 let asking = null;
 
-function post(address, fields, options = {}) {
-  return fetch(address, { method: "POST", headers, body: new URLSearchParams(fields), ...options });
+// The token changes when somebody has signed in again meanwhile.
+function post(address, fields, signal) {
+  const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}");
+  return fetch(address, { method: "POST", headers, body: new URLSearchParams(fields), signal });
 }
 
 async function check() {
@@ -18,11 +20,12 @@ async function check() {
   asking = new AbortController();
   const { signal } = asking;
   try {
-    const answer = await post(editor.dataset.check, { code: area.value }, { signal });
+    const answer = await post(editor.dataset.check, { code: area.value }, signal);
     if (answer.status === 503) return wait(RETRIES_MS);
-    if (!answer.ok) return;
+    // A session that has ended leads elsewhere; the next save tells of it.
+    if (!answer.ok || answer.redirected) return;
     const { problems } = await answer.json();
-    if (!signal.aborted) editor.setProblems?.(problems);
+    if (!signal.aborted) tell(problems);
   } catch (error) {
     // Without the server there is nothing to say; typing asks again.
     if (!signal.aborted && !(error instanceof TypeError)) throw error;
@@ -34,11 +37,21 @@ function wait(ms) {
   timer = setTimeout(check, ms);
 }
 
+// Each with what its code means for somebody who wants to go on, and where that is explained.
+function tell(problems) {
+  const found = problems.map((one) => {
+    const [way, help] = explained[one.code] ?? [];
+    return { ...one, way, help };
+  });
+  editor.setProblems?.(found);
+  editor.dispatchEvent(new CustomEvent("checked", { detail: found }));
+}
+
+// Through htmx, which shows what came of it.
 async function allow(domain) {
-  const answer = await post(editor.dataset.allow, { domain }, { redirect: "manual" });
-  // Who may not, or what cannot be, is told where the list is kept.
-  if (answer.type === "opaqueredirect") return check();
-  location.assign(editor.dataset.allow.replace(/add\/$/, ""));
+  const options = { source: document.body, values: { domain }, swap: "none" };
+  await globalThis.htmx.ajax("POST", editor.dataset.allow, options);
+  await check();
 }
 
 // The variables that the form has now, saved or not.

@@ -1,5 +1,4 @@
-// The editor page: where the cursor is, how many problems there are, lines that can be clicked,
-// and which panel shows the answer that came.
+// The editor page: where the cursor is, lines that can be clicked, and which panel shows the answer that came.
 
 const editor = document.querySelector("#code-editor");
 const payload = document.querySelector("#payload-editor");
@@ -24,19 +23,9 @@ function reveal(place) {
 }
 
 editor.addEventListener("cursor", (event) => showCursor(event.detail.line, event.detail.column));
-const problems = document.querySelector("#problems");
-editor.addEventListener("problems", (event) => {
-  const { count } = event.detail;
-  problems.hidden = false;
-  problems.disabled = !count;
-  problems.textContent = count ? `${count} problem${count === 1 ? "" : "s"}` : "No problems";
-  problems.title = count ? "Go to the next problem" : "";
-});
-problems.addEventListener("click", () => {
-  editor.editor.focus();
-  editor.editor.getAction("editor.action.marker.next").run();
-});
 area.addEventListener("selectionchange", () => {
+  // The editor writes into it too.
+  if (area.hidden) return;
   const before = area.value.slice(0, area.selectionStart).split("\n");
   showCursor(before.length, before.at(-1).length + 1);
 });

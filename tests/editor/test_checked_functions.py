@@ -170,8 +170,8 @@ def test_hover_tells_what_a_field_means_with_an_example() -> None:
 
     assert found["hover"] == (
         "(property) PayloadGeneral.convId: string\n"
-        "Id of the conversation.\n"
-        '@example "c840e51e-5f65-4ad4-8d34-5c82b99a2200"'
+        "Id of the conversation.\n\n"
+        'For example `"c840e51e-5f65-4ad4-8d34-5c82b99a2200"`'
     )
 
 

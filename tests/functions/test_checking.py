@@ -135,7 +135,33 @@ def test_check_says_what_is_wrong_and_where(
         "fixes": [{"title": "Change to systemMessage", "text": "systemMessage"}],
     }
     assert (host["code"], host["line"], host["fixes"]) == ("host-not-allowed", 2, [])
-    assert host["message"].endswith("; ask an admin to add it")
+    assert host["message"].endswith("; ask an admin of the account to add it")
+
+
+@pytest.mark.runtime
+def test_check_says_whom_to_ask_for_a_host(
+    client: Client, developer: Any, admin: Any, function: Function
+) -> None:
+    client.force_login(developer)
+
+    [_, host] = client.post(url("check"), {"code": CALLS_STRANGER}).json()["problems"]
+
+    assert host["message"].endswith(f"; ask {admin.username} to add it")
+    assert host["fixes"] == []
+
+
+@pytest.mark.runtime
+def test_check_offers_what_is_missing_or_meant(
+    client: Client, developer: Any, function: Function
+) -> None:
+    client.force_login(developer)
+    code = 'const { Toolbelt } = require("lp-faas-tolbelt");'
+
+    module, missing = client.post(url("check"), {"code": code}).json()["problems"]
+
+    assert module["fixes"] == [{"title": "Change to lp-faas-toolbelt", "text": "lp-faas-toolbelt"}]
+    assert code[module["column"] - 1 : module["endColumn"] - 1] == "lp-faas-tolbelt"
+    assert missing["fixes"][0]["append"].startswith("\nasync function lambda(input)")
 
 
 @pytest.mark.runtime

@@ -93,6 +93,18 @@ def test_domain_is_added_once(request, account, who):
     assert allow_list.hosts(account.pk) == ("api.example.com",)
 
 
+def test_domain_is_added_from_the_editor_which_stays_open(admin_client, account):
+    asked = {"domain": "api.example.com"}
+
+    added = admin_client.post(url("domain-add", account), asked, headers={"HX-Request": "true"})
+    again = admin_client.post(url("domain-add", account), asked, headers={"HX-Request": "true"})
+
+    assert (added.status_code, again.status_code) == (200, 422)
+    assert "Allowed api.example.com" in added.content.decode()
+    assert "it is on the list" in again.content.decode()
+    assert "<html" not in again.content.decode()
+
+
 @pytest.mark.parametrize("typed", ["", "127.0.0.1", "<script>alert(1)</script>", "a" * 600, "\0"])
 def test_page_explains_what_it_does_not_take(admin_client, account, typed):
     response = admin_client.post(url("domain-add", account), {"domain": typed})

@@ -56,7 +56,7 @@ PROBLEMS = {
     ),
     "module": (
         'const x = require("left-pad");\nfunction lambda(input, callback) { callback(); }',
-        ("unknown-dependency", 1, 11, "error"),
+        ("unknown-dependency", 1, 20, "error"),
     ),
     "callback": ("function lambda(input, callback) {}", ("callback-unused", 1, 24, "warning")),
     "length": ("//" + "x" * 100_000, ("too-long", None, None, "error")),

@@ -45,6 +45,9 @@ FINE = {
     "an inner function's": "async function lambda(input) { "
     '[1].map(() => { return { type: "party" }; }); return []; }',
     "nothing": gives(""),
+    "either pushed": "async function lambda(input) { const commands = []; "
+    'if (input.a) commands.push({ type: "transfer", skillId: "1" }); '
+    'else commands.push({ type: "transfer", skillId: "2" }); return commands; }',
     "spread": gives('[...base, { type: "systemMessage", text: "a" }]'),
 }
 
@@ -85,6 +88,11 @@ WRONG = {
         "function lambda(input, callback) { const commands = []; "
         'commands.push({ type: "Transfer", skillId: "1" }); callback(null, commands); }',
         ("unknown-command", "Transfer", "transfer"),
+    ),
+    "second pushed": (
+        'async function lambda(input) { const commands = [{ type: "closeConversation" }]; '
+        'commands.push({ type: "closeConversation" }); return commands; }',
+        ("second-command", "closeConversation", ""),
     ),
     "endless": (
         "function lambda(input, callback) { let a = b; let b = a; a = b; "

@@ -144,7 +144,7 @@ def test_unknown_module_is_a_load_error_with_its_place() -> None:
 
     assert result.failure
     assert (code_of(result), result.failure.line, result.failure.column) == ("load-failed", 2, 2)
-    assert [(one.code, one.line, one.column) for one in problems] == [("unknown-dependency", 2, 2)]
+    assert [(one.code, one.line, one.column) for one in problems] == [("unknown-dependency", 2, 17)]
 
 
 @pytest.mark.parametrize(

@@ -122,26 +122,32 @@ function isText(node) {
 
 function unknownModules(tree, isKnown) {
   const found = [];
-  const look = (name, node) => {
+  const look = (name) => {
     if (name?.type !== "Literal" || typeof name.value !== "string" || isKnown(name.value)) return;
     const message = `There is no module "${name.value}" for functions`;
-    found.push(problem("unknown-dependency", message, node));
+    const { start, end } = name.loc;
+    found.push({
+      ...problem("unknown-dependency", message, name),
+      column: start.column + 2,
+      endColumn: end.line === start.line ? end.column : null,
+      subject: name.value.slice(0, 100),
+    });
   };
   simple(tree, {
     CallExpression(node) {
-      if (calledName(node.callee) === "require") look(node.arguments[0], node);
+      if (calledName(node.callee) === "require") look(node.arguments[0]);
     },
     ImportExpression(node) {
-      look(node.source, node);
+      look(node.source);
     },
     ImportDeclaration(node) {
-      look(node.source, node);
+      look(node.source);
     },
     ExportNamedDeclaration(node) {
-      look(node.source, node);
+      look(node.source);
     },
     ExportAllDeclaration(node) {
-      look(node.source, node);
+      look(node.source);
     },
   });
   return found;

@@ -11,15 +11,20 @@ const TYPES = Object.keys(FIELDS);
 
 export function wrongCommands(tree, lambda) {
   const named = namedValues(tree);
+  const following = pushedBeside(tree);
   const lists = [];
   const seen = new Set();
   const take = (node) => {
     if (!node || seen.has(node)) return;
     seen.add(node);
     if (node.type === "ObjectExpression") lists.push([node]);
-    else if (node.type === "ArrayExpression") lists.push(node.elements.filter(isObject));
-    else if (node.type === "ConditionalExpression") [node.consequent, node.alternate].forEach(take);
-    else if (node.type === "LogicalExpression") [node.left, node.right].forEach(take);
+    else if (node.type === "ArrayExpression") {
+      const more = following.get(node) ?? [];
+      more.forEach((one) => seen.add(one));
+      lists.push([...node.elements, ...more].filter(isObject));
+    } else if (node.type === "ConditionalExpression") {
+      [node.consequent, node.alternate].forEach(take);
+    } else if (node.type === "LogicalExpression") [node.left, node.right].forEach(take);
     else if (node.type === "Identifier") named.get(node.name)?.forEach(take);
   };
   results(lambda).forEach(take);
@@ -49,6 +54,25 @@ function namedValues(tree) {
     node.arguments.filter(isObject).forEach((one) => add(callee.object.name, one));
   });
   return named;
+}
+
+// By list: what is pushed into its variable in the same block, so whenever the list is made.
+function pushedBeside(tree) {
+  const pushed = new Map();
+  full(tree, (node) => {
+    if (!Array.isArray(node.body)) return;
+    const lists = new Map();
+    for (const statement of node.body) {
+      for (const { id, init } of statement.declarations ?? []) {
+        if (init?.type === "ArrayExpression") lists.set(id.name, init);
+      }
+      const call = statement.type === "ExpressionStatement" ? statement.expression : null;
+      if (call?.type !== "CallExpression" || call.callee.property?.name !== "push") continue;
+      const list = lists.get(call.callee.object.name);
+      if (list) pushed.set(list, [...(pushed.get(list) ?? []), ...call.arguments]);
+    }
+  });
+  return pushed;
 }
 
 // What the lambda gives: to its callback, or without one, back.

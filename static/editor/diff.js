@@ -1,0 +1,73 @@
+// Two texts side by side, see the head of editor.js.
+import { editor as monaco } from "monaco-editor/editor";
+import { createBox, createModel, labelOf, onlyTouch, OPTIONS, SHOWN } from "./models.js";
+
+const SIDE_BY_SIDE = matchMedia("(min-width: 900px)");
+
+export class CodeDiff extends HTMLElement {
+  #editor = null;
+  #models = [];
+
+  connectedCallback() {
+    const sides = ["original", "modified"]
+      .map((side) => this.querySelector(`:scope > textarea[data-side="${side}"]`));
+    if (onlyTouch || sides.includes(null)) return;
+    const languageId = this.getAttribute("language") === "json" ? "json" : SHOWN;
+    const [original, modified] = this.#models = sides.map((area) =>
+      createModel(area.value, languageId)
+    );
+    const [originalAriaLabel, modifiedAriaLabel] = sides.map(labelOf);
+    const isEditable = this.hasAttribute("editable");
+    this.#editor = monaco.createDiffEditor(createBox(this), {
+      ...OPTIONS,
+      readOnly: !isEditable,
+      originalEditable: false,
+      originalAriaLabel,
+      modifiedAriaLabel,
+      renderSideBySide: SIDE_BY_SIDE.matches,
+      useInlineViewWhenSpaceIsLimited: false,
+      renderOverviewRuler: false,
+      renderGutterMenu: false,
+      renderMarginRevertIcon: isEditable,
+      hideUnchangedRegions: { enabled: true },
+    });
+    this.#editor.setModel({ original, modified });
+    sides.forEach((area) => area.hidden = true);
+    modified.onDidChangeContent(() => {
+      sides[1].value = modified.getValue();
+      sides[1].dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    SIDE_BY_SIDE.addEventListener("change", this.#fit);
+  }
+
+  disconnectedCallback() {
+    if (!this.#editor) return;
+    SIDE_BY_SIDE.removeEventListener("change", this.#fit);
+    this.#editor.getContainerDomNode().remove();
+    this.#editor.dispose();
+    this.#models.forEach((model) => model.dispose());
+    this.querySelectorAll(":scope > textarea").forEach((area) => area.hidden = false);
+    this.#editor = null;
+  }
+
+  get value() {
+    return this.#editor
+      ? this.#models[1].getValue()
+      : this.querySelector(':scope > textarea[data-side="modified"]').value;
+  }
+
+  set value(text) {
+    if (!this.#editor) {
+      this.querySelector(':scope > textarea[data-side="modified"]').value = text;
+      return;
+    }
+    const model = this.#models[1];
+    const range = model.getFullModelRange();
+    // As an edit of its own, so that it can be undone.
+    model.pushStackElement();
+    model.pushEditOperations([], [{ range, text }], () => null);
+    model.pushStackElement();
+  }
+
+  #fit = () => this.#editor.updateOptions({ renderSideBySide: SIDE_BY_SIDE.matches });
+}
