@@ -44,7 +44,7 @@ LEFT_OUT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """`who` is empty for somebody who is not signed in; `path` is for what has no name."""
+    """`who` is empty for somebody who is not signed in; `path` is for what no name leads to."""
 
     slug: str
     name: str = ""
@@ -60,7 +60,7 @@ class Shown:
 def address(shown: Shown, things: Mapping[str, Any]) -> str:
     """Path and query; an argument that is no thing of the account is meant as it stands."""
     if shown.path:
-        return shown.path + shown.query
+        return shown.path.format(**things) + shown.query
     wanted = {key: shown.arguments.get(key, key) for key in TAKES[shown.name]}
     values = {key: things.get(value, value) for key, value in wanted.items()}
     return reverse(shown.name, kwargs=values) + shown.query.format(**things)
@@ -152,7 +152,16 @@ SIGNING_IN = (
     Shown(slug="sign-in-second-factor", name="sign-in", who="",
           steps=(sign_in("ada", factories.PASSWORD),)),
     Shown(slug="sign-in-inactive", name="account_inactive", who=""),
+    Shown(slug="forgotten", name="account_reset_password", who=""),
+    Shown(slug="forgotten-sent", name="account_reset_password_done", who=""),
+    Shown(slug="new-password", name="account_reset_password_from_key", path="{reset_path}", who=""),
+    Shown(slug="new-password-link-gone", path="/sign-in/new-password/9-gone/", who="", status=410),
+    Shown(slug="new-password-done", name="account_reset_password_from_key_done", who=""),
     Shown(slug="me", name="me"),
+    Shown(slug="me-email", name="me-email"),
+    Shown(slug="me-email-confirm", name="account_confirm_email"),
+    Shown(slug="me-email-link-gone", name="account_confirm_email", arguments={"key": "gone"},
+          status=410),
     Shown(slug="me-saved", name="me", steps=(click("Save"),)),
     Shown(slug="password", name="password"),
     Shown(slug="password-refused", name="password", steps=(send_empty,)),
@@ -178,6 +187,12 @@ TEAM = (
     Shown(slug="accounts-of-a-member", name="accounts", who="noor"),
     Shown(slug="account-new", name="account-new", who="team"),
     Shown(slug="account-new-refused", name="account-new", who="team", steps=(send_empty,)),
+    Shown(slug="people", name="people", who="team"),
+    Shown(slug="person", name="person", who="team"),
+    Shown(slug="person-reset-link", name="person", who="team",
+          steps=(lambda page: page.locator("main form [type=submit]").first.click(),)),
+    Shown(slug="person-factors", name="person-factors", who="team"),
+    Shown(slug="person-switch", name="person-switch", who="team"),
     Shown(slug="health", name="health", who="team"),
     Shown(slug="setup", name="account-setup", who="team", arguments={"account_id": "bare"}),
     Shown(slug="setup-for-members", name="account-setup", who="noor",
@@ -229,6 +244,7 @@ WORK = (
     Shown(slug="versions", name="functions:versions"),
     Shown(slug="versions-compared", name="functions:versions", query="?left=2&right=5"),
     Shown(slug="deployments", name="functions:deployments"),
+    Shown(slug="all-deployments", name="functions:all-deployments"),
     Shown(slug="roll-back", name="functions:roll_back"),
 )  # fmt: skip
 

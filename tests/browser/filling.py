@@ -11,6 +11,7 @@ import datetime as dt
 import json
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import django
 from django.conf import settings
@@ -24,6 +25,7 @@ settings.STORAGES = {
 }
 
 from allauth.account.internal.flows.login import record_authentication  # noqa: E402
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC  # noqa: E402
 from allauth.mfa.models import Authenticator  # noqa: E402
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes  # noqa: E402
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret  # noqa: E402
@@ -35,6 +37,7 @@ from functions import gallery, payloads  # noqa: E402
 from functions import services as functions  # noqa: E402
 from functions.models import Function, SavedPayload, Stage  # noqa: E402
 from houston import connecting, errors, services  # noqa: E402
+from houston import people as person_services  # noqa: E402
 from houston.models import Account, Role, User  # noqa: E402
 from invoker import audit, hours, metrics  # noqa: E402
 from invoker.hours import changes as hours_changes  # noqa: E402
@@ -145,6 +148,12 @@ def main() -> None:
         "deployment_id": str(
             Deployment.objects.filter(function_name="greet", active=False).latest("created_at").pk
         ),
+        "reset_path": urlsplit(
+            person_services.reset_link(people["external.agency.developer.mueller"], by="team-lena")
+        ).path,
+        "key": EmailConfirmationHMAC(
+            EmailAddress.objects.create(user=kim, email="kim.larsen@harbourlines.example")
+        ).key,
         "passkey": Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN).pk,
     }
     json.dump(
