@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from functions import gallery, services
-from functions.models import Function
+from functions.models import Function, FunctionSkill
 from invoker import allow_list, events
-from invoker.models import Secret
+from invoker.models import AutomaticMessage, Secret, SkillHours
 
+MOST_SKILLS_SHOWN = 60
 EMPTY = "empty"
 """What addresses call a function without a template."""
 EMPTY_SOURCE = """\
@@ -45,6 +46,14 @@ class Need:
     """ "secret" or "host"."""
     name: str
     there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """A skill that something in the account names, and the function that has it, "" for none."""
+
+    id: str
+    holder: str
 
 
 def offers(account_id: str) -> Mapping[str, Offer]:
@@ -93,6 +102,22 @@ def needs(account_id: str, template: gallery.Template) -> list[Need]:
         allowed = allow_list.hosts(account_id)
         found += [Need("host", host, allow_list.covers(allowed, host)) for host in template.hosts]
     return found
+
+
+def skills(account_id: str, offer: Offer) -> list[Skill]:
+    """The skills that the account is known to have, free ones first. One query.
+
+    The platform's own list is not known here: functions, office hours and automatic messages name
+    those that matter.
+    """
+    named = [
+        model.objects.filter(account_id=account_id).exclude(skill_id="").values_list("skill_id")
+        for model in (FunctionSkill, SkillHours, AutomaticMessage)
+    ]
+    holders = {skill: holder.name for holder in offer.parts for skill in holder.skills}
+    ids = {skill_id for (skill_id,) in named[0].union(*named[1:])} | set(holders)
+    known = [Skill(skill_id, holders.get(skill_id, "")) for skill_id in ids]
+    return sorted(known, key=lambda each: (each.holder != "", each.id))[:MOST_SKILLS_SHOWN]
 
 
 def free_name(wish: str, taken: set[str]) -> str:

@@ -49,7 +49,7 @@ class Template:
 
 @functools.cache
 def load() -> tuple[Template, ...]:
-    """Read every template of the gallery, in the order of their event types, then by name.
+    """Read every template of the gallery, in the order of their event types; the event's own is the first.
 
     Raises:
         GalleryError: a template is broken.
@@ -69,7 +69,12 @@ def read(directory: Path) -> tuple[Template, ...]:
         for folder in directory.iterdir()
         if folder.is_dir() and folder.name != "__pycache__"
     ]
-    return tuple(sorted(templates, key=lambda each: (order.index(each.event_type), each.name)))
+    return tuple(sorted(templates, key=lambda each: (order.index(each.event_type), *_rank(each))))
+
+
+def _rank(template: Template) -> tuple[bool, str]:
+    """Among the templates of an event, the one with its name shows what the event is for."""
+    return template.name != events.EVENT_TYPES[template.event_type].name, template.name
 
 
 def _read_folder(folder: Path) -> Template:

@@ -151,6 +151,9 @@ def _page(
             for group, inside in groupby(offered.values(), key=lambda each: each.event.group)
         ],
         "needs": offering.needs(request.account_id, template) if template else [],
+        "known_skills": offering.skills(request.account_id, offered[event_id])
+        if events.EVENT_TYPES[event_id].takes_skills
+        else [],
         "source": template.source if template else EMPTY_SOURCE,
         "payload": template.payload if template else events.sample(event_id),
         "expected": template.expected if template else None,

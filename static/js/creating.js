@@ -39,6 +39,12 @@ function countAll() {
 page.addEventListener("input", (event) => count(event.target));
 
 page.addEventListener("click", (event) => {
+  const skill = event.target.closest("[data-adds-skill]");
+  if (skill) {
+    const chips = page.querySelector("chip-list");
+    chips.add(skill.dataset.addsSkill);
+    chips.entry.dispatchEvent(new Event("input", { bubbles: true }));
+  }
   const button = event.target.closest("[data-fills]");
   if (!button) return;
   const field = page.querySelector(button.dataset.fills);

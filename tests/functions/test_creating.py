@@ -47,6 +47,29 @@ def test_page_says_of_every_event_when_it_fires(developer_client, account):
 
 
 @pytest.mark.parametrize("count", [1, 3])
+def test_skills_are_offered_with_who_has_them(
+    count, developer_client, account, django_assert_num_queries
+):
+    for number in range(count):
+        factories.FunctionFactory(
+            name=f"end{number}", event_type=events.CONVERSATION_END.id, skills=[f"free{number}"]
+        )
+        factories.FunctionFactory(
+            name=f"greet{number}", event_type=NEW_CONVERSATION, skills=[f"had{number}"]
+        )
+
+    # The page's own six, and all skills at once.
+    with django_assert_num_queries(7):
+        response = developer_client.get(url("new"), {"event": NEW_CONVERSATION})
+
+    offered = re.findall('data-adds-skill="([a-z0-9]+)"', response.content.decode())
+    assert offered == [f"free{number}" for number in range(count)]
+    assert re.findall(r"(had\d) taken by (greet\d)", text(response)) == [
+        (f"had{number}", f"greet{number}") for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 3])
 def test_page_asks_the_same_number_of_questions_whatever_there_is(
     count, developer_client, account, django_assert_num_queries
 ):
