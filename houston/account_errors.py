@@ -6,6 +6,8 @@ AccountError                     has a stable `code`; the message says what to d
 ├── NotApartError                the sandbox cannot hold several accounts apart
 ├── ConnectionTakenError         another connection of the account has this name
 ├── AlreadyMemberError           the person is a member
+├── InvitedError                 the address is invited already
+├── InvitationError              the invitation cannot be accepted; `title` is what happened to it
 ├── LastAdminError               an account keeps at least one admin
 └── NotSetUpError                the first step comes first
 """
@@ -45,6 +47,19 @@ class ConnectionTakenError(AccountError):
 class AlreadyMemberError(AccountError):
     code = "already-member"
     field = "username"
+
+
+class InvitedError(AccountError):
+    code = "already-invited"
+    field = "email"
+
+
+class InvitationError(AccountError):
+    code = "invitation-not-open"
+
+    def __init__(self, title: str, message: str) -> None:
+        super().__init__(message)
+        self.title = title
 
 
 class LastAdminError(AccountError):

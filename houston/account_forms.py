@@ -260,11 +260,28 @@ class RolesForm(Form):
     )
 
 
+class InviteForm(RolesForm):
+    email = forms.EmailField(
+        label="E-mail",
+        help_text="They choose their own user name, or join with the one they have",
+        widget=forms.EmailInput({"autocomplete": "off"}),
+    )
+    field_order = ["email", "roles"]
+
+
+class FirstAdminForm(Form):
+    email = forms.EmailField(
+        label="E-mail",
+        help_text="They become admin of the account and can invite the others",
+        widget=forms.EmailInput({"autocomplete": "off"}),
+    )
+
+
 class MemberForm(RolesForm):
     username = forms.CharField(
         label="User name",
         max_length=150,
-        help_text="A new user gets a password, which is shown to you once",
+        help_text="Of somebody who signs in to Houston already",
         widget=forms.TextInput(CODE_LIKE),
     )
     field_order = ["username", "roles"]

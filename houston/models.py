@@ -8,6 +8,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils import timezone
 
 
 class User(AbstractUser):
@@ -86,3 +87,44 @@ class ApiClient(models.Model):
 
     def has_secret(self, secret: str) -> bool:
         return check_password(secret, self.secret_hash)
+
+
+class Invitation(models.Model):
+    """A link that makes whoever holds it a member, once, until `expires_at`.
+
+    The link is signed and names `serial`: a new one makes the old ones worthless. `mailed` says
+    that the link went to `email` and was shown to nobody, so that who has it reads that mailbox.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    roles = models.JSONField()
+    invited_by = models.CharField(max_length=150)
+    serial = models.PositiveIntegerField(default=1)
+    mailed = models.BooleanField(default=False)
+    sent_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    accepted_at = models.DateTimeField(null=True)
+    accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "email"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="invitation_waits_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.account_id}"
+
+    @property
+    def is_expired(self) -> bool:
+        return timezone.now() >= self.expires_at
+
+    @property
+    def role_names(self) -> list[str]:
+        return [Role(role).label for role in self.roles]

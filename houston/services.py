@@ -5,13 +5,11 @@ Errors: see `account_errors`.
 
 import logging
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -173,33 +171,34 @@ def enable_functions(account: Account, *, by: str) -> ControllerBot:
 # Members and machines -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
-    """A new member. `password` is empty for a person who could sign in before."""
-
-    user: User
-    password: str = field(default="", repr=False)
-
-
-def add_member(account: Account, *, username: str, roles: set[str], by: str) -> Added:
-    """Let a person in; somebody nobody knows yet gets a password that only the caller sees.
+def add_member(account: Account, *, username: str, roles: set[str], by: str) -> User:
+    """Let a person in who is known already; only the account team may know who is.
 
     Raises:
         InvalidError, AlreadyMemberError: nothing was changed.
     """
-    username = User.normalize_username(username)
-    _check_roles(roles)
-    with transaction.atomic():
-        user = User.objects.filter(username=username).first()
-        added = Added(user) if user else _create_user(username)
-        if account.memberships.filter(user=added.user).exists():
+    check_roles(roles)
+    user = User.objects.filter(username=User.normalize_username(username)).first()
+    if user is None:
+        raise InvalidError(
+            "username",
+            f'Cannot add "{username[:60]}": nobody has this user name, send an invitation instead',
+        )
+    with _one_at_a_time(account):
+        if account.memberships.filter(user=user).exists():
             raise AlreadyMemberError(
                 f'Cannot add "{username}": already a member, change the roles instead'
             )
-        _set_roles(account, added.user, roles)
-        _record("member.added", account, added.user, by=by, after={"Roles": _spell(roles)})
-    logger.info("member added", extra={"account_id": account.id, "user_id": added.user.pk})
-    return added
+        _set_roles(account, user, roles)
+        _record("member.added", account, user, by=by, after={"Roles": _spell(roles)})
+    logger.info("member added", extra={"account_id": account.id, "user_id": user.pk})
+    return user
+
+
+def let_in(account: Account, user: User, roles: set[str]) -> None:
+    """Give a person these roles beside those they have. The caller records why."""
+    with _one_at_a_time(account):
+        _set_roles(account, user, roles | _roles_of(account, user))
 
 
 def change_roles(account: Account, user: User, roles: set[str], *, by: str) -> None:
@@ -208,7 +207,7 @@ def change_roles(account: Account, user: User, roles: set[str], *, by: str) -> N
     Raises:
         InvalidError, LastAdminError: nothing was changed.
     """
-    _check_roles(roles)
+    check_roles(roles)
     with _one_at_a_time(account):
         had_admin = _has_admin(account)
         before = {"Roles": _spell(_roles_of(account, user))}
@@ -259,21 +258,6 @@ def _one_at_a_time(account: Account) -> Iterator[None]:
         yield
 
 
-def _create_user(username: str) -> Added:
-    password = secrets.token_urlsafe(12)
-    user = User(username=username)
-    user.set_password(password)
-    try:
-        user.full_clean()
-    except ValidationError as error:
-        raise InvalidError(
-            "username",
-            f'Cannot add "{username[:60]}": use at most 150 letters, digits and @ . + - _',
-        ) from error
-    user.save()
-    return Added(user, password)
-
-
 def _set_roles(account: Account, user: User, roles: set[str]) -> None:
     account.memberships.filter(user=user).exclude(role__in=roles).delete()
     Membership.objects.bulk_create(
@@ -309,6 +293,6 @@ def _check_admin_left(account: Account, user: User, *, had_admin: bool) -> None:
 # Rules for single values --------------------------------------------------------------------------
 
 
-def _check_roles(roles: set[str]) -> None:
+def check_roles(roles: set[str]) -> None:
     if not roles or not roles <= set(Role.values):
         raise InvalidError("roles", "Cannot save the roles: choose admin, developer or both")

@@ -14,7 +14,7 @@ from factory.django import DjangoModelFactory
 
 from functions import claims
 from functions.models import Function, Version
-from houston.models import Account, ApiClient, Membership, Role, User
+from houston.models import Account, ApiClient, Invitation, Membership, Role, User
 from invoker import events
 from invoker.models import (
     Alert,
@@ -71,6 +71,18 @@ class MembershipFactory(DjangoModelFactory):
     user = factory.SubFactory(UserFactory)
     account = factory.SubFactory(AccountFactory)
     role = Role.DEVELOPER
+
+
+class InvitationFactory(DjangoModelFactory):
+    class Meta:
+        model = Invitation
+
+    account = factory.SubFactory(AccountFactory)
+    email = factory.Sequence("invited{}@example.com".format)
+    roles = [Role.DEVELOPER]
+    invited_by = "kim"
+    sent_at = factory.LazyFunction(timezone.now)
+    expires_at = factory.LazyFunction(lambda: timezone.now() + dt.timedelta(days=7))
 
 
 class ApiClientFactory(DjangoModelFactory):

@@ -9,10 +9,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from houston import account_errors, account_forms, services
+from houston import account_errors, account_forms, invitations, services
 from houston.middleware import AccountRequest
 from houston.models import Role, User
-from houston.views.access import for_admins
+from houston.views.access import for_admins, for_team
 from houston.views.answers import confirm, private, status_of
 
 
@@ -28,30 +28,28 @@ class MemberRow:
 @for_admins
 @require_GET
 def member_list(request: AccountRequest, account_id: str) -> HttpResponse:  # noqa: ARG001
-    return _member_page(request, account_forms.MemberForm())
+    return member_page(request)
 
 
-@for_admins
+@for_team
 @require_POST
 def member_add(request: AccountRequest, account_id: str) -> HttpResponse:
-    form = account_forms.MemberForm(request.POST)
-    if not form.is_valid():
-        return _member_page(request, form)
-    try:
-        added = services.add_member(
-            request.account,
-            username=form.cleaned_data["username"],
-            roles=set(form.cleaned_data["roles"]),
-            by=request.user.username,
-        )
-    except account_errors.AccountError as error:
-        form.explain(error)
-        return _member_page(request, form)
-    if added.password:
-        # Shown in the answer itself: kept anywhere for the next page, it could be read there.
-        return _member_page(request, account_forms.MemberForm(), added=added)
-    messages.success(request, f"Added {added.user.username}")
-    return redirect("members", account_id=account_id)
+    """Add somebody who is known. Not for admins: they would learn who exists."""
+    form = account_forms.MemberForm(request.POST, auto_id="id_add_%s")
+    if form.is_valid():
+        try:
+            user = services.add_member(
+                request.account,
+                username=form.cleaned_data["username"],
+                roles=set(form.cleaned_data["roles"]),
+                by=request.user.username,
+            )
+        except account_errors.AccountError as error:
+            form.explain(error)
+        else:
+            messages.success(request, f"Added {user.username}")
+            return redirect("members", account_id=account_id)
+    return member_page(request, adding=form)
 
 
 @for_admins
@@ -63,7 +61,7 @@ def member_roles(request: AccountRequest, account_id: str, user_id: int) -> Http
     try:
         services.change_roles(request.account, user, wanted, by=request.user.username)
     except account_errors.AccountError as error:
-        return _member_page(request, account_forms.MemberForm(), refused=(user, error))
+        return member_page(request, refused=(user, error))
     messages.success(request, f"Changed the roles of {user.username}")
     return _back_to_members(request, account_id, user)
 
@@ -84,7 +82,7 @@ def member_remove(request: AccountRequest, account_id: str, user_id: int) -> Htt
     try:
         services.remove_member(request.account, user, by=request.user.username)
     except account_errors.AccountError as error:
-        return _member_page(request, account_forms.MemberForm(), refused=(user, error))
+        return member_page(request, refused=(user, error))
     messages.success(request, f"Removed {user.username}")
     return _back_to_members(request, account_id, user)
 
@@ -101,11 +99,12 @@ def _back_to_members(request: AccountRequest, account_id: str, changed: User) ->
     return redirect("members", account_id=account_id)
 
 
-def _member_page(
+def member_page(
     request: AccountRequest,
-    form: account_forms.MemberForm,
     *,
-    added: services.Added | None = None,
+    inviting: account_forms.InviteForm | None = None,
+    adding: account_forms.MemberForm | None = None,
+    sent: invitations.Sent | None = None,
     refused: tuple[User, account_errors.AccountError] | None = None,
 ) -> HttpResponse:
     rows: dict[int, MemberRow] = {}
@@ -114,6 +113,17 @@ def _member_page(
         roles = rows[one.user_id].roles if one.user_id in rows else frozenset()
         error = str(refused[1]) if refused and refused[0] == one.user else ""
         rows[one.user_id] = MemberRow(one.user, roles | {one.role}, error)
-    context = {"rows": rows.values(), "all_roles": Role.choices, "form": form, "added": added}
-    status = HTTPStatus.CONFLICT if refused else status_of(form)
+    inviting = inviting or account_forms.InviteForm()
+    # Two forms on one page: each has ids of its own.
+    adding = adding or account_forms.MemberForm(auto_id="id_add_%s")
+    context = {
+        "rows": rows.values(),
+        "all_roles": Role.choices,
+        "invitations": invitations.waiting(request.account).order_by("-sent_at"),
+        "form": inviting,
+        "member_form": adding,
+        "sent": sent,
+    }
+    wrong = adding if adding.errors else inviting
+    status = HTTPStatus.CONFLICT if refused else status_of(wrong)
     return private(render(request, "accounts/members.html", context, status=status))

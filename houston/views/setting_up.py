@@ -1,12 +1,14 @@
 """The two steps of setting an account up."""
 
+from allauth.core.ratelimit import consume_or_429
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from houston import account_errors, account_forms, services
+from houston import account_errors, account_forms, invitations, services
 from houston.middleware import AccountRequest
+from houston.models import Role
 from houston.views.access import for_team
 from houston.views.answers import private, status_of
 from houston.views.way_in import (
@@ -54,7 +56,39 @@ def setup_functions(request: AccountRequest, account_id: str) -> HttpResponse:
     return redirect("account-setup", account_id=account_id)
 
 
-def _setup_page(request: AccountRequest, form: account_forms.NewConnectionForm) -> HttpResponse:
+@for_team
+@require_POST
+def setup_admin(request: AccountRequest, account_id: str) -> HttpResponse:
+    """Invite the first admin. A link to hand over is shown in the answer itself, once."""
+    form = account_forms.FirstAdminForm(request.POST, auto_id="id_admin_%s")
+    sent = None
+    if form.is_valid():
+        too_many: HttpResponse | None = consume_or_429(request, action="invite")
+        if too_many:
+            return too_many
+        try:
+            sent = invitations.invite(
+                request.account,
+                email=form.cleaned_data["email"],
+                roles={Role.ADMIN},
+                by=request.user.username,
+            )
+        except account_errors.AccountError as error:
+            form.explain(error)
+        else:
+            if not sent.link:
+                messages.success(request, f"Sent an invitation to {sent.invitation.email}")
+                return redirect("account-setup", account_id=account_id)
+    return _setup_page(request, new_connection_form(""), admin_form=form, sent=sent)
+
+
+def _setup_page(
+    request: AccountRequest,
+    form: account_forms.NewConnectionForm,
+    *,
+    admin_form: account_forms.FirstAdminForm | None = None,
+    sent: invitations.Sent | None = None,
+) -> HttpResponse:
     connections = list(connections_of(request).order_by("created_at"))
     for connection in connections:
         once = taken_once(request, connection)
@@ -67,6 +101,11 @@ def _setup_page(request: AccountRequest, form: account_forms.NewConnectionForm) 
         "connections": connections,
         "form": form,
         "platforms": Platform.choices,
+        "admins": request.account.memberships.filter(role=Role.ADMIN).count(),
+        "invitations": invitations.waiting(request.account).order_by("-sent_at"),
+        "admin_form": admin_form or account_forms.FirstAdminForm(auto_id="id_admin_%s"),
+        "sent": sent,
         **(way_in(connection, once) if connection else {}),
     }
-    return private(render(request, "accounts/setup.html", context, status=status_of(form)))
+    wrong = admin_form if admin_form is not None and admin_form.errors else form
+    return private(render(request, "accounts/setup.html", context, status=status_of(wrong)))

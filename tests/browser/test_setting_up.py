@@ -13,7 +13,7 @@ PAGES = ("", "functions/", "activity/", "logs/", "metrics/", "settings/", "funct
 
 
 def test_account_is_set_up_from_nothing_until_a_test_notification_arrives(
-    page: Page, houston: Houston
+    browser: Browser, page: Page, houston: Houston
 ) -> None:
     houston.demo("https://callback.example.com/")
     enter(page, houston, {"username": "team", "password": PASSWORD})
@@ -30,6 +30,18 @@ def test_account_is_set_up_from_nothing_until_a_test_notification_arrives(
     expect(page.get_by_text("Shown once:")).to_be_visible()
     page.get_by_role("button", name="Enable functions").click()
     expect(page.get_by_text("Functions are enabled for Fresh")).to_be_visible()
+
+    page.get_by_label("E-mail").fill("boss@example.com")
+    page.get_by_role("button", name="Invite the first admin").click()
+    link = page.locator("#invitation-link").inner_text()
+    invited = browser.new_page()
+    invited.goto(link)
+    invited.get_by_label("User name").fill("boss")
+    invited.get_by_label("Password", exact=True).fill(PASSWORD)
+    invited.get_by_label("Password again").fill(PASSWORD)
+    invited.get_by_role("button", name="Join Fresh").click()
+    expect(invited.get_by_text("You are a member of Fresh")).to_be_visible()
+    invited.close()
 
     page.goto(f"{houston.url}/a/fresh1/")
     expect(page.get_by_text(NOT_SET_UP, exact=True)).to_have_count(0)

@@ -63,6 +63,14 @@ CHANGES = {
         "connection.callback-secret-rotated",
     ),
     "member-add": ({}, {"username": "nina", "roles": ["developer"]}, "member.added"),
+    "invitation-add": (
+        {},
+        {"email": "new@example.com", "roles": ["developer"]},
+        "invitation.sent",
+    ),
+    "invitation-renew": ({"invitation_id": "invitation"}, {}, "invitation.renewed"),
+    "invitation-revoke": ({"invitation_id": "invitation"}, {}, "invitation.revoked"),
+    "setup-admin": ({}, {"email": "boss@example.com"}, "invitation.sent"),
     "member-roles": (
         {"user_id": "member"},
         {"roles": ["admin", "developer"]},
@@ -284,6 +292,7 @@ def things(account, everybody):
     factories.ConnectionFactory(pk=CONNECTION)
     member = factories.UserFactory()
     factories.MembershipFactory(user=member, account=account)
+    factories.UserFactory(username="nina")
     function = factories.deployed(
         name="greet", event_type="controllerbot_messaging_new_conversation", version=2
     )
@@ -313,6 +322,7 @@ def things(account, everybody):
     found = {
         "alert": factories.AlertFactory().pk,
         "member": member.pk,
+        "invitation": factories.InvitationFactory(account=account).pk,
         "retired": retired.pk,
         "hours": main.pk,
         "closed hours": closed.pk,
@@ -352,7 +362,7 @@ def test_change_leaves_one_entry(everybody, things, account, name):
     assert found[0].account_id == ("new1" if name == "account-new" else account.pk)
 
 
-ENDS = ("deleted", "removed", "rotated", "reset", "undeployed", "switched-off")
+ENDS = ("deleted", "removed", "revoked", "rotated", "reset", "undeployed", "switched-off")
 # Whoever closes the office has said until when in a form.
 ASKED_OTHERWISE = {"hours-off"}
 

@@ -16,6 +16,7 @@ VALUES = {
     "deployment_id": uuid.UUID(int=9),
     "entry_id": uuid.UUID(int=11),
     "alert_id": uuid.UUID(int=12),
+    "invitation_id": uuid.UUID(int=13),
     "function_id": uuid.UUID(int=10),
     "user_id": 1,
     "domain_id": 1,
@@ -59,6 +60,7 @@ def test_every_address_of_an_account_is_404_to_members_of_another(outsider_clien
     factories.EventFactory(pk=VALUES["event_id"])
     factories.AuditEntryFactory(pk=VALUES["entry_id"])
     factories.AlertFactory(pk=VALUES["alert_id"])
+    factories.InvitationFactory(pk=VALUES["invitation_id"], account=account)
     assert function.account_id == account.pk
     addresses = account_addresses(account.pk)
     assert len(addresses) > 20
