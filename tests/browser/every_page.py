@@ -34,6 +34,8 @@ LEFT_OUT = {
     "functions:new-check": "leads to the page of a new function, or tells it of what is typed",
     "functions:types": "is for the editor",
     "functions:schema": "is for the editor",
+    "functions:new-check": "is a part of function-new",
+    "functions:deploy-progress": "is a part of deploy",
     "functions:logs-export": "is a file",
     "audit-export": "is a file",
     "automatic-messages-export": "is a file",
