@@ -310,8 +310,22 @@ class DeploymentFilterForm(forms.Form):
     serving = forms.BooleanField(required=False, label="Serving now")
 
 
+def _event_choices() -> list[tuple[str, str | list[tuple[str, str]]]]:
+    """Every type that can happen, under its heading."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for each in events.EVENT_TYPES.values():
+        if each.id != events.NO_EVENT:
+            groups.setdefault(each.group.value, []).append((each.id, each.name))
+    return [("", "Any event"), *groups.items()]
+
+
 class ActivityFilterForm(forms.Form):
     function = forms.CharField(required=False)
+    event = forms.ChoiceField(
+        choices=_event_choices,
+        required=False,
+        widget=forms.Select({"aria-label": "Event", "data-submits": True}),
+    )
     conversation = forms.CharField(required=False)
     verdict = forms.ChoiceField(
         choices=[

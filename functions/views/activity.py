@@ -129,6 +129,8 @@ def _found(account_id: str, wishes: dict[str, str], window: Window) -> QuerySet[
         found = Event.objects.filter(function_id__in=function_ids)
     else:
         found = Event.objects.filter(account_id=account_id)
+    if type_ := wishes.get("event"):
+        found = found.filter(type=type_)
     if verdict := wishes.get("verdict"):
         found = found.filter(verdict=Verdict.NONE if verdict == IN_PROGRESS else verdict)
     if window.since:

@@ -225,7 +225,7 @@ class _Work:
 
     def commands(self) -> Iterator[Row]:
         ran = {event: run for run, _, event, _ in self.runs if event}
-        text = json.dumps({"text": ["Welcome, somebody will be with you in a moment"]})
+        text = json.dumps({"text": "Welcome, somebody will be with you in a moment"})
         types = ["systemMessage"] * 8 + ["transfer", "closeConversation"]
         for number, (event, owner, _, verdict) in enumerate(self.keys):
             if verdict == "nothing":
@@ -262,6 +262,7 @@ def _arguments(user: User) -> dict[str, object]:
     return {
         **mine,
         "event_id": event.pk,
+        "type": event.type,
         "name": function.name,
         "function_id": function.pk,
         "deployment_id": function.deployment.pk,

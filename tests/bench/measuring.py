@@ -44,6 +44,7 @@ VARIANTS: tuple[tuple[str, str, str], ...] = (
     ("Activity of a conversation", "functions:activity", "conversation={conversation}"),
     ("Activity that failed", "functions:activity", "verdict=failed"),
     ("Activity of a function that failed", "functions:activity", "function={name}&verdict=failed"),
+    ("Activity of an event", "functions:activity", "event={type}"),
     ("Activity of an hour", "functions:activity", "window=1h"),
     ("Logs of a function", "functions:logs", "function={name}&window=7d"),
     ("Logs of 7 days, errors", "functions:logs", "level=Error&window=7d"),

@@ -903,6 +903,10 @@ def test_activity_shows_the_newest_first_with_what_was_said(developer_client, ac
     [
         ({"function": "greet"}, ["done"]),
         ({"function": "nobody"}, []),
+        ({"event": events.TTR.id}, ["done"]),
+        ({"event": events.TTR.id, "conversation": "one"}, ["done"]),
+        ({"event": events.TTR.id, "verdict": "in-progress"}, []),
+        ({"event": "made up"}, ["done", "waiting"]),
         ({"verdict": "delivered"}, ["done"]),
         ({"verdict": "in-progress"}, ["waiting"]),
         ({"conversation": "one"}, ["done"]),
@@ -919,7 +923,7 @@ def test_activity_shows_the_newest_first_with_what_was_said(developer_client, ac
     ],
 )
 def test_activity_is_filtered(wishes, found, developer_client, account):
-    done = handled(conversation=factories.ConversationFactory(conv_id="one"))
+    done = handled(conversation=factories.ConversationFactory(conv_id="one"), type=events.TTR.id)
     waiting = factories.EventFactory()
 
     page = text(developer_client.get(url("activity"), wishes))
