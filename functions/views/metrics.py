@@ -49,8 +49,9 @@ NOT_SENT = (
 )
 PERCENTILES = (("p50", "soft"), ("p95", "accent"), ("p99", "warn"))
 MINUTE = dt.timedelta(minutes=1)
-# From where on a difference is worth a word.
+# From where on a difference is worth a word, and where a share of what was before says nothing.
 LEAST_CHANGE = 0.005
+MOST_CHANGE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,8 @@ def _totals(now: Summary, before: Summary) -> list[Total]:
             "Too late or dropped",
             f"{lost:,}",
             f"{lost_before:,} before" if before.count else "",
-            worse=bool(before.count) and lost > 2 * lost_before,
+            worse=bool(before.count)
+            and lost / max(now.count, 1) > 2 * lost_before / before.count + LEAST_CHANGE,
         ),
     ]
 
@@ -202,6 +204,8 @@ def _change(now: int, before: int) -> str:
     share = now / before - 1
     if abs(share) < LEAST_CHANGE:
         return "as many before"
+    if share > MOST_CHANGE:
+        return f"{before:,} before"
     return f"{abs(share):.0%} {'more' if share > 0 else 'fewer'} than before".replace("%", " %")
 
 
