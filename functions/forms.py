@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import zip_longest
 from typing import Any
 
@@ -297,12 +297,66 @@ class NewFunctionForm(forms.Form):
 
 
 class ListFilterForm(forms.Form):
+    """What the list of functions shows, and in which order. A wish that cannot be is none."""
+
+    NO_EVENT = "none"
+    """Stands for no event in an address, where an empty value stands for any."""
+
     q = forms.CharField(required=False)
     state = forms.ChoiceField(
         choices=[("", "Any state"), *State.choices],
         required=False,
         widget=forms.Select(attrs={"aria-label": "State"}),
     )
+    event = forms.ChoiceField(required=False, widget=forms.Select(attrs={"aria-label": "Event"}))
+    sort = forms.CharField(required=False)
+
+    def __init__(self, data: Any, *, used: Collection[str] = frozenset(events.EVENT_TYPES)) -> None:
+        """`used` are the event types that the account has functions of."""
+        super().__init__(data)
+        asked = {self.NO_EVENT: events.NO_EVENT}.get(data.get("event"), data.get("event"))
+        self.fields["event"].choices = [  # type: ignore[attr-defined]
+            ("", "Any event"),
+            *(
+                (each.id or self.NO_EVENT, each.name)
+                for each in events.EVENT_TYPES.values()
+                if each.id in {*used, asked}
+            ),
+        ]
+
+    @property
+    def wishes(self) -> dict[str, str]:
+        """What was asked for by the name in the address, without what is empty or not possible."""
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+
+class TypedNameForm(forms.Form):
+    """The name of what is about to be lost, typed to show that it is meant."""
+
+    name = forms.CharField(required=False)
+
+    def __init__(self, data: Any, *, expected: str) -> None:
+        super().__init__(data, label_suffix="")
+        self.expected = expected
+        self.fields["name"].label = f"Type {expected} to go on"
+        self.fields["name"].widget.attrs.update(
+            {
+                "pattern": re.escape(expected),
+                "title": expected,
+                "required": True,
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "class": "mono",
+            }
+        )
+
+    def clean_name(self) -> str:
+        typed: str = self.cleaned_data["name"]
+        if typed != self.expected:
+            raise ValidationError(f'"{typed[:60]}" is not its name: type {self.expected}')
+        return typed
 
 
 class DeploymentFilterForm(forms.Form):

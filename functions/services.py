@@ -15,7 +15,7 @@ FunctionError                    has a stable `code`; the message says what to d
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -120,10 +120,14 @@ def create(
     template: gallery.Template | None = None,
     code: str = "",
     skills: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    note: str = "Created",
+    action: str = "function.created",
 ) -> Function:
     """Make a function with its first version, from a template or from `code`.
 
     With `skills` it runs only while a conversation has one of them, without for every skill.
+    `action` is what the audit log says.
 
     Raises:
         InvalidError, NameTakenError, EventTakenError, LimitError: nothing was made.
@@ -132,6 +136,8 @@ def create(
     _check_name(name)
     _check_description(description)
     _check_code(source)
+    variables = dict(environment or {})
+    _check_environment(variables)
     kind = events.EVENT_TYPES.get(event_type)
     if kind is None:
         raise InvalidError("event_type", f'Cannot create "{name}": no event type "{event_type}"')
@@ -162,18 +168,21 @@ def create(
                 event_type=event_type,
                 skills=sorted(skills),
                 code=source,
+                environment=variables,
                 created_by=by,
                 updated_by=by,
             )
             if not claims.take(function):
                 raise _taken(function, refusal)
-            _keep_version(function, by, note="Created")
+            _keep_version(function, by, note=note)
             about = {"Event": kind.name, "Description": description, "Version": function.version}
             if template:
                 about["Template"] = template.name
             if skills:
                 about["Skills"] = ", ".join(function.skills)
-            _record("function.created", function, by=by, after=about)
+            if variables:
+                about["Variables"] = ", ".join(variables)
+            _record(action, function, by=by, after=about)
     except IntegrityError as error:
         if siblings.filter(name=name).exists():
             raise _name_taken(name) from error
@@ -304,8 +313,11 @@ def save_draft(
     environment: dict[str, str],
     by: str,
     note: str = "",
+    action: str = "function.saved",
 ) -> Version:
     """Save the draft as the next version, if nobody has saved since `version`.
+
+    `action` is what the audit log says.
 
     Raises:
         InvalidError, NotAllowedError: a rule is broken, nothing was saved.
@@ -320,7 +332,7 @@ def save_draft(
         environment=environment,
         by=by,
         note=note,
-        action="function.saved",
+        action=action,
     )
 
 

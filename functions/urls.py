@@ -9,21 +9,25 @@ from functions.views import (
     declaring,
     deployments,
     editing,
+    exchanging,
     listing,
     logs,
     metrics,
     releasing,
+    removing,
     replaying,
     testing,
 )
 
 app_name = "functions"
 
-# A name of a function holds no hyphen, so "new-function" can never be one.
+# A name of a function holds no hyphen, so "new-function" and the two below can never be one.
 console_urls: list[URLPattern] = [
     path("functions/", listing.function_list, name="list"),
     path("functions/new-function/", creating.new, name="new"),
     path("functions/new-function/check/", creating.check, name="new-check"),
+    path("functions/export-functions/", exchanging.export, name="export"),
+    path("functions/import-functions/", exchanging.import_functions, name="import"),
     path("functions/<slug:name>/", editing.edit, name="edit"),
     path("functions/<slug:name>/types.d.ts", declaring.types, name="types"),
     path("functions/<slug:name>/input.schema.json", declaring.schema, name="schema"),
@@ -46,8 +50,8 @@ console_urls: list[URLPattern] = [
     path("functions/<slug:name>/deploy/", releasing.deploy, name="deploy"),
     path("functions/<slug:name>/deploy/progress/", releasing.progress, name="deploy-progress"),
     path("functions/<slug:name>/replay/", replaying.replay, name="replay"),
-    path("functions/<slug:name>/undeploy/", listing.undeploy, name="undeploy"),
-    path("functions/<slug:name>/delete/", listing.delete, name="delete"),
+    path("functions/<slug:name>/undeploy/", removing.undeploy, name="undeploy"),
+    path("functions/<slug:name>/delete/", removing.delete, name="delete"),
     path("functions/<slug:name>/versions/", releasing.versions, name="versions"),
     path("functions/<slug:name>/versions/<int:number>/restore/", releasing.restore, name="restore"),
     path("functions/<slug:name>/deployments/", releasing.deployments, name="deployments"),

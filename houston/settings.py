@@ -294,6 +294,11 @@ CONTENT_SECURITY_POLICY = {
 }
 # The doors and forms read at most this much; a larger body gets 413 with a code.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = [
+    "houston.uploads.BoundedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # Celery: the table is the queue, the broker only carries "look now" -------------------------------
 

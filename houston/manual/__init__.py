@@ -75,6 +75,8 @@ PAGES = (
     Page("toolbelt", "Toolbelt", "What a function may require", "Functions"),
     Page("environment", "Environment, secrets and hosts", "What a function gets to know and reach",
          "Functions"),
+    Page("files", "Functions as files", "Export, import, and LivePerson's command line",
+         "Functions"),
     Page("limits", "Limits", "Every number that something is refused beyond", "Functions"),
     Page("states", "States and outcomes", "What the words in lists and traces mean", "Functions"),
     Page("errors", "Error codes", "Every code, what it means and the way out", "Functions"),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from functions import gallery
+from functions import exchange, gallery
 from functions import services as functions
 from functions.models import State
 from houston.manual.codes import CODES
@@ -58,6 +58,8 @@ def limits() -> list[Limit]:
         Limit("Name of a function", f"{functions.MAX_NAME} characters", refused),
         Limit("Description", f"{functions.MAX_DESCRIPTION} characters", refused),
         Limit("Code of a function", f"{functions.MAX_CODE:,} characters", refused),
+        Limit("Archive to import", f"{exchange.MAX_ARCHIVE // 1024**2} MiB", refused),
+        Limit("Functions in an archive to import", f"{exchange.MAX_FOLDERS}", refused),
         Limit("Skills of a function", f"{functions.MAX_SKILLS}", refused),
         Limit("Environment variables of a function", f"{functions.MAX_VARIABLES}", refused),
         Limit(
@@ -165,6 +167,8 @@ def of(event_type_id: str | None) -> dict[str, Any]:
             for each in events.EVENT_TYPES.values()
         ],
         "limits": limits(),
+        "archive_mib": exchange.MAX_ARCHIVE // 1024**2,
+        "archive_functions": exchange.MAX_FOLDERS,
         "codes": CODES,
         "settings": environment_settings(),
         "toolbelt": _toolbelt(),

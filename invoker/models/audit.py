@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
 ACTIONS: Final[Mapping[str, str]] = {
     "function.created": "created {}",
     "function.saved": "saved {}",
+    "function.imported": "imported {}",
     "function.restored": "restored a version of {}",
     "function.skills-changed": "changed the skills of {}",
     "function.deployed": "deployed {}",

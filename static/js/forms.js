@@ -3,9 +3,9 @@
 
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
-  if (!button || event.target.matches("[hx-get], [hx-post]") || event.target.method === "dialog") {
-    return;
-  }
+  // A page stays where it is while a file is fetched.
+  const stays = "[hx-get], [hx-post], [data-downloads]";
+  if (!button || event.target.matches(stays) || event.target.method === "dialog") return;
   if (button.getAttribute("aria-busy") === "true") {
     event.preventDefault();
     return;

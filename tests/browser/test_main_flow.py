@@ -49,7 +49,10 @@ def remove(page: Page, name: str) -> None:
     for act in ("Undeploy", "Delete"):
         page.get_by_label(f"More for {name}").click()
         page.get_by_role("link", name=f"{act}…").click()
-        page.get_by_role("dialog").get_by_role("button", name=f"{act} {name}").click()
+        dialog = page.get_by_role("dialog")
+        if act == "Delete":
+            dialog.get_by_label(f"Type {name} to go on").fill(name)
+        dialog.get_by_role("button", name=f"{act} {name}").click()
         expect(page.get_by_role("dialog")).to_be_hidden()
     expect(page.get_by_role("heading", name="No functions yet")).to_be_visible()
 

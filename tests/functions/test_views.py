@@ -14,9 +14,8 @@ from django.utils import timezone
 
 from functions import gallery, services
 from functions.models import Function, Stage, State, Step
-from houston.models import Account
 from invoker import events
-from invoker.models import Command, CommandState, Deployment, EventState, InvocationState, Verdict
+from invoker.models import Command, CommandState, Deployment, EventState, Verdict
 from invoker.runtime.dependencies import dependencies
 from tests import factories
 
@@ -65,6 +64,7 @@ PAGES = [
 ]
 CHANGES = [
     ("new", []),
+    ("import", []),
     ("save", ["greet"]),
     ("skills", ["greet"]),
     ("test", ["greet"]),
@@ -146,88 +146,6 @@ def test_activity_shows_nothing_of_another_account(developer_client, outsider):
     assert "9a0" not in listed
     assert str(event.pk) not in listed + found
     assert traced.status_code == 404
-
-
-# The list -----------------------------------------------------------------------------------------
-
-
-def test_list_shows_state_last_invocation_and_error_share(developer_client, account):
-    function = factories.deployed(name="greet", event_type=NEW_CONVERSATION)
-    for outcome in (InvocationState.CODING_FAILURE, *[InvocationState.SUCCEEDED] * 3):
-        factories.InvocationFactory(deployment=function.deployment, outcome=outcome)
-    old = factories.InvocationFactory(
-        deployment=function.deployment, outcome=InvocationState.TIMEOUT
-    )
-    type(old).objects.filter(pk=old.pk).update(started_at=timezone.now() - dt.timedelta(hours=25))
-
-    page = text(developer_client.get(url("list")))
-
-    assert 'data-state="Productive">Productive' in page
-    assert 'data-state="SUCCEEDED">Succeeded' in page
-    assert '<td class="number" data-label="24 h:">4</td>' in page
-    assert "25.0 %" in page
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_list_query_count_does_not_grow(
-    count, developer_client, account, django_assert_num_queries
-):
-    for _ in range(count):
-        function = factories.deployed()
-        factories.InvocationFactory(deployment=function.deployment)
-
-    # Session, person, membership; accounts of the switch, set-up; functions, counts.
-    with django_assert_num_queries(7):
-        response = developer_client.get(url("list"))
-
-    assert response.content.count(b'<tr id="function-') == count
-
-
-@pytest.mark.parametrize(
-    ("wishes", "names"),
-    [
-        ({"state": "Draft"}, ["other"]),
-        ({"state": "Productive"}, ["greet"]),
-        ({"q": "GREE"}, ["greet"]),
-        ({"q": "new conv"}, ["greet"]),
-        ({"q": "nothing like it"}, []),
-        ({"state": "no such state"}, ["greet", "other"]),
-        ({"q": "gre\0et"}, ["greet", "other"]),
-    ],
-)
-def test_list_is_filtered_by_state_and_text(wishes, names, developer_client, account):
-    factories.deployed(name="greet", event_type=NEW_CONVERSATION)
-    factories.FunctionFactory(name="other")
-
-    page = developer_client.get(url("list"), wishes)
-    fragment = developer_client.get(url("list"), wishes, headers=HTMX)
-
-    for response in (page, fragment):
-        shown = [name for name in ("greet", "other") if f">{name}</strong>" in text(response)]
-        assert shown == names
-    assert "<html" not in text(fragment)
-
-
-def test_list_without_functions_offers_three_templates(developer_client, admin_client, account):
-    mine = text(developer_client.get(url("list")))
-    theirs = text(admin_client.get(url("list")))
-
-    assert mine.count('class="choice"') == 3
-    assert 'class="choice"' not in theirs
-    assert "No functions yet" in theirs
-
-
-def test_page_says_what_is_missing_while_the_account_is_not_set_up(developer_client, account):
-    Account.objects.create(id="fresh1", name="Fresh")
-    factories.MembershipFactory(
-        user_id=developer_client.session["_auth_user_id"], account_id="fresh1"
-    )
-
-    ready = text(developer_client.get(url("list")))
-    fresh = text(developer_client.get(reverse("functions:list", args=["fresh1"])))
-
-    assert "This account is not ready" not in ready
-    assert "This account is not ready" in fresh
 
 
 # A new function -----------------------------------------------------------------------------------
@@ -707,12 +625,25 @@ def test_delete_is_refused_while_the_function_is_deployed(developer_client, acco
     factories.deployed(name="greet")
     factories.FunctionFactory(name="old")
 
-    refused = developer_client.post(url("delete", "greet"), follow=True)
-    done = developer_client.post(url("delete", "old"), follow=True)
+    refused = developer_client.post(url("delete", "greet"), {"name": "greet"}, follow=True)
+    done = developer_client.post(url("delete", "old"), {"name": "old"}, follow=True)
 
     assert 'Cannot delete "greet": it is deployed, undeploy it first' in text(refused)
     assert '"old" is deleted' in text(done)
     assert [function.name for function in Function.objects.all()] == ["greet"]
+
+
+@pytest.mark.parametrize("typed", [{}, {"name": ""}, {"name": "Greet"}, {"name": "greet\0"}])
+def test_delete_wants_the_name_typed(typed, developer_client, account):
+    factories.FunctionFactory(name="greet")
+
+    dialog = text(developer_client.get(url("delete", "greet"), headers=HTMX))
+    refused = developer_client.post(url("delete", "greet"), typed)
+
+    assert "Type greet to go on" in dialog
+    assert refused.status_code == 422
+    assert 'aria-invalid="true"' in text(refused)
+    assert Function.objects.filter(name="greet").exists()
 
 
 # Versions and deployments -------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from functions import payloads
+from functions import exchange, payloads
 from houston.models import Role
 from invoker.automatic_messages import changes
 from invoker.hours import changes as hours
@@ -38,6 +38,12 @@ OPEN_MONDAY = json.dumps(
     ]
 )
 SWITCHED_OFF = json.dumps([{"messageEventId": WELCOME, "enabled": False, "data": []}])
+BROUGHT = exchange.Folder(
+    path="brought", name="brought", description="Says", code="function lambda(i, cb) { cb(null) }"
+)
+CARRIED = exchange.to_form(
+    [exchange.Finding(path="brought", standing=exchange.Standing.NEW, folder=BROUGHT)]
+)
 
 # What is posted where: the arguments beside the account, the values, and the action it is.
 CHANGES = {
@@ -208,7 +214,8 @@ CHANGES = {
     "functions:skills": ({"name": "greet"}, {"skills": "sales"}, "function.skills-changed"),
     "functions:deploy": ({"name": "draft"}, {"version": "1"}, "function.deployed"),
     "functions:undeploy": ({"name": "greet"}, {}, "function.undeployed"),
-    "functions:delete": ({"name": "draft"}, {}, "function.deleted"),
+    "functions:delete": ({"name": "draft"}, {"name": "draft"}, "function.deleted"),
+    "functions:import": ({}, {"carried": CARRIED, "chosen": ["brought:0"]}, "function.imported"),
     "functions:restore": (
         {"name": "greet", "number": 1},
         {"version": "2"},
