@@ -4,9 +4,10 @@ The database is the one that the environment names, and has to be empty. Pages b
 asked for with those filters besides. Prints milliseconds, the number of statements, and how the
 database finds the rows of its large tables.
 
-`first` is the very first request of the process, which compiles templates and, for the review of a
-deployment, has the sandbox check the code. Of a file that is sent while it is written, p50 and p95
-are of its first rows; what the whole of it takes is printed below the table.
+CPU is what this process worked, which other work on the machine hardly changes; with PostgreSQL its
+server works besides. `first` is the very first request of the process, which compiles templates
+and, for the review of a deployment, has the sandbox check the code. Of a file that is sent while it
+is written, p50 and p95 are of its first rows; the whole of it is told below the table.
 """
 
 import argparse
@@ -81,8 +82,11 @@ class Measured:
     rows: int = 0
 
     def quantile(self, share: float) -> float:
-        ordered = sorted(self.took_ms)
-        return ordered[math.ceil(share * len(ordered)) - 1]
+        return quantile(self.took_ms, share)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def main() -> int:
@@ -100,6 +104,8 @@ def main() -> int:
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+    # Everything is loaded before it takes its time.
+    assert get_resolver().url_patterns
     call_command("migrate", verbosity=0)
     began = time.monotonic()
     filled = filling.fill(filling.Sizes(arguments.invocations, arguments.events, arguments.lines))
@@ -123,7 +129,10 @@ def main() -> int:
     print_plans(pages)
     slow = [page for page in pages if page.quantile(0.95) > BAR_MS]
     for page in slow:
-        print(f"  FAILS: {page.name} has a p95 of {page.quantile(0.95):.0f} ms")
+        print(
+            f"  FAILS: {page.name} has a p95 of {page.quantile(0.95):.0f} ms, of CPU "
+            f"{quantile(page.cpu_ms, 0.95):.0f} ms"
+        )
     return int(bool(slow))
 
 
@@ -152,7 +161,7 @@ def patterns(
 ) -> Iterator[tuple[str, frozenset[str]]]:
     """Names of addresses with the arguments they take."""
     for pattern in found:
-        names = above | set(pattern.pattern.converters)
+        names = above | set(pattern.pattern.regex.groupindex)
         if hasattr(pattern, "url_patterns"):
             inner = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
             yield from patterns(pattern.url_patterns, inner, names)
@@ -205,13 +214,13 @@ def measure(client: Any, name: str, path: str, requests: int) -> Measured | None
 
 
 def print_table(pages: list[Measured]) -> None:
-    heads = ("p50 ms", "p95 ms", "CPU ms", "first")
+    heads = ("p50 ms", "p95 ms", "CPU p50", "CPU p95", "first")
     print(f"\n  {'page':<44}{''.join(f'{each:>8}' for each in heads)}{'queries':>9}{'kB':>7}")
     for page in sorted(pages, key=lambda page: -page.quantile(0.95)):
         print(
             f"  {page.name:<44}{page.quantile(0.5):8.1f}{page.quantile(0.95):8.1f}"
-            f"{statistics.median(page.cpu_ms):8.1f}{page.first_ms:8.0f}{len(page.asked):9}"
-            f"{page.size / 1000:7.0f}"
+            f"{statistics.median(page.cpu_ms):8.1f}{quantile(page.cpu_ms, 0.95):8.1f}"
+            f"{page.first_ms:8.0f}{len(page.asked):9}{page.size / 1000:7.0f}"
         )
     for page in pages:
         if page.rows:

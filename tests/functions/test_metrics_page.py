@@ -66,6 +66,14 @@ def test_totals_are_compared_with_the_window_before(developer_client, greet, rol
     assert "1 command, 1 too late, 0 dropped" in page
 
 
+def test_hardly_anything_before_is_no_share_of_what_is_now(developer_client, greet):
+    for _ in range(12):
+        ran(greet)
+    ran(greet, ago=30 * HOUR)
+
+    assert "Invocations 12 1 before" in text(developer_client.get(url()))
+
+
 @pytest.mark.parametrize(
     ("window", "points"), [("1h", 60), ("6h", 72), ("24h", 96), ("7d", 84), ("30d", 120)]
 )
