@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -12,10 +13,11 @@ from functions import payloads, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import CodeForm, DraftForm, SkillsForm, TestForm
 from functions.models import Function, State
-from functions.views import declaring, drawing, testing, tree
+from functions.views import declaring, drawing, finding, testing, tree
 from functions.views.comparing import compare_variables, merge_text, merge_variables
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
+from invoker import events
 from invoker.runtime.dependencies import Dependency, dependencies
 
 PAGE = "functions/edit.html"
@@ -138,7 +140,7 @@ def choose_payload(request: ConsoleRequest, account_id: str, name: str) -> HttpR
     if not request.htmx:
         return _page(request, function, DraftForm(request.POST), source=source)
     context = testing.choices(function, source.key) | {
-        "tree": tree.grow(source.text),
+        "tree": tree.grow(source.text, events.fields(function.event_type)),
         "text": source.text,
         "may_change": may_change(request),
     }
@@ -248,13 +250,16 @@ def _page(
 ) -> HttpResponse:
     shown = source or payloads.sample(function)
     payload = shown.text if source else request.POST.get("payload", shown.text)
+    versions = list(function.versions.defer("code").order_by("-number")[:VERSIONS_SHOWN])
     context: dict[str, Any] = {
         **testing.choices(function, shown.key),
         "form": form,
         "meaning": MEANINGS[function.state],
-        "tree": tree.grow(shown.text),
+        "tree": tree.grow(shown.text, events.fields(function.event_type)),
         "payload": payload,
-        "versions": list(function.versions.defer("code").order_by("-number")[:VERSIONS_SHOWN]),
+        "versions": versions,
+        "deployed": finding.deployed(function, [each.number for each in versions]),
+        "limit_s": f"{settings.INVOCATION_TIMEOUT_S:g}",
         "run": run,
         "skills": skills or _bound_skills(function, changeable=may_change(request)),
         "budget_ms": drawing.BUDGET_MS,

@@ -1,6 +1,7 @@
 """What the pages look up and say about permissions, always inside one account."""
 
 import uuid
+from collections.abc import Iterable
 
 from django.shortcuts import get_object_or_404
 
@@ -28,6 +29,12 @@ def function_ids(account_id: str, name: str) -> list[uuid.UUID] | None:
         return there
     gone = Deployment.objects.filter(account_id=account_id, function_name=name)
     return list(gone.values_list("function_id", flat=True).distinct())
+
+
+def deployed(function: Function, numbers: Iterable[int]) -> dict[int, Deployment]:
+    """The latest deployment of each of these versions, as far as they ever served."""
+    rows = Deployment.objects.filter(function_id=function.pk, version__in=numbers, failure="")
+    return {each.version: each for each in rows.defer("code", "environment").order_by("created_at")}
 
 
 def may_change(request: ConsoleRequest) -> bool:

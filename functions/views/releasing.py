@@ -15,7 +15,7 @@ from functions.forms import DeployForm, ReplayForm, VersionForm, VersionsForm
 from functions.models import Function, Step, Version
 from functions.views import paging
 from functions.views.comparing import compare_variables
-from functions.views.finding import find_function, may_change
+from functions.views.finding import deployed, find_function, may_change
 from functions.views.policy import with_editor
 from functions.views.replaying import pair
 from invoker import runtime
@@ -159,13 +159,15 @@ def versions(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
     left, right = _compared(function, form)
     compared = {"left": left.number, "right": right.number} if left and right else {}
     here = reverse("functions:versions", args=[account_id, name])
+    numbers = [version.number for version in shown]
     return render(
         request,
-        "functions/versions.html",
+        "functions/versions.html#beside" if request.htmx else "functions/versions.html",
         {
             "function": function,
             "versions": shown,
-            "numbers": {version.number for version in shown},
+            "numbers": numbers,
+            "deployed": deployed(function, numbers),
             "before": before,
             "older": f"{here}?{urlencode({'before': shown[-1].number, **compared})}"
             if len(found) > len(shown)

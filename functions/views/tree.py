@@ -2,15 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from invoker.event_fields import Field
 
 ROOT = "input"
 MOST_NODES = 2_000
 LONGEST_VALUE = 80
 # Deeper than any payload that is known, and far from what rendering can take.
 DEEPEST = 20
+ITEM = re.compile(r"\[\d+\]")
 PLAIN_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
@@ -24,6 +27,8 @@ class Node:
     value: str = ""
     children: list["Node"] = field(default_factory=list)
     is_open: bool = False
+    about: Field | None = None
+    """What the catalogue of events says of it; nothing where people or platforms added it."""
 
     @property
     def summary(self) -> str:
@@ -41,8 +46,11 @@ class Tree:
     is_whole: bool
 
 
-def grow(text: str) -> Tree | None:
-    """The tree of a JSON document, None when the text is none or no object."""
+def grow(text: str, fields: Iterable[Field] = ()) -> Tree | None:
+    """The tree of a JSON document, None when the text is none or no object.
+
+    `fields` are what is known of `input.payload`.
+    """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -51,7 +59,9 @@ def grow(text: str) -> Tree | None:
         return None
     left = _Left()
     nodes = list(_children(document, ROOT, 0, left))
+    known = {f"{ROOT}.payload.{one.path}": one for one in fields}
     for node in nodes:
+        _explain(node, known)
         _open(node)
     return Tree(nodes, is_whole=left.is_whole)
 
@@ -107,6 +117,13 @@ def _member(key: str) -> str:
 def _written(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def _explain(node: Node, known: dict[str, Field]) -> None:
+    """Each item of a list means what the list says of its items."""
+    node.about = known.get(ITEM.sub("[]", node.path).removesuffix("[]"))
+    for child in node.children:
+        _explain(child, known)
 
 
 def _open(node: Node) -> None:

@@ -1,8 +1,9 @@
 """What every page is built from: icons, badges, times. No queries, no rules of the business."""
 
 import datetime as dt
+import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -58,6 +59,8 @@ UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 SECOND_MS = 1000
 MINUTE_MS = 60_000
 SHORT_LINE = 60
+MOST_COMPARED_LINES = 2000
+MARKS = {"+": ("added", "+"), "-": ("removed", "-"), " ": ("same", " "), "@": ("gap", "⋯")}
 
 
 @register.simple_tag
@@ -204,6 +207,26 @@ def pretty(value: Any) -> str:
     """Any JSON value as text: on one line when it is short, indented otherwise."""
     line = one_line(value)
     return line if len(line) <= SHORT_LINE else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def at(values: Mapping[Any, Any], key: object) -> Any:
+    """What a mapping has for a key, None for nothing."""
+    return values.get(key)
+
+
+@register.filter
+def difference(before: str, after: str) -> list[tuple[str, str, str]]:
+    """What changed, line by line: kind ("added", "removed", "same", "gap"), mark and text.
+
+    Empty when nothing did, and for texts of so many lines that finding out takes too long.
+    """
+    old, new = before.splitlines(), after.splitlines()
+    if max(len(old), len(new)) > MOST_COMPARED_LINES:
+        return []
+    # The two first lines name files.
+    lines = list(difflib.unified_diff(old, new, lineterm=""))[2:]
+    return [(*MARKS[line[0]], "" if line[0] == "@" else line[1:]) for line in lines]
 
 
 @register.filter

@@ -1,5 +1,6 @@
 // A tree as WAI-ARIA has it: arrow keys, Home and End, letters. Choosing a value copies the path in
-// its data-path, with Shift it is written where the editor's cursor is ("inserts" event).
+// its data-path, with Shift it is written where the editor's cursor is ("inserts" event). What the
+// field means is told in #field-doc: of the one that is pointed at, else of the one chosen last.
 
 const items = (tree) => [...tree.querySelectorAll("[role=treeitem]")];
 const shown = (tree) =>
@@ -17,6 +18,39 @@ function focus(tree, item) {
   items(tree).forEach((each) => each.tabIndex = each === item ? 0 : -1);
   item.focus();
 }
+
+const doc = document.querySelector("#field-doc");
+let told = null;
+
+function explain(item) {
+  if (!doc) return;
+  const { path, about, kind, values } = item.dataset;
+  const said = values ? `${about}. One of ${values}` : about;
+  doc.querySelector("[data-path]").textContent = path;
+  doc.querySelector("[data-type]").textContent = kind ?? "";
+  doc.querySelector("[data-doc]").textContent = said ?? "Not described: not part of the event";
+  doc.querySelector("[data-hint]").hidden = true;
+  doc.lastElementChild.hidden = false;
+}
+
+const itemOf = (event) => event.target.closest?.("[role=tree] [role=treeitem]");
+
+document.addEventListener("focusin", (event) => {
+  const item = itemOf(event);
+  if (!item) return;
+  told = item;
+  explain(item);
+});
+document.addEventListener("pointerover", (event) => {
+  const item = event.pointerType === "mouse" && itemOf(event);
+  if (item) explain(item);
+  else if (told) explain(told);
+});
+doc?.addEventListener("click", (event) => {
+  if (!told) return;
+  if (event.target.closest("[data-copies-path]")) copy(told);
+  if (event.target.closest("[data-inserts-path]")) choose(told, true);
+});
 
 async function copy(item) {
   const { path } = item.dataset;
@@ -40,7 +74,7 @@ function choose(item, writes) {
 }
 
 document.addEventListener("click", (event) => {
-  const item = event.target.closest?.("[role=tree] [role=treeitem]");
+  const item = itemOf(event);
   if (!item || getSelection().type === "Range") return;
   const tree = item.closest("[role=tree]");
   focus(tree, item);
@@ -50,7 +84,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  const item = event.target.closest?.("[role=tree] [role=treeitem]");
+  const item = itemOf(event);
   if (!item || event.ctrlKey || event.metaKey || event.altKey) return;
   const tree = item.closest("[role=tree]");
   const all = shown(tree);
@@ -101,12 +135,14 @@ document.addEventListener("input", (event) => {
   const wish = event.target.value.trim().toLowerCase();
   for (const tree of document.querySelectorAll("[data-tree]")) {
     const all = items(tree);
-    const found = (item) => item.dataset.path.toLowerCase().includes(wish);
+    const words = ({ path, about = "" }) => `${path} ${about}`.toLowerCase();
+    const found = (item) => words(item.dataset).includes(wish);
     for (const item of all) {
       const inside = [...item.querySelectorAll("[role=treeitem]")];
       item.hidden = wish !== "" && !found(item) && !inside.some(found);
       if (wish && inside.some(found)) toggle(item, true);
     }
+    document.querySelector("#tree-no-match").hidden = all.some((item) => !item.hidden);
   }
 });
 

@@ -1,4 +1,5 @@
-// The editor page: where the cursor is, lines that can be clicked, and which panel shows the answer that came.
+// The editor page: where the cursor is, lines that can be clicked, and which panel shows the answer
+// that came.
 
 const editor = document.querySelector("#code-editor");
 const payload = document.querySelector("#payload-editor");
@@ -22,6 +23,7 @@ function reveal(place) {
   area.setSelectionRange(start + (column || 1) - 1, start + (lines[line - 1] ?? "").length);
 }
 
+showCursor(1, 1);
 editor.addEventListener("cursor", (event) => showCursor(event.detail.line, event.detail.column));
 area.addEventListener("selectionchange", () => {
   // The editor writes into it too.
@@ -57,6 +59,14 @@ document.addEventListener("htmx:afterSwap", () => {
   chosen.remove();
 });
 
+// An older version beside what stands here.
+document.addEventListener("htmx:afterSwap", (event) => {
+  const beside = event.detail.target.querySelector?.("code-diff[data-beside]");
+  if (!beside) return;
+  if ("value" in beside) beside.value = area.value;
+  else beside.querySelector("[data-side=modified]").value = area.value;
+});
+
 // Test runs: how long one takes, what came of it in a word, and those before it to compare with.
 const MOST_RUNS = 10;
 const TICK_MS = 100;
@@ -73,11 +83,15 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   startedAt = performance.now();
   const time = document.querySelector("#run-time");
   const cancel = document.querySelector("#run-cancel");
+  const progress = document.querySelector("#run-progress");
+  openTab("test");
+  document.querySelector("#result-body").setAttribute("aria-busy", "true");
   clock = setInterval(() => {
     const seconds = (performance.now() - startedAt) / 1000;
     if (seconds < 0.2) return;
-    time.textContent = `Running, ${seconds.toFixed(1)} s`;
-    cancel.hidden = false;
+    time.textContent = `${seconds.toFixed(1)} s of at most ${progress.max} s`;
+    progress.value = seconds;
+    progress.hidden = cancel.hidden = false;
   }, TICK_MS);
   cancel.onclick = () => {
     button.dispatchEvent(new Event("htmx:abort"));
@@ -88,7 +102,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 function stopClock() {
   clearInterval(clock);
   document.querySelector("#run-time").textContent = "";
-  document.querySelector("#run-cancel").hidden = true;
+  for (const id of ["run-cancel", "run-progress"]) document.querySelector(`#${id}`).hidden = true;
+  document.querySelector("#result-body").removeAttribute("aria-busy");
 }
 
 function keepRun() {
@@ -102,6 +117,8 @@ function keepRun() {
   summary.textContent = `${body.dataset.at}: ${before.dataset.run}`;
   const copy = before.cloneNode(true);
   copy.removeAttribute("data-run");
+  copy.querySelectorAll("[data-copy]").forEach((button) => button.remove());
+  copy.querySelectorAll("[id]").forEach((each) => each.removeAttribute("id"));
   details.append(summary, copy);
   entry.append(details);
   list.append(list.querySelector("ol") ?? document.createElement("ol"));
@@ -132,6 +149,10 @@ document.addEventListener("htmx:afterRequest", (event) => {
     document.dispatchEvent(new Event("draft-saved"));
   } else if (xhr.status === 200 && isTest(elt)) {
     openTab("test");
+    // Under the code where there is no room beside it.
+    if (matchMedia("(max-width: 900px)").matches) {
+      document.querySelector("#result-body").scrollIntoView({ block: "center" });
+    }
   } else if (xhr.status === 422) {
     const wrong = ["payload", "environment", "description"].find(
       (name) => document.querySelector(`#error-${name}`).textContent.trim(),

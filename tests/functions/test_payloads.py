@@ -9,6 +9,7 @@ from django.urls import reverse
 from functions import payloads
 from functions.models import SavedPayload
 from functions.views import tree
+from invoker import events
 from invoker.models import AuditEntry
 from tests import factories
 
@@ -122,7 +123,7 @@ def test_editor_asks_as_often_for_many_payloads_as_for_one(
         payloads.save(function, name=f"kept {number}", text="{}", by="kim")
         factories.VersionFactory(function=function, number=number + 5)
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         answer = developer_client.get(address("edit"))
 
     page = answer.content.decode()
@@ -245,6 +246,21 @@ def test_tree_tells_the_path_of_every_value():
         'input.payload["\\u00e9"]',
         'input.payload[""]',
     ]
+
+
+def test_tree_tells_what_a_field_means_and_nothing_of_what_is_unknown():
+    fields = events.fields(events.NEW_CONVERSATION.id)
+    sample = events.sample(events.NEW_CONVERSATION.id)
+    sample["payload"]["general"]["made-up"] = 1
+    sample["payload"]["participantChange"] = {"newParticipants": [{"role": "READER"}]}
+
+    [payload] = [node for node in tree.grow(json.dumps(sample), fields).nodes if node.children]
+    groups = {group.key: {node.key: node for node in group.children} for group in payload.children}
+    [person] = groups["participantChange"]["newParticipants"].children
+
+    assert groups["general"]["convId"].about.doc == "Id of the conversation"
+    assert groups["general"]["made-up"].about is None
+    assert "READER" in person.children[0].about.values
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "1", "null", "[" * 100_000])

@@ -682,6 +682,33 @@ def test_versions_ignore_what_cannot_be_compared(wishes, developer_client, accou
     assert response.status_code == 200
 
 
+def test_version_is_shown_beside_the_editor(developer_client, account):
+    saved(factories.FunctionFactory(name="greet"), 2)
+
+    there = text(
+        developer_client.get(url("versions", "greet"), {"left": 2, "right": 3}, headers=HTMX)
+    )
+    gone = text(developer_client.get(url("versions", "greet"), {"left": 9}, headers=HTMX))
+
+    assert there.strip().startswith("<dialog")
+    assert "Version 2 beside the code in the editor" in there
+    assert f'action="{url("restore", "greet", 2)}"' in there
+    assert "This version is not there any more" in gone
+
+
+def test_versions_say_who_deployed_them_with_which_note(developer_client, account):
+    function = factories.deployed(name="greet")
+    Deployment.objects.update(note="For the holidays")
+    failed = {"failure": "build-failed", "active": False}
+    factories.DeploymentFactory(function_id=function.pk, note="In vain", **failed)
+
+    pages = [text(developer_client.get(url(page, "greet"))) for page in ("versions", "edit")]
+
+    for page in pages:
+        assert "by kim: “For the holidays”" in page
+        assert "In vain" not in page
+
+
 def test_versions_come_in_pages(developer_client, account):
     saved(factories.FunctionFactory(name="greet"), 10)
 
@@ -698,8 +725,9 @@ def test_versions_query_count_does_not_grow(
 ):
     saved(factories.FunctionFactory(name="greet"), count)
 
-    # Session, person, membership; accounts of the switch, set-up; function, versions, the two.
-    with django_assert_num_queries(8):
+    # Session, person, membership; accounts of the switch, set-up; function, versions, their
+    # deployments, the two.
+    with django_assert_num_queries(9):
         developer_client.get(url("versions", "greet"))
 
 

@@ -106,3 +106,16 @@ def test_field_ties_label_help_and_error_to_its_input():
     assert 'aria-describedby="id_name_helptext id_name_error"' in shown
     assert 'id="id_name_helptext">Letters &amp; digits</p>' in shown
     assert 'id="id_name_error"' in shown
+
+
+def test_difference_tells_lines_apart_and_leaves_out_what_is_far_from_them():
+    before = "\n".join(str(line) for line in range(20))
+    after = before.replace("10", "ten")
+
+    lines = ui.difference(before, after)
+
+    assert lines[0] == ("gap", "⋯", "")
+    assert lines[4:6] == [("removed", "-", "10"), ("added", "+", "ten")]
+    assert lines[-1] == ("same", " ", "13")
+    assert ui.difference(before, before) == []
+    assert ui.difference(before, "\n" * 3000) == []
