@@ -131,6 +131,7 @@ def log_page(request: ConsoleRequest, account_id: str) -> HttpResponse:
             "newest": f"{here}?{search.query()}" if before else "",
             "export": f"{reverse('functions:logs-export', args=[account_id])}?{search.query()}",
             "most_exported": MOST_EXPORTED,
+            "read_at_once": log_lines.READ_AT_ONCE,
             "levels": log_lines.LEVELS,
             "names": list(
                 Function.objects.filter(account_id=account_id)

@@ -77,6 +77,8 @@ PAGES = (
          "Functions"),
     Page("files", "Functions as files", "Export, import, and LivePerson's command line",
          "Functions"),
+    Page("watching", "Activity, logs and metrics", "Seeing what functions did, and how they fare",
+         "Functions"),
     Page("limits", "Limits", "Every number that something is refused beyond", "Functions"),
     Page("states", "States and outcomes", "What the words in lists and traces mean", "Functions"),
     Page("errors", "Error codes", "Every code, what it means and the way out", "Functions"),

@@ -11,8 +11,19 @@ from django.conf import settings
 from functions import exchange, gallery
 from functions import services as functions
 from functions.models import State
+from functions.views import logs
 from houston.manual.codes import CODES
-from invoker import allow_list, calls, commands, context, events, ingest, runtime, vault
+from invoker import (
+    allow_list,
+    calls,
+    commands,
+    context,
+    events,
+    ingest,
+    log_lines,
+    runtime,
+    vault,
+)
 from invoker.automatic_messages.timers import LONGEST_IDLE_S, MOST_REPEATS
 from invoker.hours.changes import MOST_PROFILES
 from invoker.models import (
@@ -92,6 +103,21 @@ def limits() -> list[Limit]:
             "Log text kept per invocation",
             f"{pool.log_characters:,} characters",
             "As above",
+        ),
+        Limit(
+            "Log lines in one file",
+            f"{logs.MOST_EXPORTED:,}",
+            "The newest are in it; ask for an earlier window as well",
+        ),
+        Limit(
+            "Window of a search in logs",
+            f"{logs.LONGEST_WINDOW.days} days, {logs.OLDEST.days} days ago",
+            refused,
+        ),
+        Limit(
+            "Log lines read in one search for a text",
+            f"{log_lines.READ_AT_ONCE:,}",
+            "The page offers to go on further back",
         ),
         Limit(
             "Requests to other hosts",
