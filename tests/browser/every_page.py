@@ -4,6 +4,9 @@ A page that is new gets a line here; the test beside this file says when one is 
 of addresses are things that `tests.browser.filling` made, by the names it gave them.
 """
 
+import io
+import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +40,7 @@ LEFT_OUT = {
     "functions:new-check": "is a part of function-new",
     "functions:deploy-progress": "is a part of deploy",
     "functions:logs-export": "is a file",
+    "functions:export": "is a file",
     "audit-export": "is a file",
     "automatic-messages-export": "is a file",
     "hours-export-days": "is a file",
@@ -146,6 +150,47 @@ def replayed(page: Page) -> None:
     page.locator("#replay-state").wait_for()
 
 
+def tick(count: int) -> Step:
+    """Select the first rows of a list."""
+
+    def step(page: Page) -> None:
+        for each in page.locator("tbody input[type=checkbox]").all()[:count]:
+            each.check()
+
+    return step
+
+
+def upload(page: Page) -> None:
+    """Hand in an archive in which every kind of folder is."""
+    page.get_by_label("Zip file", exact=True).set_input_files(
+        {"name": "functions.zip", "mimeType": "application/zip", "buffer": archive()}
+    )
+    page.get_by_role("button", name="Show what would change").click()
+    page.get_by_role("heading", name="The archive holds").wait_for()
+
+
+def archive() -> bytes:
+    says = "function lambda(input, callback) {\n  callback(null, %s);\n}\n"
+    folders = {
+        "greet": ("controllerbot_messaging_new_conversation", says % '{type: "systemMessage"}'),
+        "answer_later": ("No Event", says % '"Later"'),
+        "unfinished": ("No Event", says % "("),
+        "bad-name": ("No Event", says % "null"),
+        "pads": ("No Event", 'const pad = require("left-pad");\n' + says % "pad(input)"),
+        "second_greeting": ("controllerbot_messaging_new_conversation", says % "null"),
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as found:
+        for name, (event, code) in folders.items():
+            variables = [{"key": "GREETING", "value": "Ahoy"}]
+            config = {"name": name, "event": event, "description": "Comes from a file",
+                      "environmentVariables": variables}  # fmt: skip
+            found.writestr(f"functions/{name}/index.js", code)
+            found.writestr(f"functions/{name}/config.json", json.dumps(config))
+        found.writestr("functions/no_code/config.json", "{}")
+    return packed.getvalue()
+
+
 # Pages --------------------------------------------------------------------------------------------
 
 SIGNING_IN = (
@@ -219,6 +264,11 @@ WORK = (
           arguments={"account_id": "empty"}),
     Shown(slug="functions-none-found", name="functions:list", query="?q=zeppelin"),
     Shown(slug="functions-menu", name="functions:list", steps=(menu("More for greet"),)),
+    Shown(slug="functions-selected", name="functions:list", steps=(tick(3),)),
+    Shown(slug="functions-sorted", name="functions:list", query="?sort=p95"),
+    Shown(slug="functions-import", name="functions:import"),
+    Shown(slug="functions-import-refused", name="functions:import", steps=(send_empty,)),
+    Shown(slug="functions-import-preview", name="functions:import", steps=(upload,)),
     Shown(slug="function-new", name="functions:new"),
     Shown(slug="function-new-taken", name="functions:new",
           query="?event=controllerbot_messaging_new_conversation"),

@@ -48,7 +48,7 @@ def test_list_shows_state_last_invocation_and_error_share(developer_client, acco
     assert 'data-state="SUCCEEDED">Succeeded' in page
     assert '<td class="number" data-label="24 h:">4</td>' in page
     assert "25.0 %" in page
-    assert "kim, " in page
+    assert '<span class="clip" title="kim">kim</span>, <time' in page
 
 
 def test_list_says_the_same_once_the_minutes_are_counted(developer_client, account):
@@ -67,6 +67,17 @@ def test_list_says_the_same_once_the_minutes_are_counted(developer_client, accou
 def names_and_numbers(response):
     cells = re.findall(r'<td class="number[^>]*>(.*?)</td>', text(response), re.DOTALL)
     return [re.sub(r"<[^>]*>", "", each).strip() for each in cells]
+
+
+def test_list_cuts_a_long_name_in_the_middle_and_has_it_whole_for_those_who_point(
+    developer_client, account
+):
+    factories.FunctionFactory(name="remind_and_close_idle_conversations_after_a_while")
+
+    page = text(developer_client.get(LIST))
+
+    assert "<strong>remind_and_clos…_after_a_while</strong>" in page
+    assert 'title="remind_and_close_idle_conversations_after_a_while: Says hello"' in page
 
 
 def test_list_flags_a_p95_over_the_budget(developer_client, account):
