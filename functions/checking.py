@@ -1,27 +1,24 @@
 """What is wrong with a function's code: one list for the editor, the review and the build."""
 
+import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import asdict
+
+from django.core.cache import caches
 
 from functions.models import Function
 from invoker import allow_list, runtime
 
 # A check takes a sandbox and a fifth of a second, and its findings follow from the code and what
-# is told about it alone: what a review shows was found while the code was typed.
-REMEMBERED = 128
+# is told about it alone: what a review shows was found while the code was typed, by whichever
+# process.
+REMEMBERED_S = 7 * 86_400
 # Each takes a sandbox; what serves events comes first.
 MOST_AT_ONCE = 2
 _free = threading.BoundedSemaphore(MOST_AT_ONCE)
-
-
-class _NothingFoundOut(Exception):  # noqa: N818 -- no error of anybody's: it is not remembered
-    """The check says nothing of the code."""
-
-    def __init__(self, problems: list[runtime.Problem]) -> None:
-        super().__init__()
-        self.problems = problems
 
 
 class BusyError(Exception):
@@ -39,18 +36,19 @@ def findings(function: Function, code: str) -> list[runtime.Problem]:
         commands=function.event.runs_commands,
         hosts=allow_list.hosts(function.account_id),
     )
-    try:
-        return list(_remembered(code, about))
-    except _NothingFoundOut as nothing:
-        return nothing.problems
+    key = _key(code, about)
+    known: list[runtime.Problem] | None = caches["findings"].get(key)
+    if known is None:
+        known = runtime.check(code, about)
+        if not any(one.code in runtime.PLATFORM_PROBLEMS for one in known):
+            caches["findings"].set(key, known, REMEMBERED_S)
+    return known
 
 
-@lru_cache(maxsize=REMEMBERED)
-def _remembered(code: str, about: runtime.About) -> tuple[runtime.Problem, ...]:
-    found = runtime.check(code, about)
-    if any(one.code in runtime.PLATFORM_PROBLEMS for one in found):
-        raise _NothingFoundOut(found)
-    return tuple(found)
+def _key(code: str, about: runtime.About) -> str:
+    # With the checker, as what is remembered outlives an upgrade.
+    said = json.dumps([runtime.checker(), code, asdict(about)])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def findings_while_typing(function: Function, code: str) -> list[runtime.Problem]:

@@ -250,7 +250,13 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": DATA_DIR / "cache",
-    }
+    },
+    # For themselves, as many of them must not push out what counts attempts to sign in.
+    "findings": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": DATA_DIR / "findings",
+        "OPTIONS": {"MAX_ENTRIES": 1000},
+    },
 }
 
 # Static files -------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
 
@@ -277,7 +278,7 @@ def test_check_asks_to_wait_when_the_sandboxes_have_more_to_do(
     client: Client, developer: Any, function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.force_login(developer)
-    checking._remembered.cache_clear()
+    caches["findings"].clear()
     busy = [runtime.Problem("busy", "All sandboxes are in use")]
     monkeypatch.setattr(runtime, "check", lambda *_: busy)
 
@@ -289,7 +290,7 @@ def test_check_asks_to_wait_when_the_sandboxes_have_more_to_do(
 def test_findings_are_remembered_until_something_changes_or_nothing_was_found_out(
     function: Function, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checking._remembered.cache_clear()
+    caches["findings"].clear()
     asked: list[tuple[str, tuple[str, ...] | None]] = []
 
     def check(code: str, about: runtime.About) -> list[runtime.Problem]:
@@ -305,4 +306,4 @@ def test_findings_are_remembered_until_something_changes_or_nothing_was_found_ou
 
     assert codes == ["busy", "no-lambda", "no-lambda"]
     assert asked == [("a", ()), ("a", ()), ("b", ()), ("a", ("example.org",))]
-    checking._remembered.cache_clear()
+    caches["findings"].clear()
