@@ -22,8 +22,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Where not all tabs fit, the one of this page is in sight.
-document.querySelectorAll(".tabs [aria-current]").forEach((tab) => {
-  const row = tab.closest(".tabs");
+// Where not all tabs fit, or not all pages of the navigation, the one of this page is in sight.
+document.querySelectorAll(".tabs [aria-current], .nav [aria-current=page]").forEach((tab) => {
+  const row = tab.closest(".tabs, .nav");
   row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
 });
