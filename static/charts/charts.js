@@ -9,6 +9,7 @@ import uPlot from "uplot";
 
 const HEIGHT = 200;
 const SECOND_MS = 1000;
+const POINT_PX = 12;
 const POWERS = Array.from({ length: 10 }, (_, power) => 10 ** power);
 const WHOLE = POWERS.flatMap((power) => [power, 2 * power, 5 * power]);
 const count = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
@@ -35,6 +36,13 @@ function pileUp(series) {
   return series.map((values) => values.map((value, n) => (sums[n] += value ?? 0)));
 }
 
+// Which values of a line get a point: all where there is room, else those with no line beside them.
+function alone(values, width) {
+  const known = [...values.keys()].filter((n) => values[n] != null);
+  if (known.length * POINT_PX < width) return known;
+  return known.filter((n) => values[n - 1] == null && values[n + 1] == null);
+}
+
 function colour(element, property) {
   return getComputedStyle(element)[property];
 }
@@ -56,7 +64,12 @@ function draw(figure) {
     stroke: toned(n),
     fill: stacked ? toned(n) : undefined,
     width: stacked ? 0 : 1.75,
-    points: { show: stacked ? false : undefined, size: 4 },
+    points: {
+      show: !stacked,
+      size: 5,
+      fill: toned(n),
+      filter: (chart, n) => alone(chart.data[n], chart.width),
+    },
     paths: stacked ? uPlot.paths.bars({ size: [0.86, 24], align: 1 }) : undefined,
   }));
   const shown = stacked ? pileUp(series) : series;
