@@ -49,7 +49,7 @@ class Template:
 
 @functools.cache
 def load() -> tuple[Template, ...]:
-    """Read every template of the gallery, in the order of their event types; the event's own is the first.
+    """Read every template, in the order of their event types; each event's own is its first.
 
     Raises:
         GalleryError: a template is broken.
