@@ -83,6 +83,4 @@ def wants_json(request: HttpRequest) -> bool:
 def _answer(request: HttpRequest, status: HTTPStatus, code: str, message: str) -> HttpResponse:
     if wants_json(request):
         return JsonResponse({"code": code, "message": message}, status=status)
-    page = status if status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE else HTTPStatus.BAD_REQUEST
-    context = {"message": message, "code": code}
-    return render(request, f"{page:d}.html", context, status=status)
+    return render(request, f"{status:d}.html", {"message": message, "code": code}, status=status)

@@ -168,6 +168,18 @@ def _cells(values: Sequence[float | None], unit: str) -> SafeString:
     return mark_safe("".join(cells))  # noqa: S308 -- numbers are all there is
 
 
+@register.simple_tag
+def exact(moment: dt.datetime) -> SafeString:
+    """A time to the second, with how long ago it was on hover: where many lie close together."""
+    utc = moment.astimezone(dt.UTC)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        utc.isoformat(),
+        relative(utc),
+        f"{utc:%Y-%m-%d %H:%M:%S} UTC",
+    )
+
+
 @register.filter
 def relative(moment: dt.datetime) -> str:
     """A time as people say it; a date once it is more than a week away."""

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from houston import account_errors, account_forms, services
+from houston.middleware import SWITCH_LENGTH
 from houston.models import Account, Membership, User
 from houston.views.access import for_team
 from houston.views.answers import status_of
@@ -35,6 +36,9 @@ def account_list(request: HttpRequest) -> HttpResponse:
         accounts = accounts.filter(memberships__user=user).distinct()
     if wanted:
         accounts = accounts.filter(Q(id__icontains=wanted) | Q(name__icontains=wanted))
+    if request.htmx and request.htmx.target == "switch-accounts":  # type: ignore[attr-defined]
+        found = accounts.order_by("name", "id")[:SWITCH_LENGTH]
+        return render(request, "ui/switch.html", {"accounts": found, "wanted": wanted})
     after = request.GET.get("after", "").replace("\0", "")
     page = list(accounts.filter(id__gt=after)[: PAGE_LENGTH + 1])
     shown = page[:PAGE_LENGTH]

@@ -20,7 +20,9 @@ document.addEventListener("htmx:responseError", (event) => {
   const reasons = {
     403: "You are not allowed to do this: ask an admin of the account",
     404: "This is not there any more: reload the page",
+    409: "Somebody was quicker: reload the page to see what has changed",
     413: "This is too large to send",
+    429: "This was tried too often: wait a moment",
   };
   const id = xhr.getResponseHeader("X-Request-ID");
   const text = reasons[xhr.status] ?? `Houston answered with an error (${xhr.status})`;

@@ -77,6 +77,46 @@ def test_developer_is_refused_what_is_for_admins_with_the_way_out(
     expect(page.get_by_role("heading", name="Demo", level=1)).to_be_visible()
 
 
+def test_keys_alone_lead_through_the_console(page: Page, houston: Houston) -> None:
+    demo = houston.demo("https://callback.example.com/")
+    houston.manage(
+        "shell", "-v0", "-c", "from houston import services;"
+        "[services.create_account(f'brand{n}', name=f'Brand {n}', by='team') for n in range(8)]"
+    )  # fmt: skip
+    enter(page, houston, {"username": "team", "password": PASSWORD})
+    page.goto(f"{houston.url}/a/{demo['account_id']}/functions/")
+
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog.get_by_role("heading", level=3)).to_have_text(
+        ["On this page", "Go to", "Everywhere"]
+    )
+    expect(dialog.get_by_text("Activity", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    expect(page.get_by_role("heading", name="Activity", level=1)).to_be_visible()
+    page.keyboard.press("f")
+    expect(page.get_by_label("Conversation id")).to_be_focused()
+
+    # Without the keys that act by themselves, those of two do nothing either.
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    dialog.get_by_label("Keys without Ctrl act on their own").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    expect(page.get_by_role("dialog", name="Search")).to_be_hidden()
+
+    page.get_by_title("Switch account").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Find an account")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#switch-accounts a").first).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.type("brand5")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Brand 5", level=1)).to_be_visible()
+
+
 def test_pages_fit_a_telephone(page: Page, houston: Houston) -> None:
     demo = houston.demo("https://callback.example.com/")
     sign_in(page, houston, demo["sign_in"])

@@ -36,6 +36,7 @@ def test_error_page_says_what_happened_and_which_request_it_was(visitor, address
     assert sentence in page
     assert REQUEST in page
     assert page.split("<main", 1)[1].count('<a class="button"') == 2
+    assert ("This is too large" in page) == (status == 413)
     assert "secret detail" not in page
 
 

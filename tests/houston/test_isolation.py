@@ -178,6 +178,33 @@ def test_the_account_list_can_be_searched(team_client, outsider, account):
     assert '<tr id="account-other1"' not in page
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_switch_finds_the_own_accounts_by_name(
+    count, developer, developer_client, outsider, django_assert_num_queries
+):
+    for number in range(count):
+        brand = factories.AccountFactory(id=f"brand{number}", name=f"Brand {number}")
+        factories.MembershipFactory(user=developer, account=brand)
+    headers = {"HX-Request": "true", "HX-Target": "switch-accounts"}
+
+    # Session, user, accounts.
+    with django_assert_num_queries(3):
+        found = developer_client.get("/accounts/?q=brand", headers=headers).content.decode()
+    nothing = developer_client.get("/accounts/?q=other", headers=headers).content.decode()
+
+    assert re.findall(r'href="/a/(\w+)/"', found) == [f"brand{number}" for number in range(count)]
+    assert "No account has “other”" in nothing
+
+
+@pytest.mark.parametrize(("count", "can_filter"), [(7, False), (8, True)])
+def test_the_switch_has_a_filter_once_there_are_many(count, can_filter, team_client, db):
+    factories.AccountFactory.create_batch(count)
+
+    page = team_client.get("/accounts/health/").content.decode()
+
+    assert ("data-filters" in page) == can_filter
+
+
 def test_pages_without_a_user_ask_the_database_nothing(client, django_assert_num_queries, db):
     with django_assert_num_queries(0):
         client.get("/sign-in/")

@@ -39,6 +39,16 @@ def test_ago_holds_the_exact_time_in_utc():
     assert ui.ago(None) == ""
 
 
+def test_exact_holds_how_long_ago_it_was():
+    with time_machine.travel(NOW, tick=False):
+        said = ui.exact(timezone.now() - dt.timedelta(minutes=2))
+
+    assert said == (
+        '<time datetime="2026-03-10T11:58:00+00:00" title="2 min ago">'
+        "2026-03-10 11:58:00 UTC</time>"
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [
