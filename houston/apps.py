@@ -9,5 +9,6 @@ class HoustonConfig(AppConfig):
     name = "houston"
 
     def ready(self) -> None:
-        """Listen to what happens to people's second factors and passwords."""
+        """Listen to what happens to people's second factors, passwords and identities."""
         import_module("houston.coming_in")
+        import_module("houston.single_sign_on")

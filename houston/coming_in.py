@@ -4,6 +4,7 @@ import ipaddress
 import logging
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -21,10 +22,12 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 
 from houston.addresses import client_address
 from houston.models import User
@@ -41,6 +44,16 @@ FACTORS = {
     Authenticator.Type.RECOVERY_CODES: "recovery codes",
     Authenticator.Type.WEBAUTHN: "passkey",
 }
+
+
+def refused(
+    request: HttpRequest, title: str, message: str, status: HTTPStatus = HTTPStatus.FORBIDDEN
+) -> HttpResponse:
+    """Say why somebody does not come in."""
+    context = {"title": title, "message": message}
+    response = render(request, "account/refused.html", context, status=status)
+    add_never_cache_headers(response)
+    return response
 
 
 class MailError(Exception):

@@ -208,6 +208,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "is_team": False,
         "setup": None,
         "theme": chosen_theme(request),
+        "single_sign_on": settings.OIDC_URL and settings.OIDC_NAME,
     }
     if user is not None and user.is_authenticated:
         context["is_team"] = user.is_staff

@@ -57,6 +57,19 @@ def _networks(name: str, listed: list[str]) -> list[str]:
     return listed
 
 
+def _issuer(url: str) -> str:
+    """The address of who vouches for people, checked."""
+    parts = urlsplit(url)
+    is_local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    fits = parts.scheme == "https" or (parts.scheme == "http" and is_local)
+    if not (fits and parts.hostname) or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ImproperlyConfigured(
+            f'Cannot use HOUSTON_OIDC_URL "{url[:60]}": name the issuer, such as '
+            "https://login.example.com/realms/main, with http:// only on this machine"
+        )
+    return url.rstrip("/")
+
+
 def _socket_dir(data_dir: Path) -> Path:
     """A folder for Unix sockets: their paths end at 107 bytes, a data folder may lie deeper."""
     if len(str(data_dir)) <= LONGEST_SOCKET_DIR:
@@ -111,6 +124,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "allauth.usersessions",
     "axes",
     "django_htmx",
@@ -227,6 +241,24 @@ ACCOUNT_RATE_LIMITS = {
     "invite": "60/h/user",
     "accept_invitation": "30/10m/ip,20/h/key",
 }
+# Whoever vouches for people instead of a password: one OpenID Connect provider, or none.
+OIDC_URL = env.str("HOUSTON_OIDC_URL", "")
+OIDC_CLIENT_ID = env.str("HOUSTON_OIDC_CLIENT_ID", "")
+OIDC_CLIENT_SECRET = env.str("HOUSTON_OIDC_CLIENT_SECRET", "")
+OIDC_NAME = env.str("HOUSTON_OIDC_NAME", "single sign-on", validate=validate.Length(1, 40))
+if OIDC_URL:
+    OIDC_URL = _issuer(OIDC_URL)
+if any((OIDC_URL, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET)) and not all(
+    (OIDC_URL, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET)
+):
+    raise ImproperlyConfigured(
+        "Cannot use single sign-on with a part of it: set HOUSTON_OIDC_URL, "
+        "HOUSTON_OIDC_CLIENT_ID and HOUSTON_OIDC_CLIENT_SECRET, or none of them"
+    )
+SOCIALACCOUNT_ADAPTER = "houston.single_sign_on.Adapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 MFA_ADAPTER = "houston.coming_in.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_FORMS = {"add_webauthn": "houston.person_forms.AddPasskeyForm"}

@@ -33,6 +33,7 @@ from houston.views import (
     setting_up,
     settings_overview,
     signing_in,
+    single_sign_on,
     way_in,
 )
 from invoker.urls import event_urls
@@ -234,6 +235,13 @@ me_urls: list[URLPattern | URLResolver] = [
     path("passkeys/add/", passkeys.add_webauthn, name="mfa_add_webauthn"),
     path("passkeys/<int:pk>/rename/", passkeys.edit_webauthn, name="mfa_edit_webauthn"),
     path("passkeys/<int:pk>/remove/", passkeys.remove_webauthn, name="mfa_remove_webauthn"),
+    path("single-sign-on/", single_sign_on.identities, name="single-sign-on"),
+    path("single-sign-on/link/", single_sign_on.link, name="single-sign-on-link"),
+    path(
+        "single-sign-on/<int:identity_id>/unlink/",
+        single_sign_on.unlink,
+        name="single-sign-on-unlink",
+    ),
     path("sessions/", me.sessions, name="usersessions_list"),
     path("sessions/end/", me.sessions_end, name="sessions-end"),
     path("sessions/<int:session_id>/end/", me.session_end, name="session-end"),
@@ -249,6 +257,8 @@ urlpatterns = [
     path("sign-in/", signing_in.SignIn.as_view(), name="account_login"),
     path("sign-out/", LogoutView.as_view(), name="account_logout"),
     path("sign-in/inactive/", allauth_views.account_inactive, name="account_inactive"),
+    path("sign-in/single-sign-on/", single_sign_on.leave, name="single-sign-on-leave"),
+    path("sign-in/single-sign-on/back/", single_sign_on.back, name="single-sign-on-back"),
     path("sign-in/second-factor/", mfa_views.authenticate, name="mfa_authenticate"),
     path("sign-in/passkey/", passkeys.login_webauthn, name="mfa_login_webauthn"),
     path("sign-in/forgotten/", signing_in.Forgotten.as_view(), name="account_reset_password"),

@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST
 
 from houston import account_errors, account_forms, invitations, person_forms
+from houston.coming_in import refused
 from houston.middleware import AccountRequest
 from houston.models import Invitation, User
 from houston.views.access import for_admins
@@ -92,14 +93,6 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         return _become(request, found, token)
     except account_errors.InvitationError as error:
         return refused(request, error.title, str(error), HTTPStatus.GONE)
-
-
-def refused(
-    request: HttpRequest, title: str, message: str, status: HTTPStatus = HTTPStatus.FORBIDDEN
-) -> HttpResponse:
-    """Say why somebody does not come in."""
-    context = {"title": title, "message": message}
-    return private(render(request, "account/refused.html", context, status=status))
 
 
 def _join(request: HttpRequest, found: Invitation) -> HttpResponse:

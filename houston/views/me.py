@@ -89,6 +89,8 @@ class ConfirmEmail(ConfirmEmailView):  # type: ignore[misc]
 
 @require_http_methods(["GET", "POST"])
 def password(request: HttpRequest) -> HttpResponse:
+    if not cast("User", request.user).has_usable_password():
+        return render(request, "accounts/password.html")
     form = account_forms.PasswordForm(cast("User", request.user), request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = form.save()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.urls import get_resolver, reverse
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from houston import manual
 from tests import factories
@@ -36,7 +36,6 @@ LEFT_OUT = {
     "events-token": "is for messaging platforms",
     "functions:types": "is for the editor",
     "functions:schema": "is for the editor",
-    "functions:new-check": "is a part of function-new",
     "functions:deploy-progress": "is a part of deploy",
     "functions:logs-export": "is a file",
     "functions:export": "is a file",
@@ -95,7 +94,14 @@ def asked(page: Page) -> None:
 
 def send_empty(page: Page) -> None:
     """Send the first form of the page with nothing in it, past the browser's own checks."""
-    form = page.locator("main form[method=post]").first
+    _send_empty(page, page.locator("main form[method=post]").first)
+
+
+def send_last_empty(page: Page) -> None:
+    _send_empty(page, page.locator("main form[method=post]").last)
+
+
+def _send_empty(page: Page, form: Locator) -> None:
     form.evaluate("(form) => { form.noValidate = true; form.querySelectorAll("
                   "'input:not([type=hidden], [type=checkbox], [type=radio]), textarea'"
                   ").forEach((each) => { each.value = ''; }); }")  # fmt: skip
@@ -204,6 +210,13 @@ SIGNING_IN = (
     Shown(slug="new-password", name="account_reset_password_from_key", path="{reset_path}", who=""),
     Shown(slug="new-password-link-gone", path="/sign-in/new-password/9-gone/", who="", status=410),
     Shown(slug="new-password-done", name="account_reset_password_from_key_done", who=""),
+    Shown(slug="single-sign-on-away", name="sign-in", who="",
+          steps=(click("Sign in with Harbour ID"),)),
+    Shown(slug="single-sign-on-stale", name="single-sign-on-back", who="", status=403),
+    Shown(slug="invitation", name="invitation", who=""),
+    Shown(slug="invitation-refused", name="invitation", who="", steps=(send_last_empty,)),
+    Shown(slug="invitation-join", name="invitation", who="dana"),
+    Shown(slug="invitation-gone", path="/invitation/gone/", who="", status=410),
     Shown(slug="me", name="me"),
     Shown(slug="me-email", name="me-email"),
     Shown(slug="me-email-confirm", name="account_confirm_email"),
@@ -225,6 +238,10 @@ SIGNING_IN = (
           arguments={"pk": "passkey"}),
     Shown(slug="confirm-password", name="account_reauthenticate", who="ada"),
     Shown(slug="confirm-code", name="mfa_reauthenticate", who="ada"),
+    Shown(slug="single-sign-on", name="single-sign-on", who="ada"),
+    Shown(slug="single-sign-on-none", name="single-sign-on"),
+    Shown(slug="single-sign-on-link", name="single-sign-on-link", who="ada"),
+    Shown(slug="single-sign-on-unlink", name="single-sign-on-unlink", who="ada"),
     Shown(slug="sessions", name="usersessions_list", who="ada"),
     Shown(slug="sessions-end", name="sessions-end", who="ada"),
 )  # fmt: skip
@@ -363,7 +380,10 @@ SETTINGS = (
           arguments={"message_id": "idle_message"}),
     Shown(slug="controller-bot", name="controller-bot"),
     Shown(slug="members", name="members"),
+    Shown(slug="members-for-the-team", name="members", who="team"),
+    Shown(slug="member-invited", name="members", steps=(click("Send former"),)),
     Shown(slug="member-remove", name="member-remove"),
+    Shown(slug="invitation-revoke", name="invitation-revoke"),
     Shown(slug="alerts", name="alerts"),
     Shown(slug="alerts-empty", name="alerts", who="noor", arguments={"account_id": "empty"}),
     Shown(slug="alert-new", name="alert-new"),

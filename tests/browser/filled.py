@@ -97,7 +97,14 @@ def filled_product() -> Iterator[Filled]:
         cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True,
     ).stdout  # fmt: skip
     # Nothing of what the account names is asked for real.
-    houston = Houston(data_dir, HOUSTON_LIVEPERSON_CSDS="http://127.0.0.1:9")
+    houston = Houston(
+        data_dir,
+        HOUSTON_LIVEPERSON_CSDS="http://127.0.0.1:9",
+        HOUSTON_OIDC_URL="http://127.0.0.1:9",
+        HOUSTON_OIDC_CLIENT_ID="houston",
+        HOUSTON_OIDC_CLIENT_SECRET="unused",
+        HOUSTON_OIDC_NAME="Harbour ID",
+    )
     debug = None
     try:
         houston.wait()

@@ -29,6 +29,7 @@ from allauth.account.models import EmailAddress, EmailConfirmationHMAC  # noqa: 
 from allauth.mfa.models import Authenticator  # noqa: E402
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes  # noqa: E402
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret  # noqa: E402
+from allauth.socialaccount.models import SocialAccount  # noqa: E402
 from axes.models import AccessAttempt  # noqa: E402
 from django.test import Client, RequestFactory  # noqa: E402
 from django.utils import timezone  # noqa: E402
@@ -36,9 +37,9 @@ from django.utils import timezone  # noqa: E402
 from functions import gallery, payloads  # noqa: E402
 from functions import services as functions  # noqa: E402
 from functions.models import Function, SavedPayload, Stage  # noqa: E402
-from houston import connecting, errors, services  # noqa: E402
+from houston import connecting, errors, invitations, services  # noqa: E402
 from houston import people as person_services  # noqa: E402
-from houston.models import Account, Role, User  # noqa: E402
+from houston.models import Account, Invitation, Role, User  # noqa: E402
 from invoker import audit, hours, metrics  # noqa: E402
 from invoker.hours import changes as hours_changes  # noqa: E402
 from invoker.models import (  # noqa: E402
@@ -67,6 +68,7 @@ NOW = timezone.now()
 MOST_AGENTS = 5
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0"
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605 Safari/604.1"
+PROVIDER = "http://127.0.0.1:9"
 PEOPLE = {
     "kim.larsen": ("Kim", "Larsen", {Role.ADMIN, Role.DEVELOPER}),
     "dana.okonkwo-fitzgerald": ("Dana", "Okonkwo-Fitzgerald", {Role.DEVELOPER}),
@@ -119,6 +121,11 @@ def main() -> None:
     kim = people["kim.larsen"]
     newcomer = factories.UserFactory(username="noor", first_name="Noor", last_name="Haddad")
     make_second_factors(people["ada"])
+    invited = make_invitations(account)
+    identity = SocialAccount.objects.create(
+        user=people["ada"], provider=PROVIDER, uid="00u1f2ada",
+        extra_data={"email": "ada.brandt@harbourlines.example"},
+    )  # fmt: skip
     for pk in (EMPTY, BARE):
         services.add_member(
             Account.objects.get(pk=pk), username="noor", roles=set(Role), by=team.username
@@ -154,6 +161,9 @@ def main() -> None:
         "key": EmailConfirmationHMAC(
             EmailAddress.objects.create(user=kim, email="kim.larsen@harbourlines.example")
         ).key,
+        "invitation_id": str(invited.invitation.pk),
+        "token": invited.link.split("/")[-2],
+        "identity_id": identity.pk,
         "passkey": Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN).pk,
     }
     json.dump(
@@ -199,6 +209,19 @@ def make_account(team: User) -> Account:
         services.set_up_controller_bot(accounts[pk], way, by=team.username)
         services.enable_functions(accounts[pk], by=team.username)
     return accounts[ACCOUNT]
+
+
+def make_invitations(account: Account) -> invitations.Sent:
+    """One that waits, and one that nobody opened in time."""
+    late = invitations.invite(
+        account, email="former.supplier@agency.example", roles={Role.DEVELOPER}, by="kim.larsen"
+    ).invitation
+    Invitation.objects.filter(pk=late.pk).update(
+        sent_at=NOW - dt.timedelta(days=9), expires_at=NOW - dt.timedelta(days=2)
+    )
+    return invitations.invite(
+        account, email="priya.natarajan@harbourlines.example", roles=set(Role), by="kim.larsen"
+    )
 
 
 def make_second_factors(user: User) -> None:

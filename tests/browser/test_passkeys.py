@@ -1,11 +1,13 @@
-"""A passkey from the person's page to the sign-in page, with the browser's own authenticator."""
+"""Without a password: a passkey with the browser's own authenticator, and single sign-on."""
 
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.stack.conftest import PASSWORD, Houston
+from tests.houston.identity_provider import IdentityProvider, environment
+from tests.stack.conftest import PASSWORD, Houston, running
 
 pytestmark = pytest.mark.browser
 
@@ -17,6 +19,38 @@ AUTHENTICATOR = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[IdentityProvider]:
+    found = IdentityProvider()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def houston(provider: IdentityProvider) -> Iterator[Houston]:
+    with running(**environment(provider)) as product:
+        yield product
+
+
+def test_invited_person_comes_in_by_single_sign_on(
+    houston: Houston, page: Page, provider: IdentityProvider
+) -> None:
+    account = houston.demo("https://callback.example.com/")["account_id"]
+    houston.manage(
+        "shell", "-v0", "-c", "from houston import invitations;"
+        "from houston.models import Account;"
+        f"invitations.invite(Account.objects.get(pk='{account}'), email='nora@example.com',"
+        "roles={'developer'}, by='demo')"
+    )  # fmt: skip
+    provider.person = {"sub": "7", "email": "nora@example.com", "email_verified": True}
+
+    page.goto(f"{houston.url}/sign-in/")
+    page.get_by_role("button", name="Sign in with Harbour ID").click()
+    expect(page.get_by_role("heading", name="Demo", level=1)).to_be_visible()
+    page.goto(f"{houston.url}/me/single-sign-on/")
+    expect(page.get_by_role("row", name="nora@example.com")).to_contain_text("Your only way in")
 
 
 def test_passkey_is_added_renamed_and_signs_in(houston: Houston, page: Page):
