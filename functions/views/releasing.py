@@ -242,6 +242,7 @@ def roll_back(
     rows = Deployment.objects.filter(account_id=account_id, function_id=function.pk, failure="")
     deployment = get_object_or_404(rows, pk=deployment_id)
     back = reverse("functions:deployments", args=[account_id, name])
+    note = f" ({deployment.note})" if deployment.note else ""
     if request.method == "POST":
         try:
             services.roll_back(function, deployment, by=request.user.get_username())
@@ -256,7 +257,8 @@ def roll_back(
         {
             "title": f"Roll {name} back to version {deployment.version}",
             "effect": (
-                "The next event runs it at once, with the environment it had then. "
+                f"The next event runs it at once, as {deployment.created_by} deployed it "
+                f"{deployment.created_at:%Y-%m-%d %H:%M} UTC{note}, with the environment of then. "
                 "The draft stays as it is."
             ),
             "action": reverse("functions:roll_back", args=[account_id, name, deployment_id]),

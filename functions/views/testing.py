@@ -5,12 +5,15 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import reswap, retarget
 
 from functions import payloads
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import PayloadForm, PayloadNameForm
 from functions.models import Function
+from functions.views import tree
 from functions.views.finding import find_function, may_change
+from invoker import events
 
 PAGE = "functions/payloads.html"
 
@@ -85,7 +88,7 @@ def saved_payload(
             form.add_error("name", str(error))
         else:
             messages.success(request, "Renamed the payload")
-            return _back(account_id, name)
+            return _in_place(request, function, kept.key) or _back(account_id, name)
     context = {"function": function, "kept": kept, "form": form, "may_change": may_change(request)}
     page = f"{PAGE}#rename" if request.htmx else PAGE
     return render(request, page, context, status=422 if form.is_bound else 200)
@@ -101,7 +104,7 @@ def delete_payload(
     if request.method == "POST":
         payloads.delete(function, kept, by=request.user.get_username())
         messages.success(request, f'The payload "{kept.name}" is deleted')
-        return _back(account_id, name)
+        return _in_place(request, function, "") or _back(account_id, name)
     title = f'Delete the payload "{kept.name}"'
     context = {
         "title": title,
@@ -109,8 +112,26 @@ def delete_payload(
         "action": reverse("functions:payload-delete", args=[account_id, name, payload_id]),
         "back": reverse("functions:edit", args=[account_id, name]),
         "button": title,
+        "in_place": True,
     }
     return render(request, "ui/dialog.html" if request.htmx else "ui/confirm.html", context)
+
+
+def _in_place(request: ConsoleRequest, function: Function, key: str) -> HttpResponse | None:
+    """The picker anew, where a page shows it: what was typed beside it stays.
+
+    Without a key it shows the sample, in place of what is not there any more.
+    """
+    if not request.htmx:
+        return None
+    context = choices(function, key) | {"may_change": True}
+    part = "picker"
+    if not key:
+        text = payloads.sample(function).text
+        context |= {"text": text, "tree": tree.grow(text, events.fields(function.event_type))}
+        part = "chosen"
+    answer = render(request, f"{PAGE}#{part}", context)
+    return reswap(retarget(answer, "#payload-picker"), "outerHTML")
 
 
 def _back(account_id: str, name: str) -> HttpResponse:

@@ -1,7 +1,11 @@
-// What arrives in #dialog-slot opens as a dialog; without JavaScript the same link is a page.
+// What arrives in #dialog-slot opens as a dialog; without JavaScript the same link is a page. A form
+// in it whose answer goes elsewhere is done with.
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id !== "dialog-slot") return;
+  if (event.detail.target.id !== "dialog-slot") {
+    event.detail.requestConfig?.elt.closest?.("#dialog-slot dialog")?.close();
+    return;
+  }
   const dialog = event.detail.target.querySelector("dialog");
   if (!dialog || dialog.open) return;
   dialog.addEventListener("close", () => dialog.remove());

@@ -38,6 +38,17 @@ document.addEventListener("click", (event) => {
   if (event.target.closest?.("[data-copies-code]")) navigator.clipboard?.writeText(area.value);
 });
 
+// What the event's schema says against the payload; it runs all the same.
+const against = document.querySelector("#payload-problem");
+payload.addEventListener("problems", () => {
+  const [first, ...more] = payload.problems;
+  against.hidden = !first;
+  if (!first) return;
+  const rest = more.length ? ` (and ${more.length} more)` : "";
+  against.textContent = `Line ${first.line}: ${first.message.replace(/\.$/, "")}${rest}`;
+  against.onclick = () => payload.reveal(first.line, first.column);
+});
+
 function showPayload(text) {
   document.querySelector("#payload-text").value = text;
   if ("value" in payload) payload.value = text;

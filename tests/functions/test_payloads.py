@@ -224,6 +224,22 @@ def test_deleting_asks_and_deletes(developer_client, function):
     assert not SavedPayload.objects.exists()
 
 
+def test_renaming_and_deleting_in_the_editor_leave_the_page_as_it_is(developer_client, function):
+    kept = payloads.save(function, name="Kept", text="1", by="kim")
+
+    renamed = developer_client.post(
+        address("payload-rename", kept.pk), {"name": "Other"}, headers=HTMX
+    )
+    deleted = developer_client.post(address("payload-delete", kept.pk), headers=HTMX)
+
+    for answer in (renamed, deleted):
+        assert answer.headers["HX-Retarget"] == "#payload-picker"
+    assert f'<option value="{kept.key}" selected>Other' in renamed.content.decode()
+    assert "data-payload" not in renamed.content.decode()
+    assert "Other</option>" not in deleted.content.decode()
+    assert "<template data-payload>" in deleted.content.decode()
+
+
 # The tree -----------------------------------------------------------------------------------------
 
 
