@@ -1,5 +1,10 @@
-// What may be done about the problems that the page has found, behind the light bulb.
+// What may be done about the problems that the page has found, as quick fixes (Ctrl+.).
 import { editor, languages } from "monaco-editor/editor";
+import { CodeActionModel } from "monaco-editor/editor/contrib/codeAction/browser/codeActionModel";
+
+// Monaco looks for fixes whenever the cursor rests, for its light bulb. There is none here, and what
+// it looks for by itself would cancel what somebody has asked for and still waits for.
+CodeActionModel.prototype._tryAutoTrigger = () => {};
 
 const CHOSEN = "houston.fix";
 const known = new WeakMap();

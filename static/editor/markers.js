@@ -40,10 +40,20 @@ export function problemsOf(model) {
     .sort((one, other) => one.line - other.line || one.column - other.column);
 }
 
-// A sign beside each line that has a problem, the worst of them.
+// A sign beside each line that has a problem, the worst of them; a click on it offers the fixes. It
+// takes the place of the light bulb, which would cover the code.
 export function showInGutter(editor) {
-  editor.updateOptions({ glyphMargin: true });
+  editor.updateOptions({ glyphMargin: true, lightbulb: { enabled: "off" } });
   const shown = editor.createDecorationsCollection();
+  editor.onMouseUp(({ target }) => {
+    if (!target.element?.classList.contains("editor-sign")) return;
+    const line = target.position.lineNumber;
+    const first = problemsOf(editor.getModel()).find((one) => one.line === line);
+    if (!first) return;
+    editor.setPosition({ lineNumber: line, column: first.column });
+    editor.focus();
+    editor.trigger("sign", "editor.action.quickFix");
+  });
   return {
     show(problems) {
       const lines = new Map();

@@ -51,7 +51,11 @@ function show() {
   button.dataset.state = errors ? "error" : problems.length ? "warning" : "";
   button.querySelector("[data-label]").textContent = parts.filter(Boolean).join(", ") ||
     "No problems";
+  const places = () => [...list.querySelectorAll("[data-reveal]")];
+  const at = places().indexOf(document.activeElement);
   list.querySelector("ul").replaceChildren(...problems.map(row));
+  // Checking goes on while somebody reads the list.
+  if (at >= 0) (places()[at] ?? places().at(-1) ?? button).focus();
   list.querySelector("[data-none]").hidden = problems.length > 0;
 }
 

@@ -1,5 +1,6 @@
-"""A developer's first hour: sign in, create, edit, test, deploy, and see it answer an event."""
+"""A developer's first hour: create, edit with help, test, deploy, see it answer, roll back."""
 
+import re
 import uuid
 from typing import Any
 
@@ -14,6 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 NAME = "welcome"
 SAID = "Ahoy from a line that was edited"
 EVENT = "Messaging New Conversation"
+MISSPELT = "Property 'convID' does not exist on type 'PayloadGeneral'. Did you mean 'convId'?"
 
 
 def test_function_made_edited_and_deployed_in_the_browser_answers_an_event(
@@ -24,15 +26,20 @@ def test_function_made_edited_and_deployed_in_the_browser_answers_an_event(
     remove(page, "greet")
 
     create_from_template(page)
+    review_and_deploy(page)
     edit_a_line(page)
+    write_with_a_completion(page)
+    mend_what_is_misspelt(page)
     expect_test_run_to_say(page, SAID)
-    save_and_deploy(page)
+    save(page)
+    review_and_deploy(page, changed=f'"{SAID}"')
     conv_id = send_event(demo)
 
     [received] = callback_server.wait_for(1, timeout_s=20)
     command = verified(received, door_of(demo, "generic"))["data"]["command"]
     assert command == {"type": "systemMessage", "text": SAID}
     expect_activity(page, conv_id)
+    roll_back(page)
 
 
 def sign_in(page: Page, houston: Houston, who: dict[str, str]) -> None:
@@ -91,6 +98,52 @@ def edit_a_line(page: Page) -> None:
     expect(line).to_contain_text("Ahoy")
 
 
+def write_with_a_completion(page: Page) -> None:
+    """The event's fields are offered behind the point, with what they mean."""
+    page.locator("#code-editor .view-line", has_text="callback(null, commands);").click()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    page.keyboard.type("console.info(input.payload.")
+    offered = page.locator(".suggest-widget.visible")
+    expect(offered.get_by_role("option", name=re.compile("^participantChange"))).to_be_visible()
+    page.keyboard.type("gen")
+    expect(offered.locator(".monaco-list-row.focused")).to_contain_text("general")
+    expect(page.locator(".suggest-details-container")).to_contain_text("PayloadGeneral")
+    page.keyboard.press("Enter")
+    expect(code(page)).to_contain_text("console.info(input.payload.general)")
+
+
+def mend_what_is_misspelt(page: Page) -> None:
+    """By the keyboard: the list of problems, the place in the code, the quick fix."""
+    page.keyboard.type(".convID")
+    page.keyboard.press("Escape")
+    expect(page.locator(".editor-sign-error")).to_be_visible()
+    expect(page.locator("#problems")).to_have_text("1 error")
+
+    page.keyboard.press("Control+Shift+M")
+    problem = page.get_by_role("region", name="Problems").get_by_role("button", name=MISSPELT)
+    expect(problem).to_be_focused()
+    page.keyboard.press("Enter")
+    choose_fix(page, "Change spelling to 'convId'")
+
+    expect(code(page)).to_contain_text("console.info(input.payload.general.convId)")
+    expect(page.locator("#problems")).to_have_text("No problems")
+
+
+def choose_fix(page: Page, name: str) -> None:
+    """The first one where the cursor is."""
+    expect(
+        page.locator("#code-editor .native-edit-context, #code-editor .inputarea")
+    ).to_be_focused()
+    page.keyboard.press("Control+.")
+    expect(page.locator(".action-widget").get_by_role("option", name=name)).to_be_visible()
+    page.keyboard.press("Enter")
+
+
+def code(page: Page) -> Locator:
+    return page.locator("#code-editor")
+
+
 def expect_test_run_to_say(page: Page, text: str) -> None:
     """With the sample payload, a first conversation, and by the keyboard."""
     page.keyboard.press("Control+Enter")
@@ -99,11 +152,29 @@ def expect_test_run_to_say(page: Page, text: str) -> None:
     expect(result.locator(".bubble")).to_have_text(text)
 
 
-def save_and_deploy(page: Page) -> None:
+def save(page: Page) -> None:
+    page.keyboard.press("Control+S")
+    expect(page.locator("#saved-at")).to_contain_text("ersion 2 at")
+    expect(page.locator("#dirty")).to_be_hidden()
+
+
+def review_and_deploy(page: Page, changed: str = "") -> None:
     page.keyboard.press("Control+Shift+Enter")
     expect(page.get_by_role("heading", name="Checks")).to_be_visible()
+    if changed:
+        expect(page.locator("code-diff .modified .view-line", has_text=changed)).to_be_visible()
     page.get_by_role("button", name=f"Deploy {NAME}").click()
-    expect(page.get_by_text("Productive").first).to_be_visible()
+    expect(state(page)).to_contain_text("Productive")
+
+
+def roll_back(page: Page) -> None:
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Functions").click()
+    page.get_by_role("link", name=NAME, exact=True).click()
+    page.get_by_label(f"More for {NAME}").click()
+    page.get_by_role("link", name="Deployments", exact=True).last.click()
+    page.get_by_role("link", name="Roll back…").click()
+    page.get_by_role("dialog").get_by_role("button", name=f"Roll back {NAME}").click()
+    expect(page.get_by_text(f'"{NAME}" serves with version 1 again')).to_be_visible()
 
 
 def send_event(demo: dict[str, Any]) -> str:
