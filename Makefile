@@ -70,7 +70,7 @@ setup-dev: .venv/.dev $(BUILT) tests/stack/node_modules/.package-lock.json tests
 	  || $(PIP) -r requirements-node.lock
 	@touch $@
 
-static/editor/dist/editor.js: static/editor/package-lock.json static/editor/build.mjs $(wildcard static/editor/*.js static/editor/*.ts static/editor/*.css) | .venv/.node
+static/editor/dist/editor.js: static/editor/package-lock.json $(wildcard static/editor/*.mjs static/editor/*.js static/editor/*.ts static/editor/*.css) | .venv/.node
 	@echo 'Building the editor'
 	@cd static/editor && npm ci --silent --no-audit --no-fund && node build.mjs
 	@touch $@

@@ -1,8 +1,11 @@
 """What the editor fetches about a function's event: declarations, and the schema of its payload."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.http import HttpResponse
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
@@ -12,6 +15,8 @@ from functions.access import ConsoleRequest
 from functions.models import Function
 from functions.views.finding import find_function
 
+# Those that the build of the editor finds declarations of, see static/editor/packages.mjs.
+TYPED = ("es-toolkit", "jsonwebtoken", "lodash", "luxon", "oauth-1.0a", "undici", "uuid")
 A_YEAR_S = 365 * 24 * 3600
 
 
@@ -35,9 +40,17 @@ def addresses(function: Function) -> dict[str, Any]:
     of_types = declarations.declarations(function.event_type)
     of_schema = declarations.schema(function.event_type)
     return {
+        "package_types": " ".join(f"{name}={url}" for name, url in _package_types()),
         "types_url": f"{reverse('functions:types', args=kept)}?v={of_types.tag}",
         "schema_url": f"{reverse('functions:schema', args=kept)}?v={of_schema.tag}",
     }
+
+
+def _package_types() -> Iterator[tuple[str, str]]:
+    for name in TYPED:
+        # None where the editor was not built.
+        with suppress(ValueError):
+            yield name, static(f"editor/types/{name}.json")
 
 
 def _answer(

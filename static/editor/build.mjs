@@ -7,13 +7,16 @@
 //                                        what editor.js starts, by the addresses the page gives
 //   runtime.d.ts                         what a function finds at run time and what it may require,
 //                                        for `types="…"`
+//   types/<package>.json                 declarations of the packages that have some, for
+//                                        `packages="…"`
 //   LICENSE, ThirdPartyNotices.txt       Monaco's
 //   *.LEGAL.txt                          notices that its files carry, which minifying would lose
 //
 // The names carry no hash, because Django's manifest storage adds one. It rewrites the address of
 // the font in editor.css, which is therefore relative.
-import { cp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { build } from "esbuild";
+import { declarationsOf, TYPED } from "./packages.mjs";
 
 const OUT = "dist";
 const MONACO = "node_modules/monaco-editor";
@@ -72,6 +75,12 @@ await Promise.all([
     plugins: [onlyUsedLibraries],
   }),
 ]);
+await mkdir(`${OUT}/types`);
+await Promise.all(
+  Object.keys(TYPED).map(async (name) =>
+    writeFile(`${OUT}/types/${name}.json`, JSON.stringify(await declarationsOf(name)))
+  ),
+);
 const declarations = ["runtime.d.ts", "toolbelt.d.ts"].map((name) => readFile(name, "utf8"));
 await Promise.all([
   writeFile(`${OUT}/runtime.d.ts`, (await Promise.all(declarations)).join("\n")),

@@ -10,6 +10,7 @@ export const COMPILER_OPTIONS = {
   target: 99, // ESNext
   lib: ["es2024"],
   module: 1, // CommonJS
+  esModuleInterop: true,
   moduleDetection: 3, // every file is one
   types: [],
 };

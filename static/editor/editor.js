@@ -13,6 +13,7 @@
 //     readonly><textarea>…</textarea></code-editor>
 //
 //     types             addresses of declarations that JavaScript is checked against, by spaces
+//     packages          `name=address` of what build.mjs makes of packages' types, by spaces
 //     schema            JSON Schema that JSON is checked against
 //     .value            the text, also of the textarea alone; set it to replace the text
 //     .editor           Monaco's editor, null while the textarea is the editor
@@ -53,11 +54,22 @@ import { problemsOf, showInGutter, toMarker } from "./markers.js";
 import { createBox, createModel, labelOf, onlyTouch, OPTIONS, SHOWN } from "./models.js";
 import { addCommands, showDocumentation } from "./palette.js";
 import { offerSnippets, shown } from "./snippets.js";
-import { addDeclarations, addSchema, declareEnvironment, forgetSchema } from "./sources.js";
+import {
+  addDeclarations,
+  addSchema,
+  declareEnvironment,
+  followPackages,
+  forgetSchema,
+} from "./sources.js";
 import { followPage } from "./theme.js";
 
 const OWNER = "houston";
 const tabKeys = navigator.platform.startsWith("Mac") ? "⌃⇧M" : "Ctrl+M";
+
+// What Monaco asks for and then needs no more, because somebody typed on, is no failure.
+addEventListener("unhandledrejection", (event) => {
+  if (event.reason?.name === "Canceled") event.preventDefault();
+});
 
 // The page's own keys: what no control of the page has taken does nothing.
 monaco.addKeybindingRules([
@@ -92,7 +104,8 @@ class CodeEditor extends HTMLElement {
     });
     this.#area.hidden = true;
     this.#follow();
-    const { types, schema } = this.#sources;
+    const { types, packages, schema } = this.#sources;
+    if (packages) followPackages(this.#model, packages);
     types?.split(/\s+/).filter(Boolean).forEach(addDeclarations);
     if (schema) addSchema(schema, this.#model);
   }
@@ -217,6 +230,7 @@ class CodeEditor extends HTMLElement {
   get #sources() {
     return {
       types: this.getAttribute("types"),
+      packages: this.getAttribute("packages"),
       schema: this.getAttribute("schema"),
     };
   }

@@ -56,6 +56,34 @@ export function declareEnvironment(names) {
   javascriptDefaults.addExtraLib(text, "file:///environment.d.ts");
 }
 
+// Declarations of the packages that a text names; nobody fetches those of the others.
+const packages = new Set();
+
+export function followPackages(model, addresses) {
+  const wanted = new Map(addresses.split(/\s+/).filter(Boolean).map((pair) => pair.split("=")));
+  const look = () => {
+    for (const [, name] of model.getValue().matchAll(/["'`]([\w.@/-]+)["'`]/g)) {
+      if (!wanted.has(name) || packages.has(name)) continue;
+      packages.add(name);
+      addPackage(name, wanted.get(name));
+    }
+  };
+  look();
+  model.onDidChangeContent(look);
+}
+
+async function addPackage(name, address) {
+  try {
+    const files = await (await read(address)).json();
+    for (const [path, text] of Object.entries(files)) {
+      javascriptDefaults.addExtraLib(text, `file:///node_modules/typed/${name}/${path}`);
+    }
+  } catch (error) {
+    packages.delete(name);
+    console.error(error);
+  }
+}
+
 const schemas = new Map();
 
 function checkSchemas() {

@@ -665,13 +665,34 @@ declare module "lp-faas-toolbelt" {
 }
 
 declare module "@jsforce/jsforce-node";
-declare module "es-toolkit";
+declare module "es-toolkit" {
+  import all = require("typed/es-toolkit");
+  export = all;
+}
 declare module "jsforce";
-declare module "jsonwebtoken";
-declare module "lodash";
-declare module "luxon";
-declare module "oauth-1.0a";
+declare module "jsonwebtoken" {
+  import all = require("typed/jsonwebtoken");
+  export = all;
+}
+declare module "lodash" {
+  import all = require("typed/lodash");
+  export = all;
+}
+declare module "luxon" {
+  import all = require("typed/luxon");
+  export = all;
+}
+declare module "oauth-1.0a" {
+  import all = require("typed/oauth-1.0a");
+  export = all;
+}
 declare module "request";
 declare module "request-promise-native";
-declare module "undici";
-declare module "uuid";
+declare module "undici" {
+  import all = require("typed/undici");
+  export = all;
+}
+declare module "uuid" {
+  import all = require("typed/uuid");
+  export = all;
+}

@@ -78,6 +78,13 @@ const snippets = (await Deno.readTextFile(new URL("snippets.js", editor)))
 const { SNIPPETS, shown } = new Function(`${snippets}; return { SNIPPETS, shown };`)();
 
 const { checks } = await new Response(Deno.stdin.readable).json();
+const { declarationsOf, TYPED } = await import(new URL("packages.mjs", editor));
+for (const name of Object.keys(TYPED)) {
+  if (!checks.some(({ source }) => source.includes(`"${name}"`))) continue;
+  for (const [path, text] of Object.entries(await declarationsOf(name))) {
+    files.set(`file:///node_modules/typed/${name}/${path}`, text);
+  }
+}
 console.log(JSON.stringify({
   found: checks.map(check),
   snippets: SNIPPETS.map(({ prefix, body }) => ({ prefix, text: shown(body) })),

@@ -1,6 +1,7 @@
 """What the editor's TypeScript says of functions whose authors have written no types."""
 
 import json
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 from deno import find_deno_bin
 
 from functions import declarations, gallery
+from functions.views.declaring import TYPED
 from invoker import events
 
 pytestmark = pytest.mark.runtime
 CHECKER = Path(__file__).parent / "checking.mjs"
+EDITOR = Path(__file__).parents[2] / "static" / "editor"
 TTR = events.TTR.id
 ENVIRONMENT = "interface Environment { readonly TOKEN: string; }"
 MISSPELT = "Property 'convID' does not exist on type 'PayloadGeneral'. Did you mean 'convId'?"
@@ -52,6 +55,17 @@ COMPLETED = {
         list(events.TTR.subtypes),
     ),
     "module": ('require("¦")', ["lp-faas-toolbelt", "luxon"]),
+    **{
+        f"package {name}": (f'const all = require("{name}");\nall.¦{member};', [member])
+        for name, member in {
+            "es-toolkit": "chunk",
+            "jsonwebtoken": "verify",
+            "lodash": "groupBy",
+            "luxon": "DateTime",
+            "undici": "fetch",
+            "uuid": "v4",
+        }.items()
+    },
 }
 QUIET = {
     "own types": "/** @param {{ a: string }} input */\nasync function lambda(input) "
@@ -66,6 +80,11 @@ QUIET = {
     "inner functions": "async function lambda(input) "
     "{ return [1].map((one) => { return { one }; }); }",
     "unknown module": 'require("left-pad")',
+    "named import": 'import { DateTime } from "luxon";\nDateTime.now().toISO();',
+    "default import": 'import _ from "lodash";\n_.chunk([1, 2], 1);',
+    "package without types": 'const request = require("request");\nrequest.get("https://a.b");',
+    "class of a package": 'const OAuth = require("oauth-1.0a");\nnew OAuth({ consumer: { key: "a", '
+    'secret: "b" } }).authorize({ url: "https://a.b", method: "GET" });',
 }
 LOUD = {
     "unknown variable": ("process.env.TOKN", 2551),
@@ -74,6 +93,7 @@ LOUD = {
         '{ if (input.payload.general.cbotEventType === "URGENT") callback(); }',
         2367,
     ),
+    "misspelt function of a package": ('require("lodash").chunks([1], 1);', 2551),
     "survey's field": ("async function lambda(input) { return input.payload.surveyId; }", 2339),
     "syntax": ("const = 1;", 1134),
 }
@@ -173,6 +193,14 @@ def test_hover_tells_what_a_field_means_with_an_example() -> None:
         "Id of the conversation.\n\n"
         'For example `"c840e51e-5f65-4ad4-8d34-5c82b99a2200"`'
     )
+
+
+def test_packages_have_the_types_that_the_page_offers() -> None:
+    listed = (EDITOR / "packages.mjs").read_text().partition("TYPED = {")[2].partition("};")[0]
+    declared = re.findall(r'require\("typed/(.+)"\)', (EDITOR / "toolbelt.d.ts").read_text())
+
+    assert re.findall(r'^  "?([\w.-]+)"?: ', listed, re.MULTILINE) == list(TYPED)
+    assert declared == list(TYPED)
 
 
 def test_every_snippet_is_code_without_problems() -> None:
