@@ -240,6 +240,7 @@ ACCOUNT_RATE_LIMITS = {
     "manage_email": "10/h/user",
     "invite": "60/h/user",
     "accept_invitation": "30/10m/ip,20/h/key",
+    "single_sign_on": "60/m/ip",
 }
 # Whoever vouches for people instead of a password: one OpenID Connect provider, or none.
 OIDC_URL = env.str("HOUSTON_OIDC_URL", "")

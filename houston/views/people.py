@@ -4,6 +4,7 @@ from typing import cast
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -116,6 +117,7 @@ def _person_page(request: HttpRequest, user: User, *, link: str = "") -> HttpRes
         "accounts_of": roles.items(),
         "factors": [Authenticator.Type(kind).label for kind in kinds],
         "confirmed": EmailAddress.objects.filter(user=user, verified=True).exists(),
+        "identities": SocialAccount.objects.filter(user=user).count(),
         "link": link,
         "entries": AuditEntry.objects.filter(
             account_id="", subject_kind="person", subject_id=str(user.pk)

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from allauth.account.decorators import reauthentication_required
+from allauth.core.ratelimit import consume_or_429
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.internal.flows.connect import disconnect
 from allauth.socialaccount.models import SocialAccount
@@ -27,6 +28,9 @@ from houston.views.answers import confirm, private
 @require_POST
 def leave(request: HttpRequest) -> HttpResponse:
     """Send somebody to the provider, with what to do when they come back."""
+    too_many: HttpResponse | None = consume_or_429(request, action="single_sign_on")
+    if too_many:
+        return too_many
     wanted = request.POST.get("next", "")
     secure = request.is_secure()
     if not url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=secure):

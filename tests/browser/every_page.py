@@ -381,7 +381,7 @@ SETTINGS = (
     Shown(slug="controller-bot", name="controller-bot"),
     Shown(slug="members", name="members"),
     Shown(slug="members-for-the-team", name="members", who="team"),
-    Shown(slug="member-invited", name="members", steps=(click("Send former"),)),
+    Shown(slug="member-invited", name="members", steps=(click("Send again to former"),)),
     Shown(slug="member-remove", name="member-remove"),
     Shown(slug="invitation-revoke", name="invitation-revoke"),
     Shown(slug="alerts", name="alerts"),

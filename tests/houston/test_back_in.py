@@ -95,6 +95,16 @@ def test_asking_tells_nothing_about_who_exists(client, dana, mails):
     assert "http" not in mails[1].body
 
 
+def test_address_is_found_however_it_is_written_and_no_other(client, dana, mails):
+    dana.email = "Dana.Kim@Example.com"
+    dana.save()
+
+    ask(client, "dana.kim@example.com")
+    ask(client, "dana.k\u0131m@example.com")
+
+    assert ["http" in each.body for each in mails] == [True, False]
+
+
 @pytest.mark.parametrize("why", ["switched off", "no password", "not theirs yet"])
 def test_who_may_not_set_a_password_gets_no_link(client, dana, mails, why):
     email = dana.email
