@@ -36,6 +36,7 @@ LEFT_OUT = {
     "events-token": "is for messaging platforms",
     "functions:types": "is for the editor",
     "functions:schema": "is for the editor",
+    "functions:new-check": "is a part of function-new",
     "functions:deploy-progress": "is a part of deploy",
     "functions:logs-export": "is a file",
     "functions:export": "is a file",
