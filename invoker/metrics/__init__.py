@@ -9,8 +9,8 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from invoker.metrics import counting, histogram
@@ -96,7 +96,7 @@ def by_function(
     days ago.
     """
     found: dict[uuid.UUID, Tally] = {}
-    for function_id, _, tally in _read(account_id, since, until, DAY_S):
+    for function_id, tally in _read(account_id, since, until, DAY_S, key="function_id"):
         if function_id != WHOLE_ACCOUNT:
             found.setdefault(function_id, Tally()).add(tally)
     return {function_id: _summary(tally) for function_id, tally in found.items()}
@@ -116,7 +116,7 @@ def of_function(
 ) -> Summary:
     """One function since then; see `by_function` about the beginning."""
     total = Tally()
-    for _, _, tally in _read(account_id, since, until, DAY_S, function_id):
+    for _, tally in _read(account_id, since, until, DAY_S, function_id, key="function_id"):
         total.add(tally)
     return _summary(total)
 
@@ -136,8 +136,8 @@ def series(
     while begin < until:
         tallies[begin] = Tally()
         begin += step
-    for _, starts_at, tally in _read(
-        account_id, floor(since, seconds), until, seconds, function_id
+    for starts_at, tally in _read(
+        account_id, floor(since, seconds), until, seconds, function_id, key="starts_at"
     ):
         point = tallies.get(floor(starts_at, seconds))
         if point is not None:
@@ -188,8 +188,13 @@ def _read(
     until: dt.datetime | None,
     longest_s: int,
     function_id: uuid.UUID | None = None,
-) -> list[tuple[uuid.UUID, dt.datetime, Tally]]:
-    """Tallies by function and moment, of one function or of all and the whole account."""
+    *,
+    key: Literal["function_id", "starts_at"],
+) -> list[tuple[Any, Tally]]:
+    """Tallies by function or moment, of one function or of all and the whole account.
+
+    There are thousands for a month, so no more is read of each than is asked for.
+    """
     now = timezone.now()
     until = min(until or now, now)
     stretches = _stretches(_begin(since, now), until, now, longest_s)
@@ -200,26 +205,23 @@ def _read(
             starts_at__gte=each.start,
             starts_at__lt=each.end,
             **({} if function_id is None else {"function_id": function_id}),
-        ).values_list(*counting.COLUMNS)
+        ).values_list(key, *counting.COUNTS)
         for each in stretches
         if each.seconds
     ]
-    found = []
+    found: list[tuple[Any, Tally]] = []
     if wanted:
         first, *others = wanted
-        rows: QuerySet[MetricBucket, counting.Row] = first.union(*others, all=True)
-        found = [
-            (of, starts_at, Tally(*counts))  # type: ignore[arg-type]
-            for _, of, starts_at, *counts in rows
-        ]
+        rows = first.union(*others, all=True) if others else first
+        found = [(of, Tally(*counts)) for of, *counts in rows]
     for each in stretches:
         if not each.seconds:
             step = HOUR_S if longest_s % HOUR_S == 0 else MINUTE_S
             counted = counting.count([account_id], each.start, each.end, step)
             found += [
-                (key.function_id, key.starts_at, tally)
-                for key, tally in counted.items()
-                if function_id in (None, key.function_id)
+                (getattr(of, key), tally)
+                for of, tally in counted.items()
+                if function_id in (None, of.function_id)
             ]
     return found
 

@@ -198,10 +198,7 @@ def _trunc(name: str, seconds: int) -> TruncHour | TruncMinute:
 
 # As rows ------------------------------------------------------------------------------------------
 
-COLUMNS = (
-    "account_id",
-    "function_id",
-    "starts_at",
+COUNTS = (
     "outcomes",
     "commands",
     "durations",
@@ -210,6 +207,8 @@ COLUMNS = (
     "last_at",
     "last_outcome",
 )
+"""The columns of a `Tally`, in its order."""
+COLUMNS = ("account_id", "function_id", "starts_at", *COUNTS)
 Row = tuple[
     str,
     uuid.UUID,
