@@ -110,6 +110,7 @@ class Column:
     name: str
     label: str
     kind: str
+    value: str
     query: str
     sorted: str
     """For `aria-sort`."""
@@ -222,6 +223,7 @@ def _columns(wishes: dict[str, str], chosen: str, *, turned: bool) -> list[Colum
                 name=name,
                 label=order.label,
                 kind=order.kind,
+                value=value,
                 query=urlencode({**wishes, **({"sort": value} if value else {})}),
                 sorted=("descending" if largest_first else "ascending") if is_chosen else "",
             )

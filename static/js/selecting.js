@@ -1,5 +1,5 @@
-// Rows with checkboxes in a .selectable: [data-selects-all] ticks all that are shown, a click with
-// Shift all up to the one before, and [data-selected-count] says how many.
+// Lists with rows to select and to sort. In a .selectable, [data-selects-all] ticks all rows that are
+// shown, a click with Shift all up to the one before, and [data-selected-count] says how many.
 
 const boxesOf = (list) => [...list.querySelectorAll("tbody input[type='checkbox']:enabled")];
 let last = null;
@@ -29,6 +29,12 @@ document.addEventListener("click", (event) => {
   last = box;
   tell(list);
 });
+
+// Who types and then sorts at once: the filter that is still to be sent knows the new order.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("[data-sort]");
+  if (link) document.querySelector("input[name='sort'][form]").value = link.dataset.sort;
+}, { capture: true });
 
 // The boxes are put back after the event.
 document.addEventListener("reset", () => setTimeout(tellAll));

@@ -48,7 +48,7 @@ def test_list_shows_state_last_invocation_and_error_share(developer_client, acco
     assert 'data-state="SUCCEEDED">Succeeded' in page
     assert '<td class="number" data-label="24 h:">4</td>' in page
     assert "25.0 %" in page
-    assert '<span class="clip" title="kim">kim</span>, <time' in page
+    assert '<span class="small clip" title="kim">kim</span>' in page
 
 
 def test_list_says_the_same_once_the_minutes_are_counted(developer_client, account):
@@ -76,7 +76,7 @@ def test_list_cuts_a_long_name_in_the_middle_and_has_it_whole_for_those_who_poin
 
     page = text(developer_client.get(LIST))
 
-    assert "<strong>remind_and_clos…_after_a_while</strong>" in page
+    assert "<strong>remind_and_clo…after_a_while</strong>" in page
     assert 'title="remind_and_close_idle_conversations_after_a_while: Says hello"' in page
 
 

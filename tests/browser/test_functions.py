@@ -1,0 +1,93 @@
+"""What a developer does with functions beside their code: skills, and files of them."""
+
+import io
+import zipfile
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_main_flow import sign_in
+from tests.stack.conftest import Houston
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+def test_skills_are_chips_that_are_saved_apart_from_the_draft(page: Page, houston: Houston) -> None:
+    demo = houston.demo("https://callback.example.com/")
+    sign_in(page, houston, demo["sign_in"])
+    page.get_by_role("link", name="greet", exact=True).click()
+    page.wait_for_url("**/functions/greet/")
+    page.wait_for_load_state()
+    page.get_by_role("tab", name="Settings").click()
+    page.get_by_label("Description").fill("Not saved yet")
+    skills = page.get_by_label("Skills", exact=True)
+    chips = page.locator(".chip")
+
+    skills.fill("12, 7 12 ")
+    expect(chips).to_contain_text(["12", "7"])
+    page.get_by_label("Remove 12").click()
+    skills.press_sequentially("9")
+    skills.press("Enter")
+    expect(chips).to_contain_text(["7", "9"])
+    skills.press("Enter")
+    expect(page.get_by_text('"greet" runs for skills 7, 9 from now on')).to_be_visible()
+
+    expect(page.get_by_label("Description")).to_have_value("Not saved yet")
+    expect(page.locator("#dirty")).to_be_visible()
+    skills.press("Backspace")
+    skills.press("Backspace")
+    expect(chips).to_have_count(0)
+    page.get_by_role("button", name="Save skills").click()
+    expect(page.get_by_text('"greet" runs for all skills from now on')).to_be_visible()
+
+
+def test_functions_go_out_as_files_and_come_in_as_drafts(page: Page, houston: Houston) -> None:
+    sign_in(page, houston, houston.demo("https://callback.example.com/")["sign_in"])
+    selected = page.locator(".selection")
+    expect(selected).to_be_hidden()
+    page.get_by_label("Select all that are shown").check()
+    expect(selected).to_contain_text("1 selected")
+    with page.expect_download() as download:
+        selected.get_by_role("button", name="Export").click()
+
+    page.get_by_role("link", name="Import…").click()
+    page.get_by_label("Zip file", exact=True).set_input_files(
+        {
+            "name": "functions.zip",
+            "mimeType": "application/zip",
+            "buffer": edited(download.value.path().read_bytes()),
+        }
+    )
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.get_by_role("heading", level=2).first).to_have_text(
+        "The archive holds 1 new, 1 changed"
+    )
+    expect(page.locator(".diff ins")).to_contain_text(["// edited elsewhere"])
+    page.get_by_label("Import copy").uncheck()
+    expect(page.locator(".commit-bar")).to_contain_text("1 of 2 ticked")
+    page.get_by_role("button", name="Import what is ticked").click()
+
+    expect(page.get_by_text('"greet" is imported as a draft: nothing is deployed')).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("Modified")
+    # By the filter and the heading, without a page of its own.
+    page.get_by_label("Filter by name, event or skill").fill("greet")
+    page.get_by_role("link", name="p95").click()
+    page.wait_for_url("**/functions/?q=greet&*sort=p95")
+    expect(page.get_by_role("columnheader", name="p95")).to_have_attribute(
+        "aria-sort", "descending"
+    )
+    page.get_by_label("State").select_option("Draft")
+    expect(page.get_by_role("heading", name="No function matches")).to_be_visible()
+
+
+def edited(archive: bytes) -> bytes:
+    """The archive with a line more in `greet`, and a copy of it for no event."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as found, zipfile.ZipFile(out, "w") as made:
+        code = found.read("functions/greet/index.js").decode() + "// edited elsewhere\n"
+        made.writestr("functions/greet/index.js", code)
+        made.writestr("functions/greet/config.json", found.read("functions/greet/config.json"))
+        made.writestr("functions/copy/index.js", code)
+        made.writestr("functions/copy/config.json", '{"name": "copy", "description": "Copy"}')
+    return out.getvalue()
