@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
+from django_htmx.http import HttpResponseClientRedirect
 
 from functions import checking, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
@@ -75,7 +75,8 @@ def progress(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
     if not request.htmx:
         return redirect("functions:deploy", account_id, name)
     if not function.being_deployed and "mine" not in request.GET:
-        return HttpResponseClientRefresh()
+        # Not by itself: a note may be half written.
+        return render(request, f"{REVIEW}#over", {"function": function})
     context = {
         "function": function,
         "mine": "mine" in request.GET,

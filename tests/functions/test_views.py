@@ -582,7 +582,8 @@ def test_deployment_that_goes_on_says_what_it_is_at(developer_client, account):
     assert '<li data-step="done">Check the code' in shown
     assert '<li data-step="now" aria-current="step">Start it in the sandbox' in shown
     assert page.headers["Location"] == url("deploy", "greet")
-    assert over.headers["HX-Refresh"] == "true"
+    assert "The deployment that went on is over" in text(over)
+    assert "hx-get" not in text(over)
     assert '<li data-step="now" aria-current="step">Check the code' in waits
 
 
