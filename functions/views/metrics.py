@@ -240,16 +240,18 @@ def _charts(
 ) -> tuple[Chart, ...]:
     here = reverse("functions:activity", args=[account_id])
 
+    shape = "%d %b %H:%M" if step > 15 * MINUTE else "%H:%M"
+    rows = [
+        (
+            point.starts_at,
+            f"{point.starts_at:{shape}}",
+            f"{here}?{urlencode(_stretch(point, step) | kept)}",
+        )
+        for point in points
+    ]
+
     def moments(values: Iterable[Sequence[float | None]]) -> list[Moment]:
-        return [
-            Moment(
-                point.starts_at,
-                label=f"{point.starts_at:{'%d %b %H:%M' if step > 15 * MINUTE else '%H:%M'}}",
-                url=f"{here}?{urlencode(_stretch(point, step) | kept)}",
-                values=each,
-            )
-            for point, each in zip(points, values, strict=True)
-        ]
+        return [Moment(*row, values=each) for row, each in zip(rows, values, strict=True)]
 
     summaries = [point.summary for point in points]
     busiest = max(points, key=lambda point: point.tally.count)

@@ -154,12 +154,13 @@ def total(points: Iterable[Point]) -> Summary:
 
 
 def _summary(tally: Tally) -> Summary:
+    p50_ms, p95_ms, p99_ms = histogram.quantiles(tally.durations, 0.5, 0.95, 0.99)
     return Summary(
         count=tally.count,
         failed=tally.failed,
-        p50_ms=histogram.quantile(tally.durations, 0.5),
-        p95_ms=histogram.quantile(tally.durations, 0.95),
-        p99_ms=histogram.quantile(tally.durations, 0.99),
+        p50_ms=p50_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms,
         over_budget=tally.over_budget,
         last_at=tally.last_at,
         last_outcome=tally.last_outcome,

@@ -26,9 +26,23 @@ def quantile(bins: Mapping[str, int], share: float) -> float | None:
         bins: how many by the number of the bin, as text, which is what a key of JSON is.
         share: between 0 and 1, 0.95 for p95.
     """
-    wanted = max(1, math.ceil(share * sum(bins.values())))
-    for number, count in sorted((int(number), count) for number, count in bins.items()):
-        wanted -= count
-        if wanted <= 0:
-            return duration_of(number)
-    return None
+    return quantiles(bins, share)[0]
+
+
+def quantiles(bins: Mapping[str, int], *shares: float) -> list[float | None]:
+    """The same for several shares, the smallest first."""
+    ordered = sorted((int(number), count) for number, count in bins.items())
+    total = sum(bins.values())
+    found: list[float | None] = []
+    reached, following = 0, iter(ordered)
+    number = 0
+    for share in shares:
+        wanted = max(1, math.ceil(share * total))
+        while reached < wanted:
+            try:
+                number, count = next(following)
+            except StopIteration:
+                return [*found, *[None] * (len(shares) - len(found))]
+            reached += count
+        found.append(duration_of(number))
+    return found
