@@ -234,3 +234,18 @@ def test_page_says_what_is_missing_while_the_account_is_not_set_up(developer_cli
 
     assert "This account is not ready" not in ready
     assert "This account is not ready" in fresh
+
+
+def test_menu_of_a_row_leads_to_every_page_of_its_function(developer_client, account):
+    factories.deployed(name="greet")
+    factories.FunctionFactory(name="draft")
+
+    page = text(developer_client.get(LIST))
+
+    its = [("greet", each) for each in ("edit", "deploy", "versions", "deployments", "undeploy")]
+    for name, target in [*its, ("draft", "delete")]:
+        address = reverse(f"functions:{target}", args=[account.pk, name])
+        assert f'href="{address}"' in page
+    for target in ("activity", "logs", "metrics"):
+        address = reverse(f"functions:{target}", args=[account.pk])
+        assert f'href="{address}?function=greet"' in page
