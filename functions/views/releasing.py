@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
-from functions import checking, services
+from functions import checking, deploying, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import DeployForm, ReplayForm, VersionForm, VersionsForm
 from functions.models import Function, Step, Version
@@ -40,16 +40,16 @@ def deploy(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
         problems = checking.findings(function, function.code)
         return _review(request, function, form, problems=problems, status=422)
     try:
-        deployment = services.deploy(
+        deployment = deploying.deploy(
             function,
             version=form.cleaned_data["version"],
             by=request.user.get_username(),
             note=form.cleaned_data["note"],
         )
-    except services.BuildError as error:
+    except deploying.BuildError as error:
         form.add_error(None, str(error))
         return _review(request, function, form, problems=error.problems, tried=True, status=422)
-    except services.DeployError as error:
+    except deploying.DeployError as error:
         form.add_error(None, str(error))
         return _review(request, function, form, problems=[], tried=True, status=503)
     except (services.ConflictError, services.NotAllowedError) as error:
@@ -246,7 +246,7 @@ def roll_back(
     note = f" ({deployment.note})" if deployment.note else ""
     if request.method == "POST":
         try:
-            services.roll_back(function, deployment, by=request.user.get_username())
+            deploying.roll_back(function, deployment, by=request.user.get_username())
         except services.NotAllowedError as error:
             messages.error(request, str(error))
         else:

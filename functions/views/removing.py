@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from functions import services
+from functions import deploying, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import TypedNameForm
 from functions.views import drawing
@@ -21,7 +21,7 @@ def undeploy(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
     function = find_function(account_id, name)
     if request.method == "POST":
         try:
-            services.undeploy(function, by=request.user.get_username())
+            deploying.undeploy(function, by=request.user.get_username())
         except services.NotAllowedError as error:
             messages.error(request, str(error))
         else:

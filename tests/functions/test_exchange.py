@@ -283,6 +283,8 @@ def twice():
         (packed({}), "archive-without-functions"),
         (packed({"readme.txt": "hello"}), "archive-without-functions"),
     ],
+    # Archives hold the time they were made at, which would name the tests anew in each process.
+    ids=[str(number) for number in range(20)],
 )  # fmt: skip
 def test_archive_that_cannot_be_trusted_is_refused_whole(data, code):
     with pytest.raises(exchange.ArchiveError) as refused:

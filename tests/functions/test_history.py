@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions import services
+from functions import deploying, services
 from functions.models import Function
 from invoker import audit
 from invoker.models import AuditEntry
@@ -110,7 +110,7 @@ def test_entry_when_skills_change(account):
 def test_entries_from_a_deployment_to_the_end(account):
     function = create()
 
-    first = services.deploy(function, version=1, by="dana", note="first")
+    first = deploying.deploy(function, version=1, by="dana", note="first")
     assert told() == (
         "function.deployed",
         {},
@@ -119,13 +119,13 @@ def test_entries_from_a_deployment_to_the_end(account):
     )
 
     save(function, code=factories.SOURCE.replace("hello", "bye"))
-    second = services.deploy(function, version=2, by="dana")
+    second = deploying.deploy(function, version=2, by="dana")
     assert told()[1:3] == (
         {"Live version": 1, "Deployment": str(first.pk)},
         {"Live version": 2, "Deployment": str(second.pk)},
     )
 
-    again = services.roll_back(function, first, by="dana")
+    again = deploying.roll_back(function, first, by="dana")
     assert told() == (
         "function.rolled-back",
         {"Live version": 2, "Deployment": str(second.pk)},
@@ -133,7 +133,7 @@ def test_entries_from_a_deployment_to_the_end(account):
         "Rolled back to version 1",
     )
 
-    services.undeploy(function, by="dana")
+    deploying.undeploy(function, by="dana")
     live = {"Live version": 1, "Deployment": str(again.pk)}
     assert told() == ("function.undeployed", live, {}, "")
 
@@ -145,8 +145,8 @@ def test_entries_from_a_deployment_to_the_end(account):
 def test_entry_when_a_build_fails(account):
     function = create(code=BROKEN)
 
-    with pytest.raises(services.BuildError):
-        services.deploy(function, version=1, by="dana")
+    with pytest.raises(deploying.BuildError):
+        deploying.deploy(function, version=1, by="dana")
 
     action, before, after, _ = told()
     assert (action, before, after["Version"]) == ("function.deploy-failed", {}, 1)
@@ -155,7 +155,7 @@ def test_entry_when_a_build_fails(account):
 
 def test_entry_when_a_deployed_function_is_not_deleted(account):
     function = create()
-    services.deploy(function, version=1, by="dana")
+    deploying.deploy(function, version=1, by="dana")
 
     with pytest.raises(services.NotAllowedError):
         services.delete(function, by="dana")

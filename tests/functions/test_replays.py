@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from functions import replays, services
+from functions import deploying, replays, services
 from functions.models import Stage
 from invoker import context, rehearsal, runtime, vault
 from invoker.models import Command, Event, Invocation, LogLine, SecretType, SecretUse
@@ -275,7 +275,7 @@ def test_review_says_when_nothing_changed(account, developer_client):
 @pytest.mark.runtime
 def test_review_says_when_somebody_deploys(account, developer_client):
     function = live_and_draft(SAYS.format("a"), SAYS.format("b"))
-    services._begin(function, 2, Stage.DEPLOYING)
+    deploying._begin(function, 2, Stage.DEPLOYING)
 
     review = developer_client.get(page("deploy/")).content.decode()
     second = developer_client.post(page("deploy/"), {"version": "2", "note": ""})

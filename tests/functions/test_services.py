@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from functions import gallery, services
+from functions import deploying, gallery, services
 from functions.models import Function, Stage, State, Step
 from invoker import runtime
 from invoker.models import Deployment
@@ -117,27 +117,27 @@ def test_save_over_a_newer_version_is_a_conflict_and_loses_nothing() -> None:
 
 def test_state_follows_what_is_saved_and_deployed() -> None:
     function = make()
-    services.deploy(function, version=1, by="kim")
+    deploying.deploy(function, version=1, by="kim")
     assert function.state == State.PRODUCTIVE
 
     save(function, GOOD + "\n")
     assert function.state == State.MODIFIED
 
-    services.deploy(function, version=2, by="kim")
+    deploying.deploy(function, version=2, by="kim")
     assert function.state == State.PRODUCTIVE
 
-    services.undeploy(function, by="kim")
+    deploying.undeploy(function, by="kim")
     assert function.state == State.DRAFT
 
 
 @pytest.mark.runtime
 def test_build_that_fails_names_the_line_and_the_old_version_keeps_serving() -> None:
     function = make()
-    serving = services.deploy(function, version=1, by="kim")
+    serving = deploying.deploy(function, version=1, by="kim")
     save(function, BROKEN)
 
-    with pytest.raises(services.BuildError) as caught:
-        services.deploy(function, version=2, by="kim")
+    with pytest.raises(deploying.BuildError) as caught:
+        deploying.deploy(function, version=2, by="kim")
 
     assert (caught.value.problems[0].code, caught.value.problems[0].line) == ("invalid-syntax", 2)
     assert function.state == State.BUILD_ERROR
@@ -148,15 +148,15 @@ def test_build_that_fails_names_the_line_and_the_old_version_keeps_serving() -> 
 def test_code_that_cannot_start_is_not_deployed() -> None:
     function = make(code="null.x;\nfunction lambda(input, callback) { callback(); }")
 
-    with pytest.raises(services.BuildError, match="Cannot read properties of null"):
-        services.deploy(function, version=1, by="kim", note="Try")
+    with pytest.raises(deploying.BuildError, match="Cannot read properties of null"):
+        deploying.deploy(function, version=1, by="kim", note="Try")
 
     tried = Deployment.objects.get()
     assert (tried.active, tried.failure, tried.note) == (False, "build-failed", "Try")
     assert tried.problems[0]["line"] == 1
     assert function.step == Step.STARTING
     with pytest.raises(services.NotAllowedError, match="never served"):
-        services.roll_back(function, tried, by="kim")
+        deploying.roll_back(function, tried, by="kim")
 
 
 def test_deploy_says_that_the_sandbox_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,8 +164,8 @@ def test_deploy_says_that_the_sandbox_is_not_to_be_had(monkeypatch: pytest.Monke
     busy = [runtime.Problem("busy", "Every sandbox of this host is in use")]
     monkeypatch.setattr(runtime, "check", lambda _: busy)
 
-    with pytest.raises(services.DeployError, match="Every sandbox"):
-        services.deploy(function, version=1, by="kim")
+    with pytest.raises(deploying.DeployError, match="Every sandbox"):
+        deploying.deploy(function, version=1, by="kim")
 
     tried = Deployment.objects.get()
     assert (function.state, function.step) == (State.DEPLOY_ERROR, Step.CHECKING)
@@ -178,7 +178,7 @@ def test_deploy_of_something_else_than_was_reviewed_is_refused() -> None:
     save(function, GOOD + "\n")
 
     with pytest.raises(services.ConflictError):
-        services.deploy(function, version=1, by="kim")
+        deploying.deploy(function, version=1, by="kim")
 
 
 def test_deployment_that_nobody_finished_does_not_lock_the_function(
@@ -187,16 +187,16 @@ def test_deployment_that_nobody_finished_does_not_lock_the_function(
     function = make()
     Function.objects.update(stage=Stage.DEPLOYING, stage_at="2026-01-01T00:00:00Z")
 
-    assert services.deploy(function, version=1, by="kim").active
+    assert deploying.deploy(function, version=1, by="kim").active
 
 
 def test_roll_back_serves_the_earlier_code_and_leaves_the_draft() -> None:
     function = make()
-    first = services.deploy(function, version=1, by="kim")
+    first = deploying.deploy(function, version=1, by="kim")
     save(function, GOOD + "// second")
-    services.deploy(function, version=2, by="kim")
+    deploying.deploy(function, version=2, by="kim")
 
-    again = services.roll_back(function, first, by="lee")
+    again = deploying.roll_back(function, first, by="lee")
 
     assert (again.code, again.version, again.created_by) == (GOOD, 1, "lee")
     assert again.took_ms is not None
@@ -216,7 +216,7 @@ def test_restore_saves_an_older_version_as_the_newest() -> None:
 
 def test_function_that_is_deployed_cannot_be_deleted() -> None:
     function = make()
-    services.deploy(function, version=1, by="kim")
+    deploying.deploy(function, version=1, by="kim")
 
     with pytest.raises(services.NotAllowedError, match="undeploy it first"):
         services.delete(function, by="kim")
@@ -273,7 +273,7 @@ def test_deployment_of_a_function_that_was_deleted_meanwhile_serves_nothing(
 
     monkeypatch.setattr(runtime, "prewarm", delete_meanwhile)
     with pytest.raises(services.NotAllowedError, match="deleted meanwhile"):
-        services.deploy(function, version=1, by="kim")
+        deploying.deploy(function, version=1, by="kim")
 
     assert not Deployment.objects.exists()
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from functions import services
+from functions import deploying, services
 from functions.models import EventClaim, Function, FunctionSkill
 from invoker import events
 from invoker.models import Deployment
@@ -284,7 +284,7 @@ def test_event_without_skills_takes_none():
 @pytest.mark.runtime
 def test_deployment_carries_the_skills_and_follows_them_without_another():
     function = make("one", ["1", "2"])
-    services.deploy(function, version=1, by="kim")
+    deploying.deploy(function, version=1, by="kim")
     deployed = Deployment.objects.get().skills
 
     change(function, "3")
@@ -296,11 +296,11 @@ def test_deployment_carries_the_skills_and_follows_them_without_another():
 @pytest.mark.runtime
 def test_roll_back_keeps_the_skills_of_now():
     function = make("one", ["1"])
-    old = services.deploy(function, version=1, by="kim")
-    services.undeploy(function, by="kim")
+    old = deploying.deploy(function, version=1, by="kim")
+    deploying.undeploy(function, by="kim")
     change(function, "2")
 
-    again = services.roll_back(function, old, by="kim")
+    again = deploying.roll_back(function, old, by="kim")
 
     assert again.skills == ["2"]
     old.refresh_from_db()
@@ -310,15 +310,15 @@ def test_roll_back_keeps_the_skills_of_now():
 @pytest.mark.runtime
 def test_deployment_whose_build_is_older_than_a_change_of_skills_takes_the_new_ones(monkeypatch):
     function = make("one", ["1"])
-    build: Callable[[Deployment], list[object]] = services._build
+    build: Callable[[Deployment], list[object]] = deploying._build
 
     def build_slowly(deployment: Deployment) -> list[object]:
         change(Function.objects.get(), "2")
         return build(deployment)
 
-    monkeypatch.setattr(services, "_build", build_slowly)
+    monkeypatch.setattr(deploying, "_build", build_slowly)
 
-    services.deploy(function, version=1, by="kim")
+    deploying.deploy(function, version=1, by="kim")
 
     assert Deployment.objects.get(active=True).skills == ["2"]
 

@@ -10,7 +10,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from functions import services
+from functions import deploying, services
 from houston.views import audit_log
 from invoker.models import AuditEntry
 from tests import factories
@@ -213,9 +213,9 @@ def test_entry_of_a_deployment_compares_what_was_live_also_when_all_is_deleted(
     developer_client, function
 ):
     factories.DeploymentFactory(function_id=function.pk, account_id="acme1", version=2, code=TWO)
-    services.deploy(function, version=3, by="dana")
+    deploying.deploy(function, version=3, by="dana")
     live = codes(developer_client, "function.deployed")
-    services.undeploy(function, by="dana")
+    deploying.undeploy(function, by="dana")
     services.delete(function, by="dana")
 
     assert live == ("Version 2", TWO, "Version 3", ONE)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from functions import gallery, services
+from functions import deploying, gallery, services
 from houston.models import Account
 from invoker import dispatch, events, hours
 from invoker.models import (
@@ -460,7 +460,7 @@ def test_function_must_be_deployed_before_it_can_be_used(talk: Talk, account: Ac
     talk.tell(skillId="1").tell(skillId="2")
     assert talk.said == []
 
-    services.deploy(function, version=function.version, by="dora")
+    deploying.deploy(function, version=function.version, by="dora")
     talk.tell(skillId="3")
 
     assert talk.said == ["ENGAGEMENT_TRANSFERED"]

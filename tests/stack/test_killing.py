@@ -41,7 +41,7 @@ async function lambda(input) {{
 """
 DEPLOY = """
 import sys
-from functions import services
+from functions import deploying, services
 from functions.models import Function
 
 function = Function.objects.get(account_id="demo1")
@@ -50,7 +50,7 @@ services.save_draft(
     by="demo",
 )
 function.refresh_from_db()
-services.deploy(function, version=function.version, by="demo")
+deploying.deploy(function, version=function.version, by="demo")
 """
 ROWS = """
 SELECT event.id, event.state, event.verdict, conversation.conv_id,

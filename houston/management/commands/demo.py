@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from functions import gallery
+from functions import deploying, gallery
 from functions import services as functions
 from functions.models import Function
 from houston import account_errors, connecting, services
@@ -186,7 +186,7 @@ def _prepare_function(account_id: str) -> None:
         by=MEMBER,
         template=template,
     )
-    functions.deploy(function, version=function.version, by=MEMBER)
+    deploying.deploy(function, version=function.version, by=MEMBER)
 
 
 def _read(path: Path) -> str:
