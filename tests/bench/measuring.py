@@ -5,13 +5,12 @@ asked for with those filters besides. Prints milliseconds, the number of stateme
 database finds the rows of its large tables.
 
 CPU is what this process worked, which other work on the machine hardly changes; with PostgreSQL its
-server works besides. `first` is the very first request of the process, which compiles templates
-and, for the review of a deployment, has the sandbox check the code. Of a file that is sent while it
-is written, p50 and p95 are of its first rows; the whole of it is told below the table.
+server works besides. `first` is the very first request of the page, which for the review of a
+deployment has the sandbox check the code. Of a file that is sent while it is written, p50 and p95
+are of its first rows; the whole of it is told below the table.
 """
 
 import argparse
-import gc
 import logging
 import math
 import os
@@ -33,6 +32,7 @@ from django.urls import get_resolver, reverse
 
 django.setup()
 
+from houston.warming import warm_up  # noqa: E402
 from invoker import metrics  # noqa: E402
 from tests.bench import filling  # noqa: E402
 
@@ -112,8 +112,7 @@ def main() -> int:
     written = ", ".join(f"{count:,} {name}" for name, count in filled.written.items())
     print(f"\n{version()}: {written}; filled in {time.monotonic() - began:.0f} s", flush=True)
     # As the web server does when everything is loaded: what was written here is not its garbage.
-    gc.collect()
-    gc.freeze()
+    warm_up()
     # Requests that are refused are no news here: many addresses only take forms.
     logging.disable(logging.ERROR)
     client = Client(headers={"host": "localhost"})
