@@ -45,7 +45,8 @@ format: setup-dev ## rewrite the code in the project's style
 
 setup: .venv/.runtime $(BUILT)
 
-setup-dev: .venv/.dev $(BUILT) tests/stack/node_modules/.package-lock.json tests/liveperson/node_modules/.package-lock.json
+setup-dev: .venv/.dev $(BUILT) tests/stack/node_modules/.package-lock.json tests/liveperson/node_modules/.package-lock.json \
+           tests/browser/node_modules/.package-lock.json
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -91,6 +92,10 @@ tests/stack/node_modules/.package-lock.json: tests/stack/package-lock.json | .ve
 
 tests/liveperson/node_modules/.package-lock.json: tests/liveperson/package-lock.json | .venv/.node
 	@cd tests/liveperson && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json | .venv/.node
+	@cd tests/browser && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 APT = SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && \

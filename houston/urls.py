@@ -27,6 +27,7 @@ from houston.views import (
     me,
     members,
     notifications,
+    patterns,
     people,
     searching,
     secrets,
@@ -281,6 +282,8 @@ urlpatterns = [
     path("me/", include(me_urls)),
     path("theme/", signing_in.theme, name="theme"),
     path("search/", searching.search, name="search"),
+    # In debug mode only.
+    path("ui/", patterns.patterns, name="patterns"),
     path("help/", handbook.index, name="help"),
     path("help/<slug:slug>/", handbook.page, name="help-page"),
     path("accounts/", accounts.account_list, name="accounts"),

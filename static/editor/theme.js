@@ -69,7 +69,7 @@ function apply() {
     "editor.background": asHex(surface),
     "editor.foreground": token("text"),
     "editorCursor.foreground": token("accent"),
-    "editorLineNumber.foreground": token("text-soft", 75),
+    "editorLineNumber.foreground": token("text-soft"),
     "editorLineNumber.activeForeground": token("text"),
     "editor.lineHighlightBackground": token("text", 4),
     "editor.lineHighlightBorder": "#00000000",

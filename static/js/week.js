@@ -119,7 +119,8 @@ class Week {
       const track = document.createElement("div");
       track.className = "track";
       track.tabIndex = 0;
-      track.setAttribute("role", "button");
+      // No button: the windows in it are buttons themselves.
+      track.setAttribute("role", "group");
       track.setAttribute("aria-label", `${FULL[day]}: Enter adds a window from 09:00 to 17:00`);
       column.append(head, track);
       return column;

@@ -64,7 +64,10 @@ class Filled:
         if (who, width) not in self.contexts or not who:
             phone = {"is_mobile": True, "has_touch": True} if width == NARROW else {}
             context = browser.new_context(
-                viewport={"width": width, "height": SIZES[width]}, reduced_motion="reduce", **phone
+                viewport={"width": width, "height": SIZES[width]},
+                reduced_motion="reduce",
+                locale="en-GB",
+                **phone,
             )
             context.set_default_timeout(TIMEOUT_MS)
             # Leaving a page with unsaved work asks.

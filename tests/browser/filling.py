@@ -330,8 +330,8 @@ def make_messages() -> dict[str, Any]:
     own = AutomaticMessage.objects.filter(account_id=ACCOUNT, skill_id="")
     welcome = own.get(subtype="CONSUMER_OPEN_NEW_CONVERSATION")
     for language, text in (
-        ("de-DE", "Willkommen bei Harbour Lines! Wir melden uns in {responseTime}."),
-        ("da-DK", "Velkommen til Harbour Lines. Vi svarer om {responseTime}."),
+        ("de-DE", "Willkommen bei Harbour Lines! Wir melden uns in {expectedResponseTime}."),
+        ("da-DK", "Velkommen til Harbour Lines. Vi svarer om {expectedResponseTime}."),
     ):
         factories.AutomaticTextFactory(
             message=welcome, language=language, text=text, is_default=False

@@ -1,9 +1,64 @@
-"""No page is forgotten where all of them are looked at."""
+"""Every page is looked at: by axe in both themes and both widths, and for what hangs out of it."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern
+from playwright.sync_api import Browser, Page
 
-from tests.browser.every_page import LEFT_OUT, PAGES
+from tests.browser.every_page import LEFT_OUT, PAGES, Shown
+from tests.browser.filled import NARROW, SIZES, Filled, filled_product
+
+AXE = (Path(__file__).parent / "node_modules/axe-core/axe.min.js").read_text()
+# Only these say something else about the same page in other colours.
+COLOURS = ("color-contrast", "link-in-text-block")
+# Within Monaco's own elements, which are not ours to change.
+MONACO: dict[str, str] = {}
+# By the attribute of a person's own choice: it counts at once, what a system says comes with some
+# frame later. Monaco draws once more.
+DARK = """document.documentElement.dataset.theme = "dark";
+  new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"""
+RUN = r"""async ([only, monaco]) => {
+  const options = { resultTypes: ["violations"], elementRef: true };
+  if (only.length) options.runOnly = only;
+  const { violations } = await axe.run(document, options);
+  return violations.flatMap((rule) => rule.nodes
+    .filter((node) => !monaco.includes(rule.id) || !node.element?.closest(".monaco-editor"))
+    .map((node) => `${rule.id} (${rule.impact}): ${node.html.slice(0, 160)}\n      ${
+      node.failureSummary.split("\n").slice(1, 3).map((line) => line.trim()).join("; ")}`));
+}"""
+
+
+@pytest.fixture(scope="module")
+def filled() -> Iterator[Filled]:
+    with filled_product() as product:
+        yield product
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("shown", PAGES, ids=lambda each: each.slug)
+def test_page_has_no_fault(browser: Browser, filled: Filled, shown: Shown) -> None:
+    page = filled.open(browser, shown, 1440)
+    page.evaluate(AXE)
+
+    faults = {"light": look(page)}
+    page.evaluate(DARK)
+    faults["dark"] = look(page, COLOURS)
+    page.set_viewport_size({"width": NARROW, "height": SIZES[NARROW]})
+    faults["narrow"] = look(page)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+
+    told = [f"  {where}: {fault}" for where, found in faults.items() for fault in found]
+    assert not told, "\n".join([f"{shown.slug} has faults", *told])
+    assert wide <= NARROW, f"{shown.slug} is {wide} px wide on a telephone"
+
+
+def look(page: Page, only: tuple[str, ...] = ()) -> list[str]:
+    return page.evaluate(RUN, [list(only), list(MONACO)])
 
 
 def test_every_page_is_in_the_catalogue():

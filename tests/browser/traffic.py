@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import math
 import random
+import uuid
 from typing import Any
 
 from django.utils import timezone
@@ -103,7 +104,7 @@ def _event(
     verdict, kind, name, outcome, asked = what
     type_ = f"controllerbot_messaging_{kind}"
     conversation = factories.ConversationFactory(connection=connection, account_id=account_id)
-    conversation.conv_id = f"{conversation.pk:08x}-7c1e-4b0a-9d55-0f2c{conversation.pk:08x}"
+    conversation.conv_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"conversation {conversation.pk}"))
     conversation.save()
     body = {"specversion": "1.0", "type": "com.houston.messaging.conversation.updated",
             "data": {"conversationId": conversation.conv_id, "state": "OPEN"}}  # fmt: skip
