@@ -7,6 +7,7 @@ const SIDE_BY_SIDE = matchMedia("(min-width: 900px)");
 export class CodeDiff extends HTMLElement {
   #editor = null;
   #models = [];
+  #labels = [];
 
   connectedCallback() {
     const sides = ["original", "modified"]
@@ -16,15 +17,12 @@ export class CodeDiff extends HTMLElement {
     const [original, modified] = this.#models = sides.map((area) =>
       createModel(area.value, languageId)
     );
-    const [originalAriaLabel, modifiedAriaLabel] = sides.map(labelOf);
+    this.#labels = sides.map(labelOf);
     const isEditable = this.hasAttribute("editable");
     this.#editor = monaco.createDiffEditor(createBox(this), {
       ...OPTIONS,
       readOnly: !isEditable,
       originalEditable: false,
-      originalAriaLabel,
-      modifiedAriaLabel,
-      renderSideBySide: SIDE_BY_SIDE.matches,
       useInlineViewWhenSpaceIsLimited: false,
       renderOverviewRuler: false,
       renderGutterMenu: false,
@@ -32,6 +30,7 @@ export class CodeDiff extends HTMLElement {
       hideUnchangedRegions: { enabled: true },
     });
     this.#editor.setModel({ original, modified });
+    this.#fit();
     sides.forEach((area) => area.hidden = true);
     modified.onDidChangeContent(() => {
       sides[1].value = modified.getValue();
@@ -69,5 +68,10 @@ export class CodeDiff extends HTMLElement {
     model.pushStackElement();
   }
 
-  #fit = () => this.#editor.updateOptions({ renderSideBySide: SIDE_BY_SIDE.matches });
+  #fit = () => {
+    // Monaco forgets the labels with every change of options that does not have them.
+    const [originalAriaLabel, modifiedAriaLabel] = this.#labels;
+    const renderSideBySide = SIDE_BY_SIDE.matches;
+    this.#editor.updateOptions({ renderSideBySide, originalAriaLabel, modifiedAriaLabel });
+  };
 }
