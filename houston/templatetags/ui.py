@@ -92,6 +92,20 @@ def explained_codes(group: str) -> SafeString:
 
 
 @register.simple_tag
+def picture(name: str, about: str) -> SafeString:
+    """A picture of a page in the manual, in the theme of who reads; `about` is said for it.
+
+    `make screenshots ARGS=--manual` renews them.
+    """
+    images = format_html_join(
+        "",
+        '<img class="only-{}" src="{}" alt="{}" width="1440" height="900" loading="lazy">',
+        ((theme, static(f"img/manual/{name}-{theme}.png"), about) for theme in ("light", "dark")),
+    )
+    return format_html('<figure class="picture">{}</figure>', images)
+
+
+@register.simple_tag
 def built(path: str) -> str:
     """The address of a file that a build makes; empty where it was not built."""
     try:

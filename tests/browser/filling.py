@@ -9,6 +9,7 @@ the people, and `failure`, the page that people see when Houston fails.
 
 import datetime as dt
 import json
+import re
 import sys
 from typing import Any
 from urllib.parse import urlsplit
@@ -263,11 +264,20 @@ def save_again(function: Function, number: int) -> None:
     notes = ("Shorter", "As agreed with the agents on Monday, see the minutes", "", "Danish too")
     functions.save_draft(
         function, version=function.version, by="dana.okonkwo-fitzgerald" if number % 2 else "ada",
-        code=function.code.replace("\n\n", f"\n\n// {'—' * 3} changed on day {number}\n\n", 1),
+        code=rewritten(function.code, number),
         description=function.description, note=notes[number % 4],
         environment={"GREETING": "Ahoy", "BOOKING_API": "https://api.harbourlines.example/v2"}
         | ({"FALLBACK_SKILL": "2041"} if number > 1 else {}),
     )  # fmt: skip
+
+
+def rewritten(code: str, number: int) -> str:
+    """The code with a line of another week, and from the seventh on with another greeting."""
+    if number > 6:
+        code = code.replace('"Welcome back!', '"Ahoy, welcome back!').replace('"Hello', '"Ahoy')
+    line = f"// By the timetable of week {number + 20}."
+    found, times = re.subn("// By the timetable of week [0-9]+[.]", line, code)
+    return found if times else code.replace("\n\n", f"\n{line}\n\n", 1)
 
 
 def bring_to(function: Function, state: str) -> None:

@@ -3,7 +3,7 @@
     make screenshots ARGS="--pages editor,hours --out /tmp/pictures"
 
 Starts the product, fills it, and saves a PNG of each entry of `tests.browser.every_page` as
-`<page>-<width>-<theme>.png`.
+`<page>-<width>-<theme>.png`. With `--manual` it renews the few that the manual and the README show.
 """
 
 import argparse
@@ -27,6 +27,8 @@ from tests.browser.every_page import PAGES, Shown  # noqa: E402
 from tests.browser.filled import SIZES, Filled, filled_product  # noqa: E402
 
 OUT = Path(__file__).parents[2] / "screenshots"
+MANUAL = Path(__file__).parents[2] / "static/img/manual"
+IN_MANUAL = ("functions", "function-new", "editor-result", "deploy", "trace", "metrics")
 THEMES = ("light", "dark")
 LONGEST_PX = 6_000
 """A page that is longer is cut there."""
@@ -38,10 +40,14 @@ def main() -> int:
         "--pages", default="", help="only pages whose name has one of these, between commas"
     )
     parser.add_argument("--out", type=Path, default=OUT, help="the folder, made when missing")
+    parser.add_argument("--manual", action="store_true", help="the pictures of the manual alone")
     parser.add_argument("--widths", default=",".join(map(str, SIZES)))
     arguments = parser.parse_args()
     wanted = arguments.pages.split(",")
     pages = [each for each in PAGES if any(word in each.slug for word in wanted)]
+    if arguments.manual:
+        pages = [each for each in PAGES if each.slug in IN_MANUAL]
+        arguments.out, arguments.widths = MANUAL, "1440"
     arguments.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     failed = []
@@ -50,7 +56,7 @@ def main() -> int:
         for shown in pages:
             for width in map(int, arguments.widths.split(",")):
                 try:
-                    take(filled, browser, shown, width, arguments.out)
+                    take(filled, browser, shown, width, arguments)
                 except (Error, AssertionError) as error:
                     failed.append(f"{shown.slug} at {width}: {str(error).splitlines()[0]}")
         browser.close()
@@ -61,16 +67,19 @@ def main() -> int:
     return int(bool(failed))
 
 
-def take(filled: Filled, browser: Browser, shown: Shown, width: int, out: Path) -> None:
+def take(
+    filled: Filled, browser: Browser, shown: Shown, width: int, wishes: argparse.Namespace
+) -> None:
     page = filled.open(browser, shown, width)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         # A dialog lies over what the window shows, and the rest of the page says nothing new.
-        whole = not page.locator("dialog[open]").count()
+        whole = not page.locator("dialog[open]").count() and not wishes.manual
         height = page.evaluate("document.documentElement.scrollHeight")
         clip = {"x": 0, "y": 0, "width": width, "height": min(height, LONGEST_PX)}
+        name = shown.slug if wishes.manual else f"{shown.slug}-{width}"
         page.screenshot(
-            path=out / f"{shown.slug}-{width}-{theme}.png",
+            path=wishes.out / f"{name}-{theme}.png",
             full_page=whole,
             clip=clip if whole else None,
         )

@@ -134,3 +134,17 @@ def test_search_takes_anything(query: str, developer_client: Client) -> None:
 def test_help_is_open_to_people_without_an_account(client: Client, db: None) -> None:
     client.force_login(User.objects.create_user("nora"))
     assert client.get("/help/").status_code == 200
+
+
+def test_every_picture_is_there_in_both_themes_and_shown_somewhere():
+    named = set()
+    for path in (ROOT / "templates/help").rglob("*.html"):
+        named.update(re.findall(r'{% picture "([^"]+)"', path.read_text()))
+    files = {path.name for path in (ROOT / "static/img/manual").iterdir()}
+    in_readme = set(re.findall(r"static/img/manual/([^)]+)", (ROOT / "README.md").read_text()))
+
+    assert {f"{name}-{theme}.png" for name in named for theme in ("light", "dark")} <= files
+    assert in_readme <= files
+    assert {name.rpartition("-")[0] for name in files} == named | {
+        name.rpartition("-")[0] for name in in_readme
+    }
