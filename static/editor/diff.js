@@ -4,6 +4,8 @@ import { createBox, createModel, labelOf, onlyTouch, OPTIONS, SHOWN } from "./mo
 
 const SIDE_BY_SIDE = matchMedia("(min-width: 900px)");
 
+const BORDERS_PX = 2;
+
 export class CodeDiff extends HTMLElement {
   #editor = null;
   #models = [];
@@ -31,6 +33,7 @@ export class CodeDiff extends HTMLElement {
     });
     this.#editor.setModel({ original, modified });
     this.#fit();
+    if (!isEditable) this.#shrink();
     sides.forEach((area) => area.hidden = true);
     modified.onDidChangeContent(() => {
       sides[1].value = modified.getValue();
@@ -66,6 +69,18 @@ export class CodeDiff extends HTMLElement {
     model.pushStackElement();
     model.pushEditOperations([], [{ range, text }], () => null);
     model.pushStackElement();
+  }
+
+  // As high as what is shown of both, below the height that the styles give: lines that stayed as
+  // they were are folded away once they are known, and unfold at a click.
+  #shrink() {
+    const both = [this.#editor.getOriginalEditor(), this.#editor.getModifiedEditor()];
+    for (const one of both) {
+      one.onDidContentSizeChange(() => {
+        const height = Math.max(...both.map((each) => each.getContentHeight()));
+        this.style.maxHeight = `${height + BORDERS_PX}px`;
+      });
+    }
   }
 
   #fit = () => {
