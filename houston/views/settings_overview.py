@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from houston import invitations
 from houston.middleware import AccountRequest
 from houston.models import Role
 from houston.templatetags.ui import FOR_ADMINS, SETTINGS, relative
@@ -158,9 +159,13 @@ def _members(request: AccountRequest) -> State:
         people=Count("user", distinct=True), admins=Count("pk", filter=Q(role=Role.ADMIN))
     )
     if not counts["people"]:
-        return State("Nobody yet", warns=True)
-    admins = _count(counts["admins"], "admin")
-    return State(f"{_count(counts['people'], 'member')}, {admins}", warns=not counts["admins"])
+        people = "Nobody yet"
+    else:
+        people = f"{_count(counts['people'], 'member')}, {_count(counts['admins'], 'admin')}"
+    waiting = invitations.waiting(request.account).filter(expires_at__gt=timezone.now())
+    if invited := waiting.count():
+        people += f", {invited:,} invited"
+    return State(people, warns=not counts["admins"])
 
 
 def _alerts(request: AccountRequest) -> State:

@@ -6,6 +6,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from houston import invitations
+from houston.models import Invitation, Role
 from invoker import allow_list
 from invoker.automatic_messages import changes
 from invoker.hours import changes as hours
@@ -41,6 +43,9 @@ def test_overview_of_an_account_with_much(admin_client, account, developer):
     for number in range(6):
         factories.SecretFactory(key=f"key-{number}")
     hours.create_defaults(account.pk)
+    invitations.invite(account, email="priya@example.com", roles={Role.ADMIN}, by="ada")
+    late = invitations.invite(account, email="lee@example.com", roles={Role.ADMIN}, by="ada")
+    Invitation.objects.filter(pk=late.invitation.pk).update(expires_at=timezone.now())
     changes.add_skill(
         account.pk, "CONSUMER_OPEN_NEW_CONVERSATION", skill_id="1", language="de", text="Hallo",
         by="ada",
@@ -63,7 +68,7 @@ def test_overview_of_an_account_with_much(admin_client, account, developer):
         "Office hours": "Always open",
         "Idle times": "Agent never, consumer 30 minutes, queue 5 minutes",
         "Controller bot": "Set up by kim, tries a failed function 2 times again",
-        "Members": "2 members, 1 admin",
+        "Members": "2 members, 1 admin, 1 invited",
         "Alerts": "2 alerts, 1 firing",
     }
 
@@ -94,6 +99,7 @@ def test_query_count_does_not_grow(admin_client, account, count, django_assert_n
         factories.AlertFactory()
         factories.MembershipFactory(account=account)
 
-    # Session, user, membership, eleven lines, set-up, accounts to switch to.
-    with django_assert_num_queries(16):
+    # Session, user, membership, eleven lines, invitations, set-up, accounts to
+    # switch to.
+    with django_assert_num_queries(17):
         admin_client.get(reverse("settings", args=[account.pk]))
