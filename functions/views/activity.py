@@ -218,6 +218,11 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
         )
         for command in event.commands.order_by("position")
     ]
+    drafts = dict(
+        Function.objects.filter(
+            account_id=account_id, pk__in=[each.invocation.function_id for each in ran]
+        ).values_list("pk", "version")
+    )
     notification = event.notification
     template = "functions/trace.html"
     seen = _fingerprint(event.state, [each.shown for each in ran], sent)
@@ -239,11 +244,13 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
             "explanation": _explain(event, ran=bool(ran), sent=bool(sent)),
             "budget_ms": drawing.BUDGET_MS,
             "done": event.state == EventState.DONE,
-            "existing": set(
-                Function.objects.filter(
-                    account_id=account_id, pk__in=[each.invocation.function_id for each in ran]
-                ).values_list("pk", flat=True)
-            ),
+            "existing": drafts,
+            # Where the draft still is what ran, so that a line is the same line there.
+            "unchanged": {
+                each.invocation.pk
+                for each in ran
+                if drafts.get(each.invocation.function_id) == each.invocation.deployment.version
+            },
             "verdict": event.verdict or "pending",
             "connection": event.conversation.connection,
             "platform": Platform(event.conversation.connection.platform).label,

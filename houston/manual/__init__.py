@@ -19,8 +19,16 @@ MOST_FOUND = 20
 MOST_WORDS = 8
 LONGEST_QUERY = 200
 AROUND = 90
+SMALL = frozenset(
+    "a an and are as at be by can do does for from get has have how i if in into is it its me "  # noqa: SIM905
+    "mean means my not of on or that the this to was we what when where which who why will with "
+    "you your".split()
+)
+"""Words of a question that say nothing about what is looked for."""
 _HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
+# Around words, not within: `content-type` and `input.payload` are words.
+_PUNCTUATION = re.compile(r"[?!,;:\"“”()]+|\.(?=\s|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A section that holds all words asked for, with the text around the first of them in parts.
+    """A section that holds what was asked for, with the text around the first of them in parts.
 
     Every second part, from the second on, is a word that was asked for.
     """
@@ -113,14 +121,25 @@ def sections(page: Page) -> tuple[Section, ...]:
 
 
 def search(query: str, *, most: int = MOST_FOUND) -> list[Found]:
-    """Sections with every word of the query, those with it in their title first."""
-    words = query[:LONGEST_QUERY].lower().split()[:MOST_WORDS]
-    if not words:
-        return []
+    """Sections with every word of the query, those with it in their title first.
+
+    A question has more words than any section: its small words do not count, and where no section
+    has all the others, it is those with most of them.
+    """
+    asked = _PUNCTUATION.sub(" ", query[:LONGEST_QUERY].lower()).split()
+    words = ([word for word in asked if word not in SMALL] or asked)[:MOST_WORDS]
+    found: list[Found] = []
+    for enough in range(len(words), len(words) // 2, -1):
+        found = found or _rank(words, enough, most)
+    return found
+
+
+def _rank(words: list[str], enough: int, most: int) -> list[Found]:
+    """Sections with at least `enough` of the words, the best of them first."""
     ranked: list[tuple[int, int, Section]] = []
     for section in (each for page in PAGES for each in sections(page)):
         title, text = section.title.lower(), section.text.lower()
-        if not all(word in title or word in text for word in words):
+        if sum(word in title or word in text for word in words) < enough:
             continue
         points = sum(20 * (word in title) + min(text.count(word), 5) for word in words)
         points += 10 * (not section.anchor and words[0] in title)

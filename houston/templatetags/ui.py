@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
 
-from houston.manual.codes import CODES
+from houston.manual.codes import CODES, KNOWN
 
 register = template.Library()
 
@@ -112,6 +112,15 @@ def built(path: str) -> str:
         return static(path)
     except ValueError:
         return ""
+
+
+@register.simple_tag
+def explained(code: str) -> SafeString:
+    """A code, with the way to what it means where the manual has it."""
+    if code not in KNOWN:
+        return format_html('<span class="soft mono">{}</span>', code)
+    page = reverse("help-page", args=["errors"])
+    return format_html('<a class="soft mono" href="{}#{}">{}</a>', page, code, code)
 
 
 @register.simple_tag

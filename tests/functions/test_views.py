@@ -15,7 +15,7 @@ from django.utils import timezone
 from functions import gallery, services
 from functions.models import Function, Stage, State, Step
 from invoker import events
-from invoker.models import Command, CommandState, Deployment, EventState, Verdict
+from invoker.models import Command, CommandState, Deployment, EventState, InvocationState, Verdict
 from invoker.runtime.dependencies import dependencies
 from tests import factories
 
@@ -972,6 +972,35 @@ def test_trace_tells_an_event_from_receipt_to_delivery(developer_client, account
     assert '<span class="bubble">Hello</span>' in shown
     assert "Known types are systemMessage, transfer, closeConversation" in shown
     assert "poll from:body" not in shown
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_trace_leads_to_the_line_that_failed_while_the_draft_is_what_ran(
+    changed, developer_client, account
+):
+    function = factories.deployed(name="greet")
+    event = factories.EventFactory()
+    factories.InvocationFactory(
+        event=event,
+        deployment=function.deployment,
+        function_id=function.pk,
+        outcome=InvocationState.CODING_FAILURE,
+        failure={
+            "name": "Error",
+            "message": "no",
+            "code": "custom-failure",
+            "line": 4,
+            "column": 9,
+        },
+    )
+    if changed:
+        type(function).objects.filter(pk=function.pk).update(version=2)
+
+    page = text(developer_client.get(url("trace", event.pk)))
+
+    assert ("#line-4:9" in page) != changed
+    assert "line 4, column 9" in page
+    assert 'href="/help/errors/#custom-failure"' in page
 
 
 def test_trace_draws_no_bubble_for_a_message_without_a_text(developer_client, account):

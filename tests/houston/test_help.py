@@ -124,6 +124,27 @@ def test_search_puts_a_title_first() -> None:
     assert manual.search("backup")[0].section.anchor == "backup"
 
 
+@pytest.mark.parametrize(
+    ("question", "page", "anchor"),
+    [
+        ("What is sent to the consumer when my function throws?", "commands", "fails"),
+        ("What happens with two system messages?", "commands", "dropped"),
+        ('What does "Too late" mean?', "commands", "late"),
+        ("How do I rotate a signing secret?", "connections", "rotating"),
+        ("2fa", "signing-in", "signing-in"),
+        ("duplicate", "connections", "platform-generic"),
+    ],
+)
+def test_question_finds_where_it_is_answered(question: str, page: str, anchor: str) -> None:
+    first = [(each.section.page.slug, each.section.anchor) for each in manual.search(question)][:3]
+    assert (page, anchor) in first
+
+
+def test_words_that_no_section_has_find_nothing() -> None:
+    assert manual.search("zebra giraffe") == []
+    assert manual.search("zebra backup giraffe") == []
+
+
 @pytest.mark.parametrize("query", ["<script>", "\0", "x" * 5000, "(", "   "])
 def test_search_takes_anything(query: str, developer_client: Client) -> None:
     response = developer_client.get("/help/", {"q": query})
