@@ -29,16 +29,20 @@ from invoker.models import (
     ControllerBot,
     Event,
     Heartbeat,
+    InvocationState,
     Verdict,
 )
 from invoker.tasks import LONGEST_SILENCE_S, WORKER
 
 DAY: Final = dt.timedelta(hours=24)
 HOUR: Final = dt.timedelta(hours=1)
-# Fewer runs than that say little about a share.
+# Fewer runs than that say little about a share, yet something about a new function.
 LEAST_RUNS: Final = 10
 WORRYING_SHARE: Final = 0.05
 STREAM_LENGTH: Final = 20
+FAILED: Final = frozenset(
+    {InvocationState.CODING_FAILURE, InvocationState.TIMEOUT, InvocationState.PLATFORM_FAILURE}
+)
 SPARK_WIDTH: Final = 240
 SPARK_HEIGHT: Final = 32
 UNDELIVERED: Final = {
@@ -195,9 +199,13 @@ def _struggling(
     page = reverse("functions:metrics", args=[account_id])
     for function in functions:
         summary = summaries.get(function.pk)
-        if summary is None or summary.count < LEAST_RUNS:
+        if summary is None:
             continue
         there = f"{page}?window=24h&function={function.name}"
+        if summary.count < LEAST_RUNS:
+            if summary.failed and summary.last_outcome in FAILED:
+                yield Attention("warn", _failed_last(function, summary), there, "Metrics")
+            continue
         if summary.error_share >= WORRYING_SHARE:
             yield Attention(
                 "bad",
@@ -207,6 +215,11 @@ def _struggling(
             )
         if summary.p95_ms is not None and summary.p95_ms > metrics.BUDGET_MS:
             yield Attention("warn", _slow(function, summary), there, "Metrics")
+
+
+def _failed_last(function: Function, summary: Summary) -> str:
+    too = ", the last time too" if summary.failed < summary.count else ""
+    return f"{function} failed {summary.failed} of {summary.count} times in 24 hours{too}"
 
 
 def _slow(function: Function, summary: Summary) -> str:

@@ -50,6 +50,7 @@ def test_empty_account_says_how_to_begin(developer_client, admin_client, account
         page = client.get(HERE).content.decode()
         assert "Three steps to a first answer" in page
         assert ("Create the first function" in page) == offered
+        assert (f'href="{reverse("members", args=[account.pk])}">Members</a>' in page) != offered
 
 
 def test_account_that_is_not_set_up_says_who_can_do_it(team_client):
@@ -103,10 +104,19 @@ def test_function_that_fails_or_is_slow_needs_attention(
     assert len(attention(developer_client)) == worrying
 
 
-def test_few_runs_say_nothing_about_a_share(developer_client, account):
-    ran(factories.deployed(name="greet"), 9, outcome=InvocationState.CODING_FAILURE)
+def test_of_few_runs_it_counts_whether_the_last_one_failed(developer_client, account):
+    greet = factories.deployed(name="greet")
+    ran(greet, 1, outcome=InvocationState.CODING_FAILURE)
+    each_time = attention(developer_client)
+    ran(greet, 2)
+    mended = attention(developer_client)
+    ran(greet, 1, outcome=InvocationState.TIMEOUT)
 
-    assert attention(developer_client) == []
+    assert each_time == ["greet failed 1 of 1 times in 24 hours"]
+    assert mended == []
+    assert attention(developer_client) == [
+        "greet failed 2 of 4 times in 24 hours, the last time too"
+    ]
 
 
 def test_worker_that_is_silent_is_told_of_and_one_that_never_was_is_not(
