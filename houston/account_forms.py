@@ -65,7 +65,14 @@ class AccountForm(Form):
         label="Account id",
         max_length=services.MAX_ACCOUNT_ID,
         help_text="The messaging platform's own id of the account: letters and digits",
-        widget=forms.TextInput({**CODE_LIKE, "pattern": "[A-Za-z0-9]+"}),
+        widget=forms.TextInput(
+            {
+                **CODE_LIKE,
+                "pattern": "[A-Za-z0-9]+",
+                "title": "Letters and digits, no spaces",
+                "autofocus": True,
+            }
+        ),
     )
     name = forms.CharField(
         max_length=services.MAX_ACCOUNT_NAME, help_text="What people call it, such as the brand"

@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import ResetPasswordForm, ResetPasswordKeyForm
+from allauth.account.forms import ReauthenticateForm, ResetPasswordForm, ResetPasswordKeyForm
+from allauth.mfa.base.forms import AuthenticateForm
+from allauth.mfa.base.forms import ReauthenticateForm as ConfirmByCodeForm
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.contrib.auth.password_validation import validate_password
@@ -11,6 +14,39 @@ from django.http import HttpRequest
 
 from houston.account_forms import CODE_LIKE, Form
 from houston.models import User
+
+
+class ConfirmForm(ReauthenticateForm):  # type: ignore[misc]
+    """The password once more. Who has forgotten it signs out and asks for a link there."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        self.fields["password"].help_text = ""
+        _typed_next(self.fields["password"])
+
+
+class CodeForm(AuthenticateForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        _typed_next(self.fields["code"])
+
+
+class ConfirmCodeForm(ConfirmByCodeForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        _typed_next(self.fields["code"])
+
+
+class AddAppForm(ActivateTOTPForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
+        _typed_next(self.fields["code"])
+
+
+def _typed_next(field: forms.Field) -> None:
+    """The one field of its page: it has the cursor, and no label twice."""
+    field.widget.attrs.pop("placeholder", None)
+    field.widget.attrs["autofocus"] = True
 
 
 class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]
@@ -100,6 +136,7 @@ class NewPersonForm(Form):
     password1 = forms.CharField(
         label="Password",
         strip=False,
+        help_text="At least 8 characters, not only digits, and none that many people use",
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
     password2 = forms.CharField(

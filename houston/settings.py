@@ -224,6 +224,7 @@ ACCOUNT_FORMS = {
     "login": "houston.account_forms.SignInForm",
     "reset_password": "houston.person_forms.ForgottenForm",
     "reset_password_from_key": "houston.person_forms.NewPasswordForm",
+    "reauthenticate": "houston.person_forms.ConfirmForm",
 }
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60
 ACCOUNT_SESSION_REMEMBER = True
@@ -262,7 +263,12 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 MFA_ADAPTER = "houston.coming_in.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
-MFA_FORMS = {"add_webauthn": "houston.person_forms.AddPasskeyForm"}
+MFA_FORMS = {
+    "add_webauthn": "houston.person_forms.AddPasskeyForm",
+    "authenticate": "houston.person_forms.CodeForm",
+    "reauthenticate": "houston.person_forms.ConfirmCodeForm",
+    "activate_totp": "houston.person_forms.AddAppForm",
+}
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = f"Houston ({_url_host})"

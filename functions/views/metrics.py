@@ -225,7 +225,8 @@ def _ms(duration_ms: float | None) -> str:
         return "none"
     if duration_ms >= 1000:  # noqa: PLR2004 -- a second
         return f"{duration_ms / 1000:.2f} s"
-    return f"{duration_ms:.0f} ms"
+    # Below 10 ms a whole number says little, and 0 of them nothing; as everywhere in the console.
+    return f"{duration_ms:.{1 if 0 < duration_ms < 10 else 0}f} ms"  # noqa: PLR2004
 
 
 # Charts -------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ def _bot(request: AccountRequest) -> State:
         return State("Set up, but functions are not enabled", warns=True)
     retries = bot.function_retries
     again = f"tries a failed function {_count(retries, 'time')} again" if retries else (
-        "runs a failed function once"
+        "never tries a failed function again"
     )  # fmt: skip
     return State(f"Set up by {bot.set_up_by}, {again}")
 

@@ -28,7 +28,7 @@ def test_overview_of_an_account_with_little(admin_client, account):
         "Automatic messages": "16 of 23 go out",
         "Office hours": "None, so the account is always open",
         "Idle times": "Agent 10 minutes, consumer 30 minutes, queue 5 minutes",
-        "Controller bot": "Set up by kim, runs a failed function once",
+        "Controller bot": "Set up by kim, never tries a failed function again",
         "Members": "1 member, 1 admin",
         "Alerts": "No alert: nobody is told when something goes wrong",
         "Audit log": "No change yet",

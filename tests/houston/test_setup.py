@@ -255,7 +255,7 @@ def test_shown_curl_example_is_taken_by_the_webhook(team_client, new_account, tm
     sent = team_client.post(reverse("setup-controller-bot", args=["fresh1"]), values)
     page = team_client.get(sent["Location"]).content.decode()
     team_client.post(reverse("setup-functions", args=["fresh1"]))
-    script = unescape(re.search(r'<pre id="example-curl">(.*?)</pre>', page, re.DOTALL)[1])
+    script = unescape(re.search(r'<pre id="example-curl"[^>]*>(.*?)</pre>', page, re.DOTALL)[1])
     curl = tmp_path / "curl"
     curl.write_text('#!/bin/sh\nprintf "%s\\0" "$@"\n')
     curl.chmod(0o755)
@@ -292,7 +292,7 @@ def test_shown_python_example_is_taken_by_the_webhook(team_client, new_account, 
     team_client.post(reverse("setup-controller-bot", args=["fresh1"]), GENERIC)
     page = team_client.get(reverse("account-setup", args=["fresh1"])).content.decode()
     team_client.post(reverse("setup-functions", args=["fresh1"]))
-    script = unescape(re.search(r'<pre id="example-python">(.*?)</pre>', page, re.DOTALL)[1])
+    script = unescape(re.search(r'<pre id="example-python"[^>]*>(.*?)</pre>', page, re.DOTALL)[1])
     script = script.replace("http://127.0.0.1:8000", live_server.url)
 
     ran = subprocess.run(
