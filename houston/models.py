@@ -8,6 +8,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 
@@ -15,6 +16,13 @@ class User(AbstractUser):
     """A person. `is_staff` makes them a member of the account team."""
 
     objects: ClassVar[UserManager["User"]]
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            # Whoever signs in may write a name in any case, so two that differ in nothing else
+            # would keep each other out.
+            models.UniqueConstraint(Lower("username"), name="user_name_once_in_any_case")
+        ]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username

@@ -242,6 +242,15 @@ def test_new_person_learns_which_value_is_wrong(client, link, outsider, values, 
     assert client.get(link).status_code == 200
 
 
+def test_name_of_somebody_else_in_another_case_is_taken(client, link, outsider):
+    """Who signs in may write a name in any case: both of two such people would be kept out."""
+    response = client.post(link, NEW | {"username": outsider.username.upper()})
+
+    assert response.status_code == 422
+    assert list(response.context["form"].errors) == ["username"]
+    assert signed_in(outsider).get("/me/").status_code == 200
+
+
 def test_names_cannot_be_tried_out(client, link):
     statuses = [client.post(link, {**NEW, "username": "ada"}).status_code for _ in range(21)]
 
