@@ -1,5 +1,6 @@
 """What serves: deploy, undeploy, roll back. Everything else about a function is in `services`."""
 
+import datetime as dt
 import logging
 import time
 from collections.abc import Sequence
@@ -40,10 +41,11 @@ def deploy(function: Function, *, version: int, by: str, note: str = "") -> Depl
         BuildError: the draft cannot run, the old version keeps serving.
         DeployError: it cannot be tried out now, the old version keeps serving.
         ConflictError: somebody saved after `version`, so this is not what was reviewed.
-        NotAllowedError: a deployment is going on.
+        NotAllowedError: a deployment is going on; or somebody deleted, undeployed or rolled back
+            the function while it was built, and that stands.
     """
     started_at = time.monotonic()
-    _begin(function, version, Stage.DEPLOYING)
+    begun_at = _begin(function, version)
     deployment = Deployment(
         account_id=function.account_id,
         function_id=function.pk,
@@ -59,16 +61,30 @@ def deploy(function: Function, *, version: int, by: str, note: str = "") -> Depl
         problems = _build(deployment)
     except DeployError as error:
         unavailable = [runtime.Problem(error.code, str(error))]
-        _give_up(function, deployment, Stage.DEPLOY_ERROR, unavailable, started_at)
+        _give_up(
+            function,
+            deployment,
+            Stage.DEPLOY_ERROR,
+            unavailable,
+            started_at=started_at,
+            begun_at=begun_at,
+        )
         raise
     except BaseException:
-        _end(function, Stage.DEPLOY_ERROR)
+        _end(function, Stage.DEPLOY_ERROR, begun_at)
         raise
     if problems:
-        _give_up(function, deployment, Stage.BUILD_ERROR, problems, started_at)
+        _give_up(
+            function,
+            deployment,
+            Stage.BUILD_ERROR,
+            problems,
+            started_at=started_at,
+            begun_at=begun_at,
+        )
         raise BuildError(f'Cannot deploy "{function.name}": {_name_first(problems)}', problems)
     deployment.active = True
-    _serve(function, deployment, "function.deployed", started_at)
+    _serve(function, deployment, "function.deployed", started_at, begun_at=begun_at)
     logger.info(
         "function deployed",
         extra={"account_id": function.account_id, "function_id": function.pk, "version": version},
@@ -95,15 +111,14 @@ def _build(deployment: Deployment) -> list[runtime.Problem]:
 
 def undeploy(function: Function, *, by: str) -> None:
     """Take a function out of service: its event gets the automatic message from now on."""
-    if function.deployment is None:
-        raise services.NotAllowedError(f'Cannot undeploy "{function.name}": it is not deployed')
     with transaction.atomic():
+        serving = Function.objects.filter(pk=function.pk, deployment__isnull=False)
+        # A deployment that goes on finds its stage gone, and does not come to serve.
+        if not serving.update(deployment=None, stage=Stage.NONE, problems=[]):
+            raise services.NotAllowedError(f'Cannot undeploy "{function.name}": it is not deployed')
         retired = _retire(function)
-        Function.objects.filter(pk=function.pk).update(
-            deployment=None, stage=Stage.NONE, problems=[]
-        )
         services.record("function.undeployed", function, by=by, before=retired)
-    function.refresh_from_db()
+        function.refresh_from_db()
 
 
 def roll_back(function: Function, deployment: Deployment, *, by: str) -> Deployment:
@@ -136,16 +151,17 @@ def roll_back(function: Function, deployment: Deployment, *, by: str) -> Deploym
     return again
 
 
-def _begin(function: Function, version: int, stage: Stage) -> None:
+def _begin(function: Function, version: int) -> dt.datetime:
+    """Take the function for a deployment. The moment tells it from others of the function."""
     now = timezone.now()
     # A process that died while it deployed must not keep the function locked for ever.
     free = Function.objects.filter(pk=function.pk, version=version).exclude(
         stage=Stage.DEPLOYING, stage_at__gt=now - LONGEST_BUILD
     )
-    started = free.update(stage=stage, stage_at=now, step=Step.CHECKING)
-    function.refresh_from_db()
+    started = free.update(stage=Stage.DEPLOYING, stage_at=now, step=Step.CHECKING)
+    services.reload(function, f'Cannot deploy "{function.name}"')
     if started:
-        return
+        return now
     if function.version != version:
         newest = function.versions.get(number=function.version)
         raise services.ConflictError(
@@ -156,18 +172,33 @@ def _begin(function: Function, version: int, stage: Stage) -> None:
     raise services.NotAllowedError(f'Cannot deploy "{function.name}": it is being deployed already')
 
 
-def _serve(function: Function, deployment: Deployment, action: str, started_at: float) -> None:
+def _serve(
+    function: Function,
+    deployment: Deployment,
+    action: str,
+    started_at: float,
+    *,
+    begun_at: dt.datetime | None = None,
+) -> None:
     """Put a deployment in front of events, all or nothing. `action` is what the audit log says.
 
+    One that was built since `begun_at` gives way to whatever somebody has decided in that time.
+
     Raises:
-        NotAllowedError: the function was deleted meanwhile.
+        NotAllowedError: the function was deleted meanwhile, or somebody decided otherwise.
     """
+    refusal = f'Cannot deploy "{function.name}"'
+    rows = Function.objects.filter(pk=function.pk)
+    if begun_at:
+        rows = rows.filter(stage=Stage.DEPLOYING, stage_at=begun_at)
     with transaction.atomic():
         # The function's row first: whoever deletes it waits for this, or this finds it gone.
         done: dict[str, Any] = {"stage": Stage.NONE, "step": Step.SERVING, "problems": []}
-        if not Function.objects.filter(pk=function.pk).update(**done):
+        if not rows.update(**done):
+            services.reload(function, refusal)
             raise services.NotAllowedError(
-                f'Cannot deploy "{function.name}": it was deleted meanwhile'
+                f"{refusal}: somebody undeployed it or rolled it back while it was built, and that "
+                "stands"
             )
         retired = _retire(function)
         # Read here and not when the build began: they change without a deployment.
@@ -183,7 +214,7 @@ def _serve(function: Function, deployment: Deployment, action: str, started_at: 
             after={"Live version": deployment.version, "Deployment": str(deployment.pk)},
             detail=deployment.note,
         )
-    function.refresh_from_db()
+        function.refresh_from_db()
 
 
 def _give_up(
@@ -191,14 +222,16 @@ def _give_up(
     deployment: Deployment,
     stage: Stage,
     problems: list[runtime.Problem],
+    *,
     started_at: float,
+    begun_at: dt.datetime,
 ) -> None:
     """Keep what could not be deployed, with why; the version that serves goes on serving."""
     deployment.failure = BuildError.code if stage == Stage.BUILD_ERROR else DeployError.code
     deployment.problems = [asdict(problem) for problem in problems]
     deployment.took_ms = (time.monotonic() - started_at) * 1000
     with transaction.atomic():
-        _end(function, stage, problems if stage == Stage.BUILD_ERROR else None)
+        _end(function, stage, begun_at, problems if stage == Stage.BUILD_ERROR else ())
         deployment.save()
         tried = {"Version": function.version, "Problem": _name_first(problems)}
         services.record("function.deploy-failed", function, by=deployment.created_by, after=tried)
@@ -209,11 +242,16 @@ def _name_first(problems: Sequence[runtime.Problem]) -> str:
     return f"{first.message} in line {first.line}" if first.line else first.message
 
 
-def _end(function: Function, stage: Stage, problems: list[runtime.Problem] | None = None) -> None:
-    Function.objects.filter(pk=function.pk).update(
-        stage=stage, problems=[asdict(problem) for problem in problems or []]
-    )
-    function.refresh_from_db()
+def _end(
+    function: Function,
+    stage: Stage,
+    begun_at: dt.datetime,
+    problems: Sequence[runtime.Problem] = (),
+) -> None:
+    """Leave the stage of a deployment that failed, unless the function has moved on since."""
+    mine = Function.objects.filter(pk=function.pk, stage=Stage.DEPLOYING, stage_at=begun_at)
+    if mine.update(stage=stage, problems=[asdict(problem) for problem in problems]):
+        function.refresh_from_db()
 
 
 def _retire(function: Function) -> dict[str, Any]:

@@ -352,7 +352,7 @@ def _save(
             updated_at=timezone.now(),
             updated_by=by,
         )
-        function.refresh_from_db()
+        reload(function, f'Cannot save "{function.name}"')
         if not changed:
             _explain_refusal(function, version)
         old_description, old_environment = before[1:] if before else ("", {})
@@ -436,6 +436,18 @@ def delete(function: Function, *, by: str) -> None:
         about = {"Event": function.event.name, "Description": function.description}
         record("function.deleted", function, by=by, before={**about, "Version": function.version})
         function.delete()
+
+
+def reload(function: Function, refusal: str) -> None:
+    """Read the function again.
+
+    Raises:
+        NotAllowedError: it was deleted meanwhile.
+    """
+    try:
+        function.refresh_from_db()
+    except Function.DoesNotExist as error:
+        raise NotAllowedError(f"{refusal}: it was deleted meanwhile") from error
 
 
 def record(action: str, function: Function, **values: Any) -> None:

@@ -1,5 +1,7 @@
 """Changes to functions: what they allow, what they leave behind."""
 
+from collections.abc import Callable
+
 import pytest
 from django.db import IntegrityError
 from django.utils import timezone
@@ -276,6 +278,86 @@ def test_deployment_of_a_function_that_was_deleted_meanwhile_serves_nothing(
         deploying.deploy(function, version=1, by="kim")
 
     assert not Deployment.objects.exists()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("what", ["rolled back", "undeployed"])
+def test_deployment_gives_way_to_who_decides_while_it_is_built(
+    monkeypatch: pytest.MonkeyPatch, what: str, *, fails: bool
+) -> None:
+    function = make()
+    first = deploying.deploy(function, version=1, by="kim")
+    save(function, GOOD + "// second")
+    deploying.deploy(function, version=2, by="kim")
+    save(function, GOOD + "// third")
+    problem = runtime.Failure(code="load-failed", name="Error", message="Broken")
+    failed = runtime.Result(outcome=runtime.Outcome.CODING_FAILURE, failure=problem)
+
+    def decide_meanwhile(_: object) -> runtime.Result | None:
+        monkeypatch.setattr(runtime, "prewarm", lambda _: None)
+        now = Function.objects.get()
+        if what == "rolled back":
+            deploying.roll_back(now, first, by="lee")
+        else:
+            deploying.undeploy(now, by="lee")
+        return failed if fails else None
+
+    monkeypatch.setattr(runtime, "prewarm", decide_meanwhile)
+    with pytest.raises(services.FunctionError) as told:
+        deploying.deploy(function, version=3, by="kim")
+
+    serving = Deployment.objects.filter(active=True)
+    assert told.value.code == ("build-failed" if fails else "not-allowed")
+    assert [one.code for one in serving] == ([GOOD] if what == "rolled back" else [])
+    function = Function.objects.get()
+    assert (function.stage, function.deployment) == (Stage.NONE, serving.first())
+
+
+def test_deployment_gives_way_to_one_that_began_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = make()
+    deploying.deploy(function, version=1, by="kim")
+    save(function, GOOD + "// slow")
+
+    def deploy_meanwhile(_: object) -> None:
+        monkeypatch.setattr(runtime, "prewarm", lambda _: None)
+        now = Function.objects.get()
+        deploying.undeploy(now, by="lee")
+        save(now, GOOD + "// newer")
+        deploying.deploy(now, version=3, by="lee")
+
+    monkeypatch.setattr(runtime, "prewarm", deploy_meanwhile)
+    with pytest.raises(services.NotAllowedError):
+        deploying.deploy(function, version=2, by="kim")
+
+    assert Deployment.objects.get(active=True).version == 3
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda function: save(function, GOOD + "// second"),
+        lambda function: deploying.deploy(function, version=1, by="kim"),
+    ],
+    ids=["save", "deploy"],
+)
+def test_function_that_was_deleted_meanwhile_is_not_changed(
+    act: Callable[[Function], object],
+) -> None:
+    function = make()
+    Function.objects.all().delete()
+
+    with pytest.raises(services.NotAllowedError, match="deleted meanwhile"):
+        act(function)
+
+
+def test_function_is_undeployed_once() -> None:
+    function = make()
+    deploying.deploy(function, version=1, by="kim")
+    seen_by_another = Function.objects.get()
+    deploying.undeploy(function, by="kim")
+
+    with pytest.raises(services.NotAllowedError, match="not deployed"):
+        deploying.undeploy(seen_by_another, by="lee")
 
 
 def test_database_itself_holds_one_serving_deployment_per_function() -> None:
