@@ -39,7 +39,7 @@ def held(connection: Connection) -> Socket:
         return Socket(
             "bad",
             "Nobody holds it",
-            "Start ./manage.py connect, which make run does when it finds a connection like this",
+            "Start manage.py connect, which make run does when it finds a connection like this",
         )
     since = relative(session.connected_at) if session.connected_at else ""
     match session.state:

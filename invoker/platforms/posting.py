@@ -172,12 +172,13 @@ async def _public_address(host: str, port: int) -> str:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(each[4][0]) for each in found]
     for each in addresses:
-        if not _is_public(each):
+        if not is_public(each):
             raise NotPublicError(f"may not be at {each}: this is no public address")
     return addresses[0]
 
 
-def _is_public(text: str) -> bool:
+def is_public(text: str) -> bool:
+    """Whether alerts may go to this IP address, in its usual spelling or with a zone."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         # Other clothes of an IPv4 address: mapped, of a translator, tunnelled.

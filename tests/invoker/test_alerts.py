@@ -220,6 +220,8 @@ def test_looking_costs_the_same_however_many_alerts_and_runs(db, count, django_a
         ({"target": "https://user:secret@hooks.example/"}, "target"),
         ({"target": "https://hooks.example/\0"}, "target"),
         ({"target": "https://hooks.example:99999/"}, "target"),
+        ({"target": "http://127.0.0.1:9/in"}, "target"),
+        ({"target": "http://[fe80::1%25eth0]/in"}, "target"),
         ({"target": "https://hooks.example/" + "x" * 500}, "target"),
         ({"channel": "email", "target": "nobody"}, "target"),
         ({"channel": "email", "target": "a@example.com,,b@example.com"}, "target"),
@@ -233,6 +235,16 @@ def test_alert_that_breaks_a_rule_is_not_made(db, wrong, field):
 
     assert caught.value.field == field
     assert not AuditEntry.objects.exists()
+
+
+def test_networks_that_were_opened_may_be_told(db, settings):
+    settings.ALERT_NETWORKS = ["10.1.0.0/16"]
+
+    rule = alerts.Rule(**{**RULE, "target": "http://10.1.2.3/in"})
+
+    alert = alerts.create("acme1", rule, by="ada")
+
+    assert alert.target == "http://10.1.2.3/in"
 
 
 def test_there_are_only_so_many_alerts(db):
@@ -368,7 +380,7 @@ def test_webhook_goes_to_no_address_inside_a_network(db, address):
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::8.8.8.8"])
 def test_public_addresses_are_told_from_others(address):
-    assert posting._is_public(address)
+    assert posting.is_public(address)
 
 
 def test_email_goes_to_everybody_named(db, settings):
