@@ -1,6 +1,7 @@
 """Everybody who may sign in, for the account team: who is locked out, and the way back in."""
 
 from typing import cast
+from urllib.parse import urlencode
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -82,19 +83,23 @@ def person_switch(request: HttpRequest, user_id: int) -> HttpResponse:
     if user == request.user:
         messages.error(request, "Cannot switch yourself off: somebody else of the team can")
         return redirect("person", user_id=user_id)
-    verb = "Switch off" if user.is_active else "Switch on"
+    # What was asked for and not the opposite of what is: two who switch somebody off at once would
+    # let them in again.
+    active = request.GET.get("active") == "yes"
+    verb = "Switch on" if active else "Switch off"
     if request.method == "GET":
         return confirm(
             request,
+            action=f"{request.path}?{urlencode({'active': 'yes' if active else 'no'})}",
             title=f"{verb} {user.username}",
-            effect="Signed out everywhere at once and not let in again; what they made stays"
-            if user.is_active
-            else "Let in again, with the roles and the password of before",
+            effect="Let in again, with the roles and the password of before"
+            if active
+            else "Signed out everywhere at once and not let in again; what they made stays",
             button=f"{verb} {user.username}",
             back=reverse("person", args=[user_id]),
-            kind="danger" if user.is_active else "main",
+            kind="main" if active else "danger",
         )
-    people.switch(user, active=not user.is_active, by=_me(request))
+    people.switch(user, active=active, by=_me(request))
     messages.success(request, f"{verb.replace('Switch', 'Switched')} {user.username}")
     return redirect("person", user_id=user_id)
 
