@@ -192,7 +192,12 @@ def _to_sign_in(request: AccountRequest, response: HttpResponseBase) -> HttpResp
     sign_in = resolve_url(settings.LOGIN_URL)
     if urlsplit(response.url).path != sign_in:
         return None
-    page = request.htmx.current_url_abs_path or resolve_url(settings.LOGIN_REDIRECT_URL)
+    try:
+        page = request.htmx.current_url_abs_path
+    except ValueError:
+        # It is whatever a client writes into a header.
+        page = None
+    page = page or resolve_url(settings.LOGIN_REDIRECT_URL)
     return HttpResponseClientRedirect(f"{sign_in}?{urlencode({'next': page})}")
 
 

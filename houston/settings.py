@@ -238,6 +238,7 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
     "reset_password": "20/h/ip,5/h/key",
     "reset_password_from_key": "30/10m/ip",
+    "change_password": "20/h/user",
     "manage_email": "10/h/user",
     "invite": "60/h/user",
     "accept_invitation": "30/10m/ip,20/h/key",

@@ -91,6 +91,11 @@ class ConfirmEmail(ConfirmEmailView):  # type: ignore[misc]
 def password(request: HttpRequest) -> HttpResponse:
     if not cast("User", request.user).has_usable_password():
         return render(request, "accounts/password.html")
+    if request.method == "POST":
+        # Whoever came upon an open session must not find the password out here.
+        too_many: HttpResponse | None = consume_or_429(request, action="change_password")
+        if too_many:
+            return too_many
     form = account_forms.PasswordForm(cast("User", request.user), request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = form.save()

@@ -90,9 +90,9 @@ def home(request: HttpRequest) -> HttpResponse:
 def theme(request: HttpRequest) -> HttpResponse:
     back = request.POST.get("next", "")
     secure = request.is_secure()
-    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=secure):
-        back = reverse("home")
-    response = redirect(back)
+    # Without the slash it could also be the name of an address, and redirecting would look it up.
+    fits = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=secure)
+    response = redirect(back if fits and back.startswith("/") else reverse("home"))
     chosen = request.POST.get("theme", "")
     if chosen in THEMES:
         response.set_cookie(

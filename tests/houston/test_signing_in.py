@@ -1,6 +1,7 @@
 """Coming in and going out."""
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -27,7 +28,15 @@ def test_sign_in_goes_on_to_the_page_that_was_wanted(client, developer, account)
 
 
 @pytest.mark.parametrize(
-    "elsewhere", ["https://example.com/", "//example.com/", "javascript:alert(1)", "/\\example.com"]
+    "elsewhere",
+    [
+        "https://example.com/",
+        "//example.com/",
+        "javascript:alert(1)",
+        "/\\example.com",
+        # Names that Houston answers to are other machines elsewhere.
+        "//localhost/",
+    ],
 )
 def test_sign_in_stays_here_when_next_leads_elsewhere(client, developer, elsewhere):
     response = client.post(
@@ -74,12 +83,15 @@ def test_home_leads_to_the_list_when_there_is_a_choice(team_client, outsider_cli
 
 def test_htmx_is_led_to_the_sign_in_page_when_the_session_has_ended(client, account):
     page = f"/a/{account.pk}/settings/members/"
-    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{page}"}
 
-    response = client.get(f"{page}3/remove/", headers=headers)
+    response, broken = (
+        client.get(f"{page}3/remove/", headers={"HX-Request": "true", "HX-Current-URL": at})
+        for at in (f"http://testserver{page}", "http://[")
+    )
 
-    assert response.status_code == 200
+    assert (response.status_code, broken.status_code) == (200, 200)
     assert response["HX-Redirect"] == "/sign-in/?next=%2Fa%2Facme1%2Fsettings%2Fmembers%2F"
+    assert broken["HX-Redirect"] == "/sign-in/?next=%2F"
 
 
 def test_people_change_their_own_password(developer_client, developer):
@@ -101,6 +113,15 @@ def test_people_change_their_own_password(developer_client, developer):
     assert developer_client.get("/password/").status_code == 200
 
 
+def test_passwords_cannot_be_tried_out_in_a_session_that_was_left_open(developer_client):
+    cache.clear()
+    wrong = {"old_password": "wrong", "new_password1": "a fine horse", "new_password2": "no"}
+
+    statuses = [developer_client.post("/password/", wrong).status_code for _ in range(21)]
+
+    assert statuses == [422] * 20 + [429]
+
+
 def test_theme_is_remembered_and_can_follow_the_system_again(team_client):
     chosen = team_client.post("/theme/", {"theme": "dark", "next": "/accounts/"})
     dark = team_client.get("/accounts/")
@@ -110,6 +131,13 @@ def test_theme_is_remembered_and_can_follow_the_system_again(team_client):
     assert chosen["Location"] == "/accounts/"
     assert b'data-theme="dark"' in dark.content
     assert b"data-theme" not in followed.content
+
+
+@pytest.mark.parametrize("back", ["functions", "{}", "\0", "https://[/"])
+def test_theme_leads_home_from_what_is_no_address(team_client, back):
+    response = team_client.post("/theme/", {"theme": "dark", "next": back})
+
+    assert (response.status_code, response["Location"]) == (302, "/")
 
 
 @pytest.mark.parametrize("value", ["", "purple", "<script>"])
