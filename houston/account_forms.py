@@ -7,7 +7,7 @@ from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
 
 from houston import account_errors, connecting, services
-from houston.models import Role
+from houston.models import LONGEST_EMAIL, Role
 from invoker import allow_list, vault
 from invoker.models import CloseMode, Connection, MessageDelivery, Platform, SecretType
 
@@ -270,6 +270,7 @@ class RolesForm(Form):
 class InviteForm(RolesForm):
     email = forms.EmailField(
         label="E-mail",
+        max_length=LONGEST_EMAIL,
         help_text="They choose their own user name, or join with the one they have",
         widget=forms.EmailInput({"autocomplete": "off"}),
     )
@@ -279,6 +280,7 @@ class InviteForm(RolesForm):
 class FirstAdminForm(Form):
     email = forms.EmailField(
         label="E-mail",
+        max_length=LONGEST_EMAIL,
         help_text="They become admin of the account and can invite the others",
         widget=forms.EmailInput({"autocomplete": "off"}),
     )

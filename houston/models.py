@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+LONGEST_EMAIL = 254
+
 
 class User(AbstractUser):
     """A person. `is_staff` makes them a member of the account team."""
@@ -106,7 +108,7 @@ class Invitation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="invitations")
-    email = models.EmailField()
+    email = models.EmailField(max_length=LONGEST_EMAIL)
     roles = models.JSONField()
     invited_by = models.CharField(max_length=150)
     serial = models.PositiveIntegerField(default=1)

@@ -13,7 +13,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.http import HttpRequest
 
 from houston.account_forms import CODE_LIKE, Form
-from houston.models import User
+from houston.models import LONGEST_EMAIL, User
 
 
 class ConfirmForm(ReauthenticateForm):  # type: ignore[misc]
@@ -77,7 +77,10 @@ class ProfileForm(PersonForm):
 
 class EmailForm(Form):
     email = forms.EmailField(
-        label="E-mail", required=False, widget=forms.EmailInput({"autocomplete": "email"})
+        label="E-mail",
+        max_length=LONGEST_EMAIL,
+        required=False,
+        widget=forms.EmailInput({"autocomplete": "email"}),
     )
 
     def clean_email(self) -> str:
