@@ -176,7 +176,10 @@ def rename(function: Function, payload: SavedPayload, name: str, *, by: str) -> 
         return
     try:
         with transaction.atomic():
-            saved(function).filter(pk=payload.pk).update(name=name)
+            if not saved(function).filter(pk=payload.pk).update(name=name):
+                raise InvalidPayloadError(
+                    "name", f'Cannot rename "{payload.name}": it was deleted meanwhile'
+                )
             _record(
                 function,
                 "payload.renamed",

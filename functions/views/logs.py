@@ -98,7 +98,7 @@ def log_page(request: ConsoleRequest, account_id: str) -> HttpResponse:
     context = {"search": search, "wanted": search.wanted, "window": search.window, "here": here}
     template = "functions/logs.html"
     if request.htmx and (after := request.GET.get("after")):
-        than = _moment(after)
+        than = max(_moment(after), now - OLDEST)
         lines = log_lines.newer(search.wanted, than=than, most=PAGE_SIZE)
         if not lines:
             return HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -156,6 +156,7 @@ def log_export(request: ConsoleRequest, account_id: str) -> HttpResponseBase:
     response = StreamingHttpResponse(csv_lines(header, rows), content_type="text/csv")
     name = f"logs-{account_id}-{timezone.now():%Y%m%dT%H%M%S}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 

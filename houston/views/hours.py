@@ -137,7 +137,9 @@ def hours_week(request: AccountRequest, account_id: str, hours_id: int) -> HttpR
             form.add_error(None, str(error))
         else:
             return _done(request, row, f"Saved the week of {row.name}")
-    typed = [Row(int(day) if day.isdecimal() else 0, start, end) for day, start, end in form.rows]
+    typed = [
+        Row(int(day[:9]) if day.isdecimal() else 0, start, end) for day, start, end in form.rows
+    ]
     return _page(request, row, week_form=form, rows=typed)
 
 

@@ -180,6 +180,12 @@ def test_tail_brings_lines_of_runs_that_ended_since(developer_client, account, t
     assert 'id="tail"' in fresh.content.decode()
 
 
+def test_tail_from_the_beginning_of_time_is_empty(developer_client, account):
+    after = {"after": "00010101T000000.000000"}
+
+    assert developer_client.get(url("logs"), after, headers=HTMX).status_code == 204
+
+
 def test_tail_is_not_followed_in_the_past(developer_client, account):
     until = timezone.now() - MINUTE
 
@@ -208,6 +214,7 @@ def test_file_holds_what_was_searched_and_no_formula(developer_client, account):
     response = developer_client.get(url("logs-export"), {"level": "Warn"})
     header, row = csv.reader(io.StringIO(b"".join(response).decode()))
 
+    assert response["Cache-Control"] == "private, no-store"
     assert header[:5] == ["time", "function", "version", "level", "message"]
     assert row[1:] == [
         "greet", "1", "Warn", "'=1+1", '{"a": 1} "b"', str(run.pk), str(run.event_id),

@@ -193,6 +193,17 @@ def test_event_has_so_many_payloads_and_no_more(developer_client, function, monk
     assert "has 1 saved payloads, delete one first" in answer.content.decode()
 
 
+def test_renaming_what_was_deleted_meanwhile_is_refused_and_not_noted(function):
+    kept = payloads.save(function, name="Kept", text="{}", by="kim")
+    payloads.delete(function, SavedPayload.objects.get(), by="lee")
+    AuditEntry.objects.all().delete()
+
+    with pytest.raises(payloads.InvalidPayloadError, match="deleted meanwhile"):
+        payloads.rename(function, kept, "Other", by="kim")
+
+    assert not AuditEntry.objects.exists()
+
+
 def test_renaming_to_a_taken_name_is_refused(developer_client, function):
     kept = payloads.save(function, name="Kept", text="1", by="kim")
     payloads.save(function, name="Other", text="1", by="kim")

@@ -84,7 +84,9 @@ def test_admin_adds_hours_and_sets_their_week(admin_client, account):
         (("0", "25:00", "10:00"), "“25:00” is no time for Monday, from"),
         (("0", "09:00", ""), "“” is no time for Monday, to"),
         (("²", "09:00", "10:00"), "“²” is no day"),
+        (("1" * 5000, "09:00", "10:00"), "is no day"),
     ],
+    ids=["day", "from", "to", "digit", "huge"],
 )
 def test_week_that_cannot_be_read_is_shown_again_with_the_reason(
     admin_client, berlin, row, sentence
