@@ -73,7 +73,9 @@ class Week {
       if (!this.read(row)) row.remove();
       else row.querySelector("[data-removes-window]").hidden = false;
     }
-    this.form.querySelector("[data-adds-window]").hidden = false;
+    for (const each of this.form.querySelectorAll("[data-adds-window], [data-evens-windows]")) {
+      each.hidden = false;
+    }
   }
 
   add(window) {
@@ -89,6 +91,19 @@ class Week {
     row.remove();
     this.changed();
     return next;
+  }
+
+  // Every window gets the times of the first one; whoever opens at nine rarely does so once.
+  even() {
+    const rows = this.rows().filter((row) => this.read(row));
+    if (!rows.length) return;
+    const { start, end } = this.read(rows[0]);
+    for (const row of rows.slice(1)) {
+      const fields = this.fields(row);
+      fields.start.value = clock(start);
+      fields.end.value = clock(end);
+    }
+    this.changed();
   }
 
   get dirty() {
@@ -190,6 +205,7 @@ class Week {
       if (event.target.closest("[data-adds-window]")) {
         this.fields(this.add()).day.focus();
       }
+      if (event.target.closest("[data-evens-windows]")) this.even();
     });
     this.grid.addEventListener("pointerdown", (event) => this.grab(event));
     this.grid.addEventListener("keydown", (event) => this.press(event));

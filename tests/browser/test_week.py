@@ -85,6 +85,17 @@ def test_week_is_set_with_the_keyboard_alone(week: Page) -> None:
     assert rows(week) == []
 
 
+def test_one_day_s_times_are_given_to_all(week: Page) -> None:
+    for day in (0, 1, 4):
+        week.locator(".week-grid .track").nth(day).focus()
+        week.keyboard.press("Enter")
+    week.locator("[data-windows] .window").first.locator("[name=start]").fill("08:30")
+
+    week.get_by_role("button", name="Give all the first one's times").click()
+
+    assert rows(week) == [(day, "08:30", "17:00") for day in ("0", "1", "4")]
+
+
 def test_rows_are_drawn_as_they_are_typed_also_past_midnight(week: Page) -> None:
     week.get_by_role("button", name="Add a window").click()
     row = week.locator("[data-windows] .window").last
