@@ -31,6 +31,7 @@ from allauth.mfa.models import Authenticator  # noqa: E402
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes  # noqa: E402
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret  # noqa: E402
 from allauth.socialaccount.models import SocialAccount  # noqa: E402
+from allauth.usersessions.models import UserSession  # noqa: E402
 from axes.models import AccessAttempt  # noqa: E402
 from django.test import Client, RequestFactory  # noqa: E402
 from django.utils import timezone  # noqa: E402
@@ -183,6 +184,10 @@ def session_of(user: User, browser: str) -> str:
     request.session = client.session
     record_authentication(request, user, "password", reauthenticated=True)
     request.session.save()
+    UserSession.objects.update_or_create(
+        session_key=request.session.session_key,
+        defaults={"user": user, "ip": "192.0.2.44", "user_agent": browser},
+    )
     return client.cookies["sessionid"].value
 
 

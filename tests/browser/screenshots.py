@@ -71,6 +71,8 @@ def take(
     filled: Filled, browser: Browser, shown: Shown, width: int, wishes: argparse.Namespace
 ) -> None:
     page = filled.open(browser, shown, width)
+    # What was typed into or looked at last may lie below the bar, which is drawn where it is now.
+    page.evaluate("scrollTo(0, 0)")
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         # A dialog lies over what the window shows, and the rest of the page says nothing new.

@@ -157,7 +157,9 @@ def _notifications(connection: Connection) -> None:
     notes = ("baseline", "closed", "duplicate", "unchanged", "stale")
     for number, note in enumerate(notes):
         factories.NotificationFactory(
-            conversation=factories.ConversationFactory(connection=connection),
+            conversation=factories.ConversationFactory(
+                connection=connection, conv_id=str(uuid.uuid5(uuid.NAMESPACE_URL, note))
+            ),
             state=NotificationState.DONE, note=note,
             received_at=NOW - dt.timedelta(minutes=number),
         )  # fmt: skip

@@ -114,7 +114,7 @@ def test_field_ties_label_help_and_error_to_its_input():
     assert '<label for="id_name">Name</label>' in shown
     assert 'aria-invalid="true"' in shown
     assert 'aria-describedby="id_name_helptext id_name_error"' in shown
-    assert 'id="id_name_helptext">Letters &amp; digits</p>' in shown
+    assert 'id="id_name_helptext">Letters &amp; digits</div>' in shown
     assert 'id="id_name_error"' in shown
 
 
