@@ -70,6 +70,7 @@ function apply() {
     "editor.foreground": token("text"),
     "editorCursor.foreground": token("accent"),
     "editorLineNumber.foreground": token("text-soft"),
+    "editorLineNumber.dimmedForeground": token("text-soft"),
     "editorLineNumber.activeForeground": token("text"),
     "editor.lineHighlightBackground": token("text", 4),
     "editor.lineHighlightBorder": "#00000000",
