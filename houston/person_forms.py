@@ -7,7 +7,6 @@ from allauth.account.forms import ReauthenticateForm, ResetPasswordForm, ResetPa
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.base.forms import ReauthenticateForm as ConfirmByCodeForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
-from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.http import HttpRequest
@@ -47,17 +46,6 @@ def _typed_next(field: forms.Field) -> None:
     """The one field of its page: it has the cursor, and no label twice."""
     field.widget.attrs.pop("placeholder", None)
     field.widget.attrs["autofocus"] = True
-
-
-class AddPasskeyForm(AddWebAuthnForm):  # type: ignore[misc]
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"label_suffix": "", **kwargs})
-        self.fields["name"].initial = self.initial["name"] = "My passkey"
-        self.fields["name"].max_length = 100
-        self.fields["name"].help_text = "Such as the device it is on"
-        self.fields["passwordless"].label = "Sign in with it alone, without the password"
-        self.fields["passwordless"].initial = True
-        self.fields["passwordless"].help_text = "Otherwise it is a second factor after the password"
 
 
 if TYPE_CHECKING:

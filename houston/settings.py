@@ -265,7 +265,9 @@ SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 MFA_ADAPTER = "houston.coming_in.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_FORMS = {
-    "add_webauthn": "houston.person_forms.AddPasskeyForm",
+    "add_webauthn": "houston.passkey_forms.AddPasskeyForm",
+    "login_webauthn": "houston.passkey_forms.SignInByPasskeyForm",
+    "reauthenticate_webauthn": "houston.passkey_forms.ConfirmByPasskeyForm",
     "authenticate": "houston.person_forms.CodeForm",
     "reauthenticate": "houston.person_forms.ConfirmCodeForm",
     "activate_totp": "houston.person_forms.AddAppForm",

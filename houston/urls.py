@@ -216,7 +216,7 @@ me_urls: list[URLPattern | URLResolver] = [
     path("e-mail/<str:key>/", me.ConfirmEmail.as_view(), name="account_confirm_email"),
     path("confirm/password/", allauth_views.reauthenticate, name="account_reauthenticate"),
     path("confirm/code/", mfa_views.reauthenticate, name="mfa_reauthenticate"),
-    path("confirm/passkey/", passkeys.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),
+    path("confirm/passkey/", me.ConfirmByPasskey.as_view(), name="mfa_reauthenticate_webauthn"),
     path("second-factors/", me.second_factors, name="mfa_index"),
     path("second-factors/app/add/", totp.activate_totp, name="mfa_activate_totp"),
     path("second-factors/app/remove/", totp.deactivate_totp, name="mfa_deactivate_totp"),
@@ -261,7 +261,7 @@ urlpatterns = [
     path("sign-in/single-sign-on/", single_sign_on.leave, name="single-sign-on-leave"),
     path("sign-in/single-sign-on/back/", single_sign_on.back, name="single-sign-on-back"),
     path("sign-in/second-factor/", mfa_views.authenticate, name="mfa_authenticate"),
-    path("sign-in/passkey/", passkeys.login_webauthn, name="mfa_login_webauthn"),
+    path("sign-in/passkey/", signing_in.SignInByPasskey.as_view(), name="mfa_login_webauthn"),
     path("sign-in/forgotten/", signing_in.Forgotten.as_view(), name="account_reset_password"),
     path(
         "sign-in/forgotten/sent/",

@@ -1,5 +1,6 @@
 """What people set for themselves: who they are, how they sign in, where they are signed in."""
 
+from http import HTTPStatus
 from typing import Any, cast
 
 from allauth.account.decorators import reauthentication_required
@@ -9,6 +10,7 @@ from allauth.account.views import ConfirmEmailView
 from allauth.core.ratelimit import consume_or_429
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.mfa.webauthn.views import ReauthenticateWebAuthnView
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
@@ -20,7 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from houston import account_forms, people, person_forms
+from houston import account_forms, passkey_forms, people, person_forms
 from houston.coming_in import MailError, end_sessions, passkeys_work
 from houston.devices import device_of
 from houston.models import User
@@ -122,6 +124,15 @@ def second_factors(request: HttpRequest) -> HttpResponse:
         "passkeys_work": passkeys_work(request),
     }
     return private(render(request, "mfa/index.html", context))
+
+
+class ConfirmByPasskey(ReauthenticateWebAuthnView):  # type: ignore[misc]
+    def form_invalid(self, form: passkey_forms.ConfirmByPasskeyForm) -> HttpResponse:  # noqa: ARG002
+        messages.error(self.request, "Cannot go on: this is not a passkey of yours, try again")
+        page: HttpResponse = self.render_to_response(
+            self.get_context_data(), status=HTTPStatus.UNPROCESSABLE_ENTITY
+        )
+        return page
 
 
 @require_GET

@@ -4,14 +4,16 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from allauth.account.views import LoginView, PasswordResetFromKeyView, PasswordResetView
+from allauth.mfa.webauthn.views import LoginWebAuthnView
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from houston import account_forms, person_forms
+from houston import account_forms, passkey_forms, person_forms
 from houston.coming_in import MailError
 from houston.middleware import THEME_COOKIE, THEMES, last_account
 from houston.models import Account, User
@@ -24,6 +26,17 @@ class SignIn(LoginView):  # type: ignore[misc]
     def form_invalid(self, form: account_forms.SignInForm) -> HttpResponse:
         response: HttpResponse = super().form_invalid(form)
         response.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+        return response
+
+
+class SignInByPasskey(LoginWebAuthnView):  # type: ignore[misc]
+    def form_invalid(self, form: passkey_forms.SignInByPasskeyForm) -> HttpResponse:
+        messages.error(
+            self.request,
+            "Cannot sign you in: nobody here has this passkey, or it took too long. Try again, or "
+            "use the password",
+        )
+        response: HttpResponse = super().form_invalid(form)
         return response
 
 

@@ -232,6 +232,31 @@ def test_nobody_signs_up_by_themselves(name):
 
 
 @pytest.mark.parametrize(
+    "credential",
+    ["", "no JSON", "[" * 50_000, "1" * 5000, "[]", "7", '{"id": "x"}', '{"response": []}'],
+    ids=["empty", "text", "deep", "digits", "list", "number", "piece", "kind"],
+)
+def test_what_is_no_passkey_lets_nobody_in_and_is_said(secret, signed_in, credential, monkeypatch):
+    stranger = Client()
+    signed_in.post("/me/confirm/password/", {"password": PASSWORD})
+    sent = {"credential": credential}
+
+    came_in = stranger.post("/sign-in/passkey/", sent, follow=True)
+    added = signed_in.post("/me/passkeys/add/", {"name": "Mine", **sent})
+    # One that nobody could use either.
+    Authenticator.objects.filter(type=Authenticator.Type.TOTP).update(
+        type=Authenticator.Type.WEBAUTHN, data={"credential": {}}
+    )
+    monkeypatch.setattr("allauth.mfa.webauthn.internal.auth.get_credentials", lambda _: [])
+    confirmed = signed_in.post("/me/confirm/passkey/", sent)
+
+    assert came_in.redirect_chain == [("/sign-in/", 302)]
+    assert "nobody here has this passkey" in came_in.content.decode()
+    assert (added.status_code, confirmed.status_code) == (200, 422)
+    assert "this is not a passkey of yours" in confirmed.content.decode()
+
+
+@pytest.mark.parametrize(
     "page",
     [
         "/me/",
