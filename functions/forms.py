@@ -223,6 +223,7 @@ class ReplayForm(forms.Form):
     )
     done = forms.IntegerField(min_value=0, max_value=max(replays.COUNTS), required=False)
     differ = forms.IntegerField(min_value=0, max_value=max(replays.COUNTS), required=False)
+    worse = forms.IntegerField(min_value=0, max_value=max(replays.COUNTS), required=False)
     timeouts = forms.IntegerField(min_value=0, max_value=replays.MOST_TIMEOUTS, required=False)
     older = forms.UUIDField(required=False)
     of = forms.CharField(max_length=60, required=False)

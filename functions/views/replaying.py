@@ -12,7 +12,7 @@ from functions.forms import ReplayForm
 from functions.models import Function
 from functions.views import drawing
 from functions.views.finding import find_function
-from invoker import rehearsal
+from invoker import rehearsal, runtime
 
 PAGE = "functions/replay.html"
 MARKS = {
@@ -44,6 +44,11 @@ class Row:
         return self.old is None or _essence(self.old.run) != _essence(self.new.run)
 
     @property
+    def fails_now(self) -> bool:
+        """The draft fails where what is live did not."""
+        return _failed(self.new) and not (self.old and _failed(self.old))
+
+    @property
     def slower_ms(self) -> float:
         if self.old is None:
             return 0.0
@@ -60,11 +65,15 @@ def replay(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
         return _answer(request, function, {"problem": problem}, status=422)
     asked = form.cleaned_data
     count, done, differ = asked["count"], asked["done"] or 0, asked["differ"] or 0
-    timeouts, older = asked["timeouts"] or 0, str(asked["older"] or "")
+    worse, timeouts = asked["worse"] or 0, asked["timeouts"] or 0
+    older = str(asked["older"] or "")
     if asked["of"] and asked["of"] != pair(function):
         problem = "Cannot go on: a version was saved or deployed meanwhile, start again"
         return _answer(request, function, {"problem": problem}, status=409)
-    carried = {"count": count, "done": done, "differ": differ, "timeouts": timeouts, "older": older}
+    carried = {
+        "count": count, "done": done, "differ": differ, "worse": worse, "timeouts": timeouts,
+        "older": older,
+    }  # fmt: skip
     try:
         found = replays.next_slice(
             function, left=max(count - done, 1), older_than=older, timeouts=timeouts
@@ -82,6 +91,7 @@ def replay(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
             "count": count,
             "done": done,
             "differ": differ + len(different),
+            "worse": worse + sum(row.fails_now for row in rows),
             "same": done - differ - len(different),
             "timeouts": timeouts + sum(each.timeouts for each in found.replays),
             "older": str(found.older.pk) if found.older else "",
@@ -114,6 +124,10 @@ def _row(function: Function, one: replays.Replay) -> Row:
         return Side(run, [MARKS[mark] for mark in ran.marks], ran.recorded)
 
     return Row(one, side(one.old) if one.old else None, side(one.new))
+
+
+def _failed(side: Side) -> bool:
+    return side.run.result.outcome != runtime.Outcome.SUCCEEDED
 
 
 def _essence(run: drawing.Run) -> object:

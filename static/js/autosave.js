@@ -3,6 +3,9 @@
 // back too. Work on an older version is put back as such: saving it meets the newer version and
 // shows both.
 
+// As times are written everywhere in the console: 2026-11-29 16:05.
+const WRITTEN = "sv-SE";
+
 const KEEP_AFTER_MS = 400;
 const OLDEST_MS = 14 * 24 * 3600 * 1000;
 const PREFIX = "houston.draft.";
@@ -165,8 +168,8 @@ async function setUp(form) {
     const time = offer.querySelector("time");
     const today = at.toDateString() === new Date().toDateString();
     time.textContent = today
-      ? at.toLocaleTimeString([], { timeStyle: "short" })
-      : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+      ? at.toLocaleTimeString(WRITTEN, { timeStyle: "short" })
+      : at.toLocaleString(WRITTEN, { dateStyle: "short", timeStyle: "short" });
     time.dateTime = at.toISOString();
     offer.querySelector("[data-newer]").hidden = kept.version === form.elements.version.value;
     form.elements.version.value = kept.version;

@@ -5,7 +5,7 @@ const banner = document.querySelector("#offline");
 function tell(away) {
   if (away === !banner.hidden) return;
   banner.hidden = !away;
-  if (away) banner.querySelector("time").textContent = new Date().toLocaleTimeString();
+  if (away) banner.querySelector("time").textContent = new Date().toLocaleTimeString("sv-SE");
 }
 
 addEventListener("offline", () => tell(true));

@@ -12,7 +12,7 @@ function tell(failed) {
   for (const note of document.querySelectorAll("[data-stale]")) {
     note.hidden = !failed;
     const time = note.querySelector("time");
-    if (time) time.textContent = lastGood.toLocaleTimeString();
+    if (time) time.textContent = lastGood.toLocaleTimeString("sv-SE");
   }
 }
 

@@ -1,6 +1,9 @@
 // The editor page: where the cursor is, lines that can be clicked, and which panel shows the answer
 // that came.
 
+// As times are written everywhere in the console: 2026-11-29 16:05.
+const WRITTEN = "sv-SE";
+
 const editor = document.querySelector("#code-editor");
 const payload = document.querySelector("#payload-editor");
 const area = document.querySelector("#code");
@@ -144,7 +147,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   const body = event.detail.target;
   if (body.id !== "result-body") return;
-  body.dataset.at = new Date().toLocaleTimeString([], { timeStyle: "medium" });
+  body.dataset.at = new Date().toLocaleTimeString(WRITTEN, { timeStyle: "medium" });
   document.querySelector("#run-said").textContent = body.querySelector("[data-run]")?.dataset.run ??
     "";
 });
@@ -205,9 +208,9 @@ function showClocks() {
     const at = new Date(time.dateTime);
     const today = at.toDateString() === new Date().toDateString();
     time.textContent = today
-      ? at.toLocaleTimeString([], { timeStyle: "short" })
-      : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-    time.title = at.toLocaleString();
+      ? at.toLocaleTimeString(WRITTEN, { timeStyle: "short" })
+      : at.toLocaleString(WRITTEN, { dateStyle: "short", timeStyle: "short" });
+    time.title = at.toLocaleString(WRITTEN);
     delete time.dataset.clock;
   }
 }

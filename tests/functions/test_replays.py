@@ -5,7 +5,6 @@ import uuid
 import pytest
 
 from functions import deploying, replays, services
-from functions.models import Stage
 from invoker import context, rehearsal, runtime, vault
 from invoker.models import Command, Event, Invocation, LogLine, SecretType, SecretUse
 from tests import factories
@@ -232,6 +231,20 @@ def test_replay_shows_equal_ones_collapsed(account, developer_client):
     assert 'data-differs="yes"' not in shown
 
 
+@pytest.mark.runtime
+def test_replay_says_how_many_fail_that_did_not_before(account, developer_client):
+    live_and_draft(SAYS.format("a"), "function lambda(input, callback) { input.nothing.at.all; }")
+    happened()
+    happened()
+
+    shown = developer_client.post(
+        page("replay/"), {"count": "5"}, headers={"HX-Request": "true"}
+    ).content.decode()
+
+    assert "2 events, 2 with another result" in " ".join(shown.split())
+    assert "2 fail now and did not before." in shown
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -275,7 +288,7 @@ def test_review_says_when_nothing_changed(account, developer_client):
 @pytest.mark.runtime
 def test_review_says_when_somebody_deploys(account, developer_client):
     function = live_and_draft(SAYS.format("a"), SAYS.format("b"))
-    deploying._begin(function, 2, Stage.DEPLOYING)
+    deploying._begin(function, 2)
 
     review = developer_client.get(page("deploy/")).content.decode()
     second = developer_client.post(page("deploy/"), {"version": "2", "note": ""})
