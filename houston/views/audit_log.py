@@ -131,6 +131,8 @@ def _summary(entry: AuditEntry) -> str:
     told = []
     for one in _differences(entry):
         values = [each for each in (one.before, one.after) if each or entry.before]
+        if not values:
+            continue
         text = f"{one.name}: {' → '.join(each or 'nothing' for each in values)}"
         told.append(text if len(text) <= SUMMARY_LENGTH and "\n" not in text else one.name)
     shown = told[:3]
