@@ -100,7 +100,10 @@ def edit_a_line(page: Page) -> None:
 
 def write_with_a_completion(page: Page) -> None:
     """The event's fields are offered behind the point, with what they mean."""
-    page.locator("#code-editor .view-line", has_text="callback(null, commands);").click()
+    line = page.locator("#code-editor .view-line", has_text="callback(null, commands);")
+    # Words of their own have colours once the language is there, which also closes brackets.
+    expect(line.locator("span > span").nth(1)).to_be_visible()
+    line.click()
     page.keyboard.press("End")
     page.keyboard.press("Enter")
     page.keyboard.type("console.info(input.payload.")

@@ -14,6 +14,12 @@ const files = new Map([[
   "/runtime.d.ts",
   await Deno.readTextFile(new URL("dist/runtime.d.ts", editor)),
 ]]);
+for await (const { name } of Deno.readDir(new URL("dist/types/", editor))) {
+  const parts = JSON.parse(await Deno.readTextFile(new URL(`dist/types/${name}`, editor)));
+  for (const [path, text] of Object.entries(parts)) {
+    files.set(`/node_modules/typed/${name.replace(/\.json$/, "")}/${path}`, text);
+  }
+}
 for (const [name, text] of Object.entries(sources)) files.set(`/${name}`, text);
 const names = modules.map((name) => `import * as all from "${name}"; all.Toolbelt;`);
 names.forEach((text, index) => files.set(`/names-${index}.ts`, text));
