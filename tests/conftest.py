@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
@@ -58,6 +59,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     """Use a database file instead of memory, so that threads meet the locks of production."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted() -> None:
+    """No test meets the limits of attempts that another one used up."""
+    cache.clear()
 
 
 # People -------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.conf import settings as django_settings
 from django.core import mail
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -20,11 +19,6 @@ from tests.factories import PASSWORD
 
 EMAIL = "nora@example.com"
 NEW = {"username": "nora", "password1": "another fine horse", "password2": "another fine horse"}
-
-
-@pytest.fixture(autouse=True)
-def _nothing_counted():
-    cache.clear()
 
 
 @pytest.fixture

@@ -15,11 +15,6 @@ from invoker.models import AuditEntry
 from tests.factories import PASSWORD, UserFactory
 
 
-@pytest.fixture(autouse=True)
-def _nothing_counted():
-    cache.clear()
-
-
 def sign_in(client, user, password=PASSWORD, **extra):
     return client.post("/sign-in/", {"username": user.username, "password": password}, **extra)
 
