@@ -72,7 +72,13 @@ async function nameTab(id) {
         return lock ? new Promise(() => {}) : null;
       });
     });
-  if (!await hold(tab)) {
+  // The page before in this tab may be about to go; a tab that was doubled stays.
+  let mine = await hold(tab);
+  for (let tries = 0; !mine && tries < 10; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    mine = await hold(tab);
+  }
+  if (!mine) {
     tab = makeId();
     sessionStorage.setItem("houston.tab", tab);
     await hold(tab);

@@ -106,7 +106,10 @@ def write_with_a_completion(page: Page) -> None:
     line.click()
     page.keyboard.press("End")
     page.keyboard.press("Enter")
-    page.keyboard.type("console.info(input.payload.")
+    # At once, so that it does not matter whether brackets close by themselves yet.
+    page.keyboard.insert_text("console.info()")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.type("input.payload.")
     offered = page.locator(".suggest-widget.visible")
     expect(offered.get_by_role("option", name=re.compile("^participantChange"))).to_be_visible()
     page.keyboard.type("gen")
