@@ -147,11 +147,12 @@ async function setUp(form) {
   };
 
   const keep = () => {
+    clearTimeout(timer);
+    // Two changes are brought together in the place of this form: what is kept is theirs from then on.
+    if (!form.isConnected) return;
     if (!dirty) return storage.remove(own);
     const kept = { ...fields(), version: form.elements.version.value, at: Date.now() };
-    const worked = storage.set(own, JSON.stringify(kept));
-    if (!form.isConnected) return;
-    document.querySelector("#storage-full").hidden = worked;
+    document.querySelector("#storage-full").hidden = storage.set(own, JSON.stringify(kept));
   };
 
   const changed = () => {
@@ -229,6 +230,8 @@ async function setUp(form) {
     sent = print(fields());
     keep();
   });
+  // What was typed while the answer was on its way.
+  document.addEventListener("htmx:beforeSwap", keep);
   // The answer to a save brings the new version; what was typed since stays unsaved.
   document.addEventListener("draft-saved", () => {
     saved = sent;
@@ -240,11 +243,11 @@ async function setUp(form) {
   });
   addEventListener("beforeunload", (event) => {
     if (dirty && !leaving && form.isConnected) event.preventDefault();
-    if (dirty && form.isConnected) keep();
+    if (dirty) keep();
   });
   // A browser may end a page that is out of sight without asking it.
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden && dirty && form.isConnected) keep();
+    if (document.hidden && dirty) keep();
   });
   addEventListener("pageshow", () => {
     leaving = false;
