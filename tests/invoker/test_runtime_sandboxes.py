@@ -357,7 +357,7 @@ def test_processes_that_come_at_once_share_one_supervisor() -> None:
 
 
 CLIENT = """
-import sys, threading
+import sys, threading, time
 from pathlib import Path
 from invoker import runtime
 from invoker.runtime.results import Config, Program
@@ -368,8 +368,9 @@ loops = "function lambda() { for (;;); }"
 runtime.run(Program("function lambda() { return 1; }", key=sys.argv[2]), None)
 for source in (waits, loops):
     threading.Thread(target=runtime.run, args=(Program(source), None), daemon=True).start()
-while runtime.report().instances % 3:
-    pass
+count = int(sys.argv[3])
+while ((report := runtime.report()).instances, report.idle) != (3 * count, count):
+    time.sleep(0.05)
 print(runtime.report().supervisor_pid, flush=True)
 sys.stdin.read()
 """
@@ -385,10 +386,10 @@ def test_sandboxes_end_with_their_process_and_the_supervisor_after_all() -> None
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(sandbox_directory())
         clients, supervisors = [], set()
-        for key in ("web", "worker"):
+        for count, key in enumerate(("web", "worker"), start=1):
             client = stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-c", CLIENT, directory, key],
+                    [sys.executable, "-c", CLIENT, directory, key, str(count)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     cwd=Path(runtime.__file__).parents[2],
