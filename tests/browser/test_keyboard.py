@@ -28,6 +28,8 @@ def press(page: Page, wanted: Locator, key: str = "Enter") -> None:
 
 
 def go_to(page: Page, letter: str, title: str) -> None:
+    # A page that has just come does not listen yet.
+    page.wait_for_load_state()
     page.keyboard.press("g")
     page.keyboard.press(letter)
     expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
