@@ -148,7 +148,7 @@ async function setUp(form) {
 
   const keep = () => {
     clearTimeout(timer);
-    // Two changes are brought together in the place of this form: what is kept is theirs from then on.
+    // The page that brings two changes together takes this form's place and keeps its own text.
     if (!form.isConnected) return;
     if (!dirty) return storage.remove(own);
     const kept = { ...fields(), version: form.elements.version.value, at: Date.now() };

@@ -5,7 +5,7 @@ import shutil
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.test_main_flow import sign_in
 from tests.stack.conftest import Houston
@@ -73,9 +73,19 @@ def test_two_changes_are_merged_by_hand(
     theirs.keyboard.press("Control+s")
     expect(theirs.locator("#dirty")).to_be_hidden()
     type_first(mine, "// mine")
+    saves: list[Route] = []
+    # Playwright marks the handler, which cannot be done to a method of a list.
+    mine.route(re.compile("/save/$"), lambda route: saves.append(route))  # noqa: PLW0108
     mine.keyboard.press("Control+s")
+    while not saves:
+        mine.wait_for_timeout(10)
+    mine.keyboard.insert_text("// typed meanwhile\n")
+    saves[0].continue_()
+    mine.unroute_all()
 
     expect(mine.get_by_role("heading", name="Two changes of greet")).to_be_visible()
+    if script:
+        assert "// typed meanwhile" in mine.evaluate("JSON.stringify(localStorage)")
     mine.get_by_role("button", name="Start from theirs").click()
     mine.locator("#merge .modified .view-line").first.click()
     mine.keyboard.press("Control+Home")

@@ -371,7 +371,7 @@ for source in (waits, loops):
 count = int(sys.argv[3])
 while ((report := runtime.report()).instances, report.idle) != (3 * count, count):
     time.sleep(0.05)
-print(runtime.report().supervisor_pid, flush=True)
+print(report.supervisor_pid, flush=True)
 sys.stdin.read()
 """
 
