@@ -67,3 +67,6 @@ console_urls: list[URLPattern] = [
     path("logs/export/", logs.log_export, name="logs-export"),
     path("metrics/", metrics.metrics_page, name="metrics"),
 ]
+
+# Below api/account/<account id>/, for programs.
+api_urls: list[URLPattern] = []

@@ -4,6 +4,8 @@ AccountError                     has a stable `code`; the message says what to d
 ├── InvalidError                 a value breaks a rule; `field` says which
 ├── AccountTakenError            another account has this id
 ├── NotApartError                the sandbox cannot hold several accounts apart
+├── ClientTakenError             another API client of the account has this name
+├── ClientRevokedError           the API client was revoked meanwhile
 ├── ConnectionTakenError         another connection of the account has this name
 ├── AlreadyMemberError           the person is a member
 ├── InvitedError                 the address is invited already
@@ -37,6 +39,15 @@ class AccountTakenError(AccountError):
 
 class NotApartError(AccountError):
     code = layers.LayersMissingError.code
+
+
+class ClientTakenError(AccountError):
+    code = "api-client-taken"
+    field = "name"
+
+
+class ClientRevokedError(AccountError):
+    code = "api-client-revoked"
 
 
 class ConnectionTakenError(AccountError):

@@ -9,10 +9,13 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import requires_csrf_token
 
+from invoker import api
+
 logger = logging.getLogger(__name__)
 
 # Programs knock here; they get JSON whatever they say they accept.
-DOORS = ("/events/", "/healthz", "/readyz")
+API = ("/api/", "/sentinel/")
+DOORS = (*API, "/events/", "/healthz", "/readyz")
 BARE_PAGE = (
     '<!doctype html><html lang="en"><title>Houston</title><p>Houston failed to answer this'
     " request. It is logged as {}.</p>"
@@ -60,10 +63,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Needs neither the database nor the session: they may be what failed."""
     request_id = getattr(request, "id", "")
     if wants_json(request):
-        return JsonResponse(
-            {"code": "internal-error", "message": f"Houston failed, see its log for {request_id}"},
-            status=HTTPStatus.INTERNAL_SERVER_ERROR,
-        )
+        message = f"Houston failed, see its log for {request_id}"
+        return _program(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", message)
     page: str
     try:
         page = render_to_string("500.html", {"request_id": request_id})
@@ -82,5 +83,12 @@ def wants_json(request: HttpRequest) -> bool:
 
 def _answer(request: HttpRequest, status: HTTPStatus, code: str, message: str) -> HttpResponse:
     if wants_json(request):
-        return JsonResponse({"code": code, "message": message}, status=status)
+        return _program(request, status, code, message)
     return render(request, f"{status:d}.html", {"message": message, "code": code}, status=status)
+
+
+def _program(request: HttpRequest, status: HTTPStatus, code: str, message: str) -> HttpResponse:
+    """The error as programs read it; those of the API in both of its dialects."""
+    if request.path.startswith(API):
+        return JsonResponse(api.body(api.ApiError(status, message, v1_code=code)), status=status)
+    return JsonResponse({"code": code, "message": message}, status=status)

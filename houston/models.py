@@ -1,15 +1,19 @@
 """Who may come in: people, accounts, memberships, and machines that call the API."""
 
+import hashlib
 import secrets
 import uuid
+from collections.abc import Iterable
 from typing import ClassVar
 
-from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from invoker.permissions import Privilege
 
 LONGEST_EMAIL = 254
 
@@ -72,31 +76,95 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} of {self.account_id}"
 
 
+class Scope(models.TextChoices):
+    """What a machine may do. The first name is the vendor's, see `liveperson-contract.md` §2.5."""
+
+    INVOCATION = "faas.lambda.invoke", "Invoke functions"
+    DEVELOPER = "faas.developer", "Develop functions"
+    ADMIN = "faas.admin", "Administer the account"
+
+
+PRIVILEGES = {
+    Scope.INVOCATION: Privilege.INVOCATION,
+    Scope.DEVELOPER: Privilege.DEVELOPER,
+    Scope.ADMIN: Privilege.ADMIN,
+}
+
+
+def privileges(scopes: Iterable[str]) -> frozenset[Privilege]:
+    """What somebody with these scopes is in the account."""
+    return frozenset(PRIVILEGES[Scope(scope)] for scope in scopes)
+
+
 class ApiClient(models.Model):
-    """A machine that may invoke functions of one account. Only a hash of its secret is kept."""
+    """A machine that may use the API of one account. Only a hash of its secret is kept.
+
+    One that was revoked stays, so that what it did can be understood.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="api_clients")
     name = models.CharField(max_length=100)
     secret_hash = models.CharField(max_length=200)
+    scopes = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=150, blank=True)
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account", "name"], name="api_client_name_once")
+            models.UniqueConstraint(
+                fields=["account", "name"],
+                condition=models.Q(revoked_at=None),
+                name="api_client_name_once",
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.name} of {self.account_id}"
 
+    @property
+    def client_id(self) -> str:
+        return str(self.pk)
+
+    @property
+    def scope_names(self) -> list[str]:
+        return [Scope(scope).label for scope in self.scopes]
+
     def issue_secret(self) -> str:
         """Make a new secret, keep its hash, and return it: nobody can read it again."""
         secret = secrets.token_urlsafe(32)
-        self.secret_hash = make_password(secret)
+        self.secret_hash = _hashed(secret)
         return secret
 
     def has_secret(self, secret: str) -> bool:
-        return check_password(secret, self.secret_hash)
+        return constant_time_compare(self.secret_hash, _hashed(secret))
+
+
+def _hashed(secret: str) -> str:
+    """A plain hash, which is enough for 256 random bits: there is nothing to guess from."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class ApiLogin(models.Model):
+    """A person's way into the API of one account.
+
+    With a `session_key` it belongs to a session of the console, and ends with it; else somebody
+    signed in by the vendor's command line.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_logins")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="api_logins")
+    session_key = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.account_id}"
 
 
 class Invitation(models.Model):

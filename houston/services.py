@@ -25,7 +25,7 @@ from houston.account_errors import (
     check_name,
 )
 from houston.connecting import NewConnection, add_connection
-from houston.models import Account, ApiClient, Membership, Role, User
+from houston.models import Account, Membership, Role, User
 from invoker import allow_list, audit, automatic_messages, runtime
 from invoker.hours import changes
 from invoker.models import (
@@ -231,20 +231,6 @@ def remove_member(account: Account, user: User, *, by: str) -> None:
         _check_admin_left(account, user, had_admin=had_admin)
         _record("member.removed", account, user, by=by, before=before)
     logger.info("member removed", extra={"account_id": account.id, "user_id": user.pk})
-
-
-def issue_api_client(account: Account, *, name: str, by: str) -> tuple[ApiClient, str]:
-    """A client of this name with a new secret, which nobody can read again.
-
-    A client that exists keeps its id and loses its old secret.
-    """
-    client = ApiClient.objects.filter(account=account, name=name).first()
-    client = client or ApiClient(account=account, name=name)
-    secret = client.issue_secret()
-    with transaction.atomic():
-        client.save()
-        audit.record(account.id, "api-client.secret-issued", name, by=by, subject_id=client.pk)
-    return client, secret
 
 
 @contextmanager

@@ -128,6 +128,8 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "axes",
     "django_htmx",
+    "drf_spectacular",
+    "rest_framework",
     "template_partials",
     "csp",
 ]
@@ -301,6 +303,23 @@ CACHES = {
     },
 }
 
+# The API ------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["houston.auth.BearerAuthentication"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "houston.api_errors.handle",
+    # Who calls is in `request.auth`; there is no session and no user of Django's.
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Houston",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "DISABLE_ERRORS_AND_WARNINGS": False,
+}
+
 # Static files -------------------------------------------------------------------------------------
 
 _static = BASE_DIR / "static"
@@ -470,6 +489,7 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "oauthlib": {"level": "WARNING"},
         # Its debug lines hold the address of a socket, and that holds a token.
         "websockets": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -9,8 +9,8 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
-from functions.urls import console_urls
-from houston import health
+from functions.urls import api_urls, console_urls
+from houston import health, vendor
 from houston.views import (
     accounts,
     alerts,
@@ -37,7 +37,7 @@ from houston.views import (
     single_sign_on,
     way_in,
 )
-from invoker.urls import event_urls
+from invoker.urls import event_urls, gateway_urls
 
 # a/<account_id>/settings/automatic-messages/
 message_urls: list[URLPattern | URLResolver] = [
@@ -248,6 +248,15 @@ me_urls: list[URLPattern | URLResolver] = [
     path("sessions/<int:session_id>/end/", me.session_end, name="session-end"),
 ]
 
+# api/account/<account_id>/, where the vendor's clients look
+api_account_urls: list[URLPattern | URLResolver] = [
+    path("service/baseURI.json", vendor.Services.as_view(), name="api-services"),
+    path("login", vendor.Login.as_view(), name="api-login"),
+    path("refresh", vendor.Refresh.as_view(), name="api-refresh"),
+    path("", include((gateway_urls, "gateway"))),
+    path("", include((api_urls, "api"))),
+]
+
 urlpatterns = [
     path("", signing_in.home, name="home"),
     path("sign-in/", signing_in.SignIn.as_view(), name="sign-in"),
@@ -297,6 +306,17 @@ urlpatterns = [
     path("a/<str:account_id>/", include(account_urls)),
     # Messaging platforms, signed by each in its own way.
     path("events/", include(event_urls)),
+    path("api/account/<str:account_id>/", include(api_account_urls)),
+    path(
+        "sentinel/api/account/<str:account_id>/app/token",
+        vendor.AppToken.as_view(),
+        name="api-token",
+    ),
+    path(
+        "sentinel/api/v2/account/<str:account_id>/app/token",
+        vendor.AppToken.as_view(in_words=True),
+        name="api-token-v2",
+    ),
     # Whatever watches over the processes.
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -7,7 +7,7 @@ from allauth.account.views import LoginView, PasswordResetFromKeyView, PasswordR
 from allauth.mfa.webauthn.views import LoginWebAuthnView
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -15,9 +15,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from houston import account_forms, passkey_forms, person_forms
 from houston.coming_in import MailError
+from houston.errors import wants_json
 from houston.middleware import THEME_COOKIE, THEMES, last_account
 from houston.models import Account, User
 from houston.views.answers import gone, private
+from invoker import api
 
 THEME_AGE_S = 365 * 24 * 3600
 
@@ -78,12 +80,15 @@ class NewPassword(PasswordResetFromKeyView):  # type: ignore[misc]
 def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
     """Answer somebody who guessed too often; the same for names that nobody has."""
     minutes = round(settings.AXES_COOLOFF_TIME.total_seconds() / 60)
-    response = render(
-        request,
-        "account/locked_out.html",
-        {"minutes": minutes, "limit": settings.AXES_FAILURE_LIMIT},
-        status=HTTPStatus.TOO_MANY_REQUESTS,
-    )
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    response: HttpResponse
+    if wants_json(request):
+        message = f"Cannot sign in: too many wrong passwords, wait {minutes} minutes"
+        error = api.ApiError(status, message, v1_code="locked-out")
+        response = JsonResponse(api.body(error), status=status)
+    else:
+        about = {"minutes": minutes, "limit": settings.AXES_FAILURE_LIMIT}
+        response = render(request, "account/locked_out.html", about, status=status)
     response["Retry-After"] = str(minutes * 60)
     return response
 

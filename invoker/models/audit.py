@@ -85,6 +85,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "alert.deleted": "deleted the alert “{}”",
     "account.created": "created the account {}",
     "account.functions-enabled": "enabled functions for {}",
+    "api-client.created": "created the API client {}",
+    "api-client.revoked": "revoked the API client {}",
     "api-client.secret-issued": "made a new secret for the API client {}",
     "invitation.sent": "invited {}",
     "invitation.renewed": "made a new invitation for {}",

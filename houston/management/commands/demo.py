@@ -15,8 +15,8 @@ from django.db import transaction
 from functions import deploying, gallery
 from functions import services as functions
 from functions.models import Function
-from houston import account_errors, connecting, services
-from houston.models import Account, ApiClient, Membership, Role, User
+from houston import account_errors, api_clients, connecting, services
+from houston.models import Account, ApiClient, Membership, Role, Scope, User
 from houston.views.way_in import webhook_url
 from invoker.models import Connection, Platform
 
@@ -167,10 +167,13 @@ def _described(connection: Connection) -> dict[str, Any]:
 def _api_client(account: Account) -> tuple[ApiClient, str]:
     path = settings.DATA_DIR / API_SECRET_FILE
     kept = _read(path)
-    client = ApiClient.objects.filter(account=account, name=API_CLIENT).first()
+    client = ApiClient.objects.filter(account=account, name=API_CLIENT, revoked_at=None).first()
     if client and kept and client.has_secret(kept):
         return client, kept
-    client, secret = services.issue_api_client(account, name=API_CLIENT, by=TEAM)
+    if client:
+        secret = api_clients.renew_secret(client, by=TEAM)
+    else:
+        client, secret = api_clients.create(account, name=API_CLIENT, scopes=list(Scope), by=TEAM)
     return client, _keep(path, secret)
 
 

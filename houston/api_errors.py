@@ -1,0 +1,136 @@
+"""How the API says what went wrong: exceptions become an `ApiError`, or are a fault of ours."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, UnreadablePostError
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from functions import deploying, services
+from invoker import allow_list, api, vault
+from invoker.api import PREFIX
+
+logger = logging.getLogger(__name__)
+
+# Status, and what each generation of clients calls it. The vendor publishes no statuses for these.
+# Source of the codes: `liveperson-contract.md` §2.3.
+Answer = tuple[int, str, str]
+INVALID: Answer = (400, f"{PREFIX}fm.validation.general", f"{PREFIX}fm.validation.general")
+_FUNCTIONS: dict[type[Exception], Answer] = {
+    services.InvalidError: INVALID,
+    services.NameTakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
+    services.EventTakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
+    services.LimitError: (409, "limit-reached", "limit-reached"),
+    services.UnchangedError: (409, f"{PREFIX}function.unchanged", f"{PREFIX}function.unchanged"),
+    services.ConflictError: (409, f"{PREFIX}db.error.revision", f"{PREFIX}db.error.revision"),
+    services.NotAllowedError: (
+        409,
+        f"{PREFIX}dm.action.not-allowed",
+        f"{PREFIX}dm.action.not-allowed",
+    ),
+    deploying.BuildError: (400, f"{PREFIX}dm.build.rejected", f"{PREFIX}dm.build.rejected"),
+    deploying.DeployError: (503, f"{PREFIX}dm.deploy.general", f"{PREFIX}dm.deploy.general"),
+}
+_DOMAINS: dict[type[Exception], Answer] = {
+    allow_list.InvalidError: (
+        400,
+        f"{PREFIX}fm.validation.invalid-domain",
+        f"{PREFIX}fm.validation.invalid-domain",
+    ),
+    allow_list.TakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
+    allow_list.LimitError: (409, "limit-reached", "limit-reached"),
+}
+_SECRETS: dict[type[Exception], Answer] = {
+    vault.InvalidError: (
+        400,
+        f"{PREFIX}secret.invalid-format",
+        f"{PREFIX}secret.invalid-format",
+    ),
+    vault.KeyTakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
+    vault.NotFoundError: (404, f"{PREFIX}secret.not-found", f"{PREFIX}secret.not-found"),
+    vault.ForbiddenError: (403, f"{PREFIX}secret.forbidden", f"{PREFIX}secret.forbidden"),
+}
+_KNOWN = _FUNCTIONS | _DOMAINS | _SECRETS
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:  # noqa: ARG001
+    """Answer an exception of a view; None lets Django answer 500, which it logs."""
+    found = _read(error)
+    if found is None:
+        return None
+    set_rollback()
+    return Response(api.body(found), status=found.status, headers=found.headers)
+
+
+def _read(error: Exception) -> api.ApiError | None:  # noqa: PLR0911 -- a table of cases
+    if isinstance(error, api.ApiError):
+        return error
+    if (known := _KNOWN.get(type(error))) is not None:
+        status, v1_code, v2_code = known
+        return api.ApiError(status, str(error), v1_code=v1_code, v2_code=v2_code)
+    match error:
+        case exceptions.ValidationError():
+            return api.ApiError(400, _first(error.detail), v1_code=INVALID[1], v2_code=INVALID[2])
+        case exceptions.APIException():
+            return _of_rest_framework(error)
+        case Http404():
+            return api.not_found("Cannot find it: it was removed, or the address is wrong")
+        case PermissionDenied():
+            return api.ApiError(403, str(error), v1_code=f"{PREFIX}db.error.authorization")
+        case RequestDataTooBig():
+            message = "Cannot take the request: it is too large, send less at once"
+            return api.ApiError(413, message, v1_code=f"{PREFIX}ui.payload-too-large")
+        case UnreadablePostError():
+            message = "Cannot read the body: it did not arrive in time, send it again"
+            return api.ApiError(408, message, v1_code="body-too-slow")
+        case OperationalError() | InterfaceError():
+            # Away, locked or full.
+            logger.error("a request could not be answered", exc_info=error)
+            return api.ApiError(
+                503,
+                "Cannot carry it out: nothing can be read or written now, try again in a moment",
+                v1_code=f"{PREFIX}db.general",
+                headers={"Retry-After": "5"},
+            )
+    return None
+
+
+def _of_rest_framework(error: exceptions.APIException) -> api.ApiError:
+    headers: dict[str, str] = {}
+    message = str(error.detail)
+    code = f"{PREFIX}ui.api.bad-request"
+    match error:
+        case exceptions.NotAuthenticated():
+            message = 'Cannot tell who asks: send "Authorization: Bearer" and a token'
+            code = f"{PREFIX}ui.api.unauthorized"
+        case exceptions.AuthenticationFailed():
+            code = f"{PREFIX}ui.api.unauthorized"
+        case exceptions.MethodNotAllowed():
+            code = "method-not-allowed"
+        case exceptions.Throttled():
+            code = "rate-limited"
+            wait_s = max(1, round(getattr(error, "wait", None) or 1))
+            message = f"Cannot take the request: too many of them, wait {wait_s} s"
+            headers["Retry-After"] = str(wait_s)
+    if authenticate := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = authenticate
+    return api.ApiError(error.status_code, message, v1_code=code, headers=headers)
+
+
+def _first(detail: Any, at: str = "") -> str:
+    """The first thing that a serializer found, with the field that it is about."""
+    if isinstance(detail, dict):
+        name, inner = next(iter(detail.items()))
+        path = f"{at}.{name}" if at else str(name)
+        return _first(inner, at if name == "non_field_errors" else path)
+    if isinstance(detail, list):
+        for position, inner in enumerate(detail):
+            if inner:
+                is_nested = isinstance(inner, dict | list)
+                return _first(inner, f"{at}[{position}]" if is_nested else at)
+    what = f'use the field "{at}"' if at else "read the body"
+    return f"Cannot {what}: {detail}"

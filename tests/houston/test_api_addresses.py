@@ -1,0 +1,115 @@
+"""Every address of the API: nothing for strangers or other accounts, errors of one shape."""
+
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from houston.models import Role
+from invoker.api import ApiView
+from tests import api, factories
+from tests.houston.test_isolation import API
+
+FUNCTION_ID = uuid.UUID(int=10)
+VALUES = {
+    "function_id": FUNCTION_ID,
+    "event_id": "controllerbot_messaging_new_conversation",
+}
+# Open to whoever has no token yet.
+OPEN = {"api-services", "api-login", "api-refresh", "api-token", "api-token-v2"}
+SHAPE = {"code", "message", "errorCode", "errorMsg"}
+
+
+def found_below(patterns, prefix="", arguments=frozenset()):
+    for pattern in patterns:
+        here = arguments | set(pattern.pattern.converters)
+        if hasattr(pattern, "url_patterns"):
+            inner = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
+            yield from found_below(pattern.url_patterns, inner, here)
+        else:
+            yield prefix + (pattern.name or ""), here, pattern.callback
+
+
+def addresses():
+    """Name, arguments and view of every address of the API."""
+    for pattern in get_resolver().url_patterns:
+        if str(pattern.pattern).startswith(API):
+            yield from found_below([pattern])
+
+
+def calls(account_id):
+    """Every method of every address that needs a token: name, method, URL."""
+    for name, arguments, view in addresses():
+        if name in OPEN:
+            continue
+        values = {key: VALUES[key] for key in arguments - {"account_id"}}
+        url = reverse(name, kwargs={**values, "account_id": account_id})
+        for method in view.cls.http_method_names:
+            if method != "head" and hasattr(view.cls, method):
+                yield name, method.upper(), url
+
+
+def send(method, url, token):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return Client().generic(method, url, b"{}", content_type="application/json", headers=headers)
+
+
+def test_every_address_has_a_name_and_says_what_each_method_needs():
+    for name, _, view in addresses():
+        assert name, view
+        assert issubclass(view.cls, ApiView), name
+        if name not in OPEN:
+            methods = {m.upper() for m in view.cls.http_method_names if hasattr(view.cls, m)}
+            assert set(view.cls.permissions) == methods - {"HEAD"}, name
+
+
+@pytest.fixture
+def things(account):
+    """What the addresses name exists in the account."""
+    factories.deployed(
+        pk=FUNCTION_ID, name="greet", event_type="controllerbot_messaging_new_conversation"
+    )
+
+
+def test_every_address_refuses_who_has_no_token(things, account):
+    answers = {(n, m): send(m, url, "") for n, m, url in calls(account.pk)}
+
+    assert {key: answer.status_code for key, answer in answers.items()} == dict.fromkeys(
+        answers, 401
+    )
+    assert {frozenset(answer.json()) for answer in answers.values()} <= {frozenset(SHAPE)}
+    assert {answer["WWW-Authenticate"] for answer in answers.values()} <= {'Bearer realm="Houston"'}
+
+
+def test_every_address_is_404_to_tokens_of_another_account(things, account, outsider):
+    other = outsider.memberships.first().account
+    tokens = [api.of_client(other).token, api.of_person(other, outsider).token]
+
+    for token in tokens:
+        answers = {(n, m): send(m, url, token) for n, m, url in calls(account.pk)}
+        assert {key: a.status_code for key, a in answers.items()} == dict.fromkeys(answers, 404)
+        assert {frozenset(answer.json()) for answer in answers.values()} <= {frozenset(SHAPE)}
+
+
+def test_things_of_another_account_are_not_below_the_own_one(things, account, outsider):
+    other = outsider.memberships.first().account
+    assert set(other.memberships.values_list("role", flat=True)) == set(Role)
+    token = api.of_client(other).token
+    named = [
+        (name, method, url)
+        for name, method, url in calls(other.pk)
+        if any(str(value) in url for key, value in VALUES.items() if key != "event_id")
+    ]
+
+    answers = {(n, m): send(m, url, token) for n, m, url in named}
+
+    assert {key: a.status_code for key, a in answers.items()} == dict.fromkeys(answers, 404)
+    assert {frozenset(answer.json()) for answer in answers.values()} <= {frozenset(SHAPE)}
+
+
+def test_address_that_does_not_exist_has_the_shape_too(db):
+    response = Client().get("/api/account/acme1/nothing")
+
+    assert response.status_code == 404
+    assert set(response.json()) == SHAPE
