@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from functions import claims, gallery
 from functions.models import LONGEST_BUILD, Function, Stage, Version
-from invoker import audit, calls, events, runtime
+from invoker import audit, calls, events, runtime, schedules
 from invoker.models import SKILL_ID_LENGTH, Deployment
 
 logger = logging.getLogger(__name__)
@@ -422,7 +422,7 @@ def test(
 
 
 def delete(function: Function, *, by: str) -> None:
-    """Remove a function with its versions. What it did stays in Activity."""
+    """Remove a function with its versions and its schedules. What it did stays in Activity."""
     with transaction.atomic():
         # Written first, so that a deployment that ends now waits and finds the function gone.
         idle = Function.objects.filter(pk=function.pk, deployment=None).exclude(
@@ -433,6 +433,7 @@ def delete(function: Function, *, by: str) -> None:
                 f'Cannot delete "{function.name}": it is deployed, undeploy it first'
             )
         claims.release(function)
+        schedules.delete_of(function.pk, by=by)
         about = {"Event": function.event.name, "Description": function.description}
         record("function.deleted", function, by=by, before={**about, "Version": function.version})
         function.delete()

@@ -38,6 +38,9 @@ from invoker.models import (
     LogLine,
     Notification,
     Platform,
+    RunState,
+    Schedule,
+    ScheduleRun,
     Secret,
     make_webhook_secret,
 )
@@ -262,6 +265,35 @@ class DeploymentFactory(DjangoModelFactory):
     code = SOURCE
     active = True
     created_by = "kim"
+
+
+class ScheduleFactory(DjangoModelFactory):
+    """Runs every 5 minutes, next in a minute, though nothing of its function is deployed."""
+
+    class Meta:
+        model = Schedule
+
+    account_id = ACCOUNT_ID
+    function_id = factory.LazyFunction(uuid.uuid4)
+    function_name = factory.Sequence(lambda n: f"function_{n}")
+    cron_expression = "*/5 * * * *"
+    next_at = factory.LazyFunction(lambda: timezone.now() + dt.timedelta(minutes=1))
+    created_by = "kim"
+    updated_by = "kim"
+
+
+class ScheduleRunFactory(DjangoModelFactory):
+    """Has ended well, a minute before the one made before it; its invocation is left out."""
+
+    class Meta:
+        model = ScheduleRun
+
+    schedule = factory.SubFactory(ScheduleFactory)
+    account_id = factory.SelfAttribute("schedule.account_id")
+    due_at = factory.Sequence(lambda n: timezone.now() - dt.timedelta(minutes=n + 1))
+    state = RunState.SUCCEEDED
+    started_at = factory.SelfAttribute("due_at")
+    finished_at = factory.SelfAttribute("due_at")
 
 
 class EventFactory(DjangoModelFactory):

@@ -53,6 +53,7 @@ from invoker.models.events import (
     Verdict,
 )
 from invoker.models.metrics import WHOLE_ACCOUNT, MetricBucket, MetricLevel
+from invoker.models.schedules import FAILED_RUN_STATES, RunState, Schedule, ScheduleRun
 from invoker.models.stores import (
     AllowedDomain,
     ContextNamespace,
@@ -65,6 +66,7 @@ from invoker.models.stores import (
 
 __all__ = [
     "ACCOUNT_ID_LENGTH",
+    "FAILED_RUN_STATES",
     "MOST_RETRIES",
     "OPEN_COMMAND_STATES",
     "SKILL_ID_LENGTH",
@@ -105,6 +107,9 @@ __all__ = [
     "NotificationState",
     "OfficeHours",
     "Platform",
+    "RunState",
+    "Schedule",
+    "ScheduleRun",
     "Secret",
     "SecretType",
     "SecretUse",
