@@ -44,6 +44,7 @@ def say_hello(**_: Any) -> None:
 # A knock that nobody heard in time is worth nothing: the next one says the same.
 app.conf.beat_schedule = {
     "sweep": {"task": "invoker.sweep", "schedule": 1.0, "options": {"expires": 5}},
+    "schedules": {"task": "invoker.fire_schedules", "schedule": 1.0, "options": {"expires": 5}},
     "heartbeat": {"task": "invoker.heartbeat", "schedule": 5.0, "options": {"expires": 10}},
     "watch": {"task": "invoker.watch", "schedule": 60.0, "options": {"expires": 50}},
     "roll_up": {"task": "invoker.roll_up", "schedule": 60.0, "options": {"expires": 50}},

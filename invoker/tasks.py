@@ -3,7 +3,7 @@
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
-from invoker import alerts, dispatch, metrics
+from invoker import alerts, dispatch, metrics, schedules
 from invoker.models import Heartbeat
 
 WORKER = "worker"
@@ -42,3 +42,8 @@ def watch() -> None:
 @shared_task(base=DjangoTask, name="invoker.tell")
 def tell(telling_pk: str) -> None:
     alerts.tell(telling_pk)
+
+
+@shared_task(base=DjangoTask, name="invoker.fire_schedules")
+def fire_schedules() -> None:
+    schedules.fire()

@@ -40,8 +40,11 @@ from invoker.schedules.errors import (
     UnchangedError,
     ZoneError,
 )
+from invoker.schedules.firing import GRACE, LANES, fire
 
 __all__ = [
+    "GRACE",
+    "LANES",
     "MAX_PAYLOAD",
     "MAX_SCHEDULES",
     "UTC_ZONE",
@@ -60,6 +63,7 @@ __all__ = [
     "create",
     "delete",
     "delete_of",
+    "fire",
     "in_words",
     "of_account",
     "preview",

@@ -389,7 +389,7 @@ def test_notification_is_kept_when_the_broker_is_away_and_the_sweep_finds_it(
     call_command("sweep")
 
     assert said(callback_server.requests) == [message("hi")]
-    assert capsys.readouterr().out == "1 events handled\n"
+    assert capsys.readouterr().out == "1 events handled, 0 schedules run\n"
 
 
 def test_nothing_runs_once_functions_are_switched_off(
