@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from django.core.cache import caches
 
+from functions import services
 from functions.models import Function
 from invoker import allow_list, runtime
 
@@ -19,6 +20,21 @@ REMEMBERED_S = 7 * 86_400
 # Each takes a sandbox; what serves events comes first.
 MOST_AT_ONCE = 2
 _free = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+
+# What the vendor refuses to save, though it is only a warning here. Source:
+# `liveperson-contract.md` §4.4, "Save-time checks (V1)".
+UNSAVED_WARNINGS = frozenset({"callback-unused"})
+
+
+class RejectedError(services.FunctionError):
+    """Code that nobody may save by the older API, be it a draft; the problems are never none."""
+
+    code = "unusable-code"
+
+    def __init__(self, message: str, problems: list[runtime.Problem]) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class BusyError(Exception):
@@ -43,6 +59,28 @@ def findings(function: Function, code: str) -> list[runtime.Problem]:
         if not any(one.code in runtime.PLATFORM_PROBLEMS for one in known):
             caches["findings"].set(key, known, REMEMBERED_S)
     return known
+
+
+def require_savable(function: Function, code: str, *, instead_of: str | None = None) -> None:
+    """Refuse code that the vendor would not save, but not what stands there already.
+
+    Where nothing can be checked now nothing is refused: the build checks again.
+
+    Raises:
+        RejectedError: with what is wrong.
+    """
+    if code == instead_of:
+        return
+    problems = [
+        one
+        for one in findings(function, code)
+        if (one.severity == "error" or one.code in UNSAVED_WARNINGS)
+        and one.code not in runtime.PLATFORM_PROBLEMS
+    ]
+    if problems:
+        first = problems[0]
+        where = f" in line {first.line}" if first.line else ""
+        raise RejectedError(f'Cannot save "{function.name}": {first.message}{where}', problems)
 
 
 def _key(code: str, about: runtime.About) -> str:

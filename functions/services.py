@@ -2,11 +2,13 @@
 
 FunctionError                    has a stable `code`; the message says what to do
 ├── InvalidError                 a value breaks a rule; `field` says which
+│   └── CodeTooLongError         the code has more characters than fit
 ├── NameTakenError               another function of the account has this name
 ├── EventTakenError              others have this event, or these skills of it; `holders` are they
 ├── LimitError                   the account may not have more
 ├── UnchangedError               there was nothing to save
 ├── ConflictError                somebody saved a newer version; `newest` is it
+├── checking.RejectedError       the code is not even worth saving; `problems` say why
 ├── deploying.BuildError         the draft cannot be deployed; `problems` say why, with lines
 ├── deploying.DeployError        the draft may be fine, the sandbox is not to be had
 └── NotAllowedError              not in this state
@@ -14,7 +16,7 @@ FunctionError                    has a stable `code`; the message says what to d
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -61,6 +63,10 @@ class InvalidError(FunctionError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class CodeTooLongError(InvalidError):
+    code = "too-long"
 
 
 class NameTakenError(FunctionError):
@@ -321,6 +327,65 @@ def save_draft(
     )
 
 
+def save_parts(
+    function: Function,
+    *,
+    by: str,
+    version: int | None = None,
+    name: str | None = None,
+    event_type: str | None = None,
+    code: str | None = None,
+    description: str | None = None,
+    environment: dict[str, str] | None = None,
+    skills: Sequence[str] | None = None,
+) -> None:
+    """Save what is given; what is None stays as it is.
+
+    `version` is the one that the parts were made from. That others have saved since is no conflict
+    as long as they left these parts alone, and whoever sends the same again finds it saved. Skills
+    are bound at once, see `change_skills`. All of it is saved or nothing.
+
+    Raises:
+        InvalidError, NotAllowedError: a rule is broken; the name and the event cannot change.
+        UnchangedError: all of it is like this already.
+        ConflictError: somebody changed one of the parts since `version`.
+        EventTakenError: another function has one of the skills, or the event.
+    """
+    if name is not None and name != function.name:
+        raise InvalidError(
+            "name", f'Cannot rename "{function.name}": a function keeps its name, create another'
+        )
+    if event_type is not None and event_type != function.event_type:
+        raise InvalidError(
+            "event_type",
+            f'Cannot change the event of "{function.name}": a function keeps its event, create '
+            "another",
+        )
+    parts = {"code": code, "description": description, "environment": environment}
+    given = {part: value for part, value in parts.items() if value is not None}
+    with transaction.atomic():
+        reload(function, f'Cannot save "{function.name}"')
+        kept = {part: getattr(function, part) for part in parts}
+        changed = any(value != kept[part] for part, value in given.items())
+        if changed:
+            base = _base(function, version, given)
+            save_draft(function, version=base, by=by, **(kept | given))
+        if skills is not None and sorted(skills) != function.skills:
+            change_skills(function, skills, by=by)
+        elif not changed:
+            raise UnchangedError(f'Nothing to save: "{function.name}" has not changed')
+
+
+def _base(function: Function, version: int | None, parts: Iterable[str]) -> int:
+    """The version to save on: the newest, if nobody has changed these parts since `version`."""
+    if version is None or version == function.version:
+        return function.version
+    seen = function.versions.filter(number=version).first()
+    if seen and all(getattr(seen, part) == getattr(function, part) for part in parts):
+        return function.version
+    return version
+
+
 def _save(
     function: Function,
     *,
@@ -508,7 +573,7 @@ def _check_skills(kind: events.EventType, skills: Sequence[str], refusal: str) -
 
 def _check_code(code: str) -> None:
     if len(code) > MAX_CODE:
-        raise InvalidError(
+        raise CodeTooLongError(
             "code", f"Cannot save: the code has {len(code)} characters, at most {MAX_CODE} fit"
         )
     if "\0" in code:
