@@ -1,7 +1,10 @@
-"""Addresses of the console's pages inside one account, below `a/<account id>/`."""
+"""Addresses inside one account: of the console's pages, and of what programs manage."""
 
 from django.urls import URLPattern, path
 
+from functions.api.catalogue import Events
+from functions.api.deployments import OneDeployment
+from functions.api.lambdas import Lambdas, OneLambda, Runtimes
 from functions.views import (
     activity,
     checking,
@@ -68,5 +71,13 @@ console_urls: list[URLPattern] = [
     path("metrics/", metrics.metrics_page, name="metrics"),
 ]
 
-# Below api/account/<account id>/, for programs.
-api_urls: list[URLPattern] = []
+# Below api/account/<account id>/, for programs. Clients differ in whether they end a list with a
+# slash, and a redirect would lose what they post.
+api_urls: list[URLPattern] = [
+    path("lambdas", Lambdas.as_view(), name="lambdas"),
+    path("lambdas/", Lambdas.as_view(), name="lambdas-slash"),
+    path("lambdas/<uuid:function_id>", OneLambda.as_view(), name="lambda"),
+    path("runtimes", Runtimes.as_view(), name="runtimes"),
+    path("events", Events.as_view(), name="events"),
+    path("deployments/<uuid:function_id>", OneDeployment.as_view(), name="deployment"),
+]

@@ -10,7 +10,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from functions import deploying, services
+from functions import checking, deploying, services
+from functions.api import problems
 from invoker import allow_list, api, vault
 from invoker.api import PREFIX
 
@@ -19,9 +20,20 @@ logger = logging.getLogger(__name__)
 # Status, and what each generation of clients calls it. The vendor publishes no statuses for these.
 # Source of the codes: `liveperson-contract.md` §2.3.
 Answer = tuple[int, str, str]
-INVALID: Answer = (400, f"{PREFIX}fm.validation.general", f"{PREFIX}fm.validation.general")
+VALIDATION = f"{PREFIX}fm.validation."
+INVALID: Answer = (400, f"{VALIDATION}general", f"{VALIDATION}general")
+# What is wrong with code that may not even be saved.
+_REJECTED = {
+    "too-long": f"{VALIDATION}to-long",
+    "invalid-syntax": f"{VALIDATION}invalid-syntax",
+    "no-lambda": f"{VALIDATION}contract-error",
+    "callback-unused": f"{VALIDATION}contract-error",
+    "forbidden-code": f"{VALIDATION}unallowed-code",
+    "unknown-dependency": f"{VALIDATION}unallowed-dependency",
+}
 _FUNCTIONS: dict[type[Exception], Answer] = {
     services.InvalidError: INVALID,
+    services.CodeTooLongError: (400, f"{VALIDATION}to-long", f"{VALIDATION}to-long"),
     services.NameTakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
     services.EventTakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
     services.LimitError: (409, "limit-reached", "limit-reached"),
@@ -38,8 +50,8 @@ _FUNCTIONS: dict[type[Exception], Answer] = {
 _DOMAINS: dict[type[Exception], Answer] = {
     allow_list.InvalidError: (
         400,
-        f"{PREFIX}fm.validation.invalid-domain",
-        f"{PREFIX}fm.validation.invalid-domain",
+        f"{VALIDATION}invalid-domain",
+        f"{VALIDATION}invalid-domain",
     ),
     allow_list.TakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
     allow_list.LimitError: (409, "limit-reached", "limit-reached"),
@@ -71,8 +83,16 @@ def _read(error: Exception) -> api.ApiError | None:  # noqa: PLR0911 -- a table 
         return error
     if (known := _KNOWN.get(type(error))) is not None:
         status, v1_code, v2_code = known
-        return api.ApiError(status, str(error), v1_code=v1_code, v2_code=v2_code)
+        logs = problems.entries(error.problems) if isinstance(error, deploying.BuildError) else None
+        return api.ApiError(status, str(error), v1_code=v1_code, v2_code=v2_code, logs=logs)
     match error:
+        case checking.RejectedError():
+            return api.ApiError(
+                400,
+                str(error),
+                v1_code=_REJECTED.get(error.problems[0].code, INVALID[1]),
+                logs=problems.entries(error.problems),
+            )
         case exceptions.ValidationError():
             return api.ApiError(400, _first(error.detail), v1_code=INVALID[1], v2_code=INVALID[2])
         case exceptions.APIException():

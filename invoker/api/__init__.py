@@ -5,8 +5,9 @@ they read, ask for a permission, call, and answer in the dialect of the request.
 """
 
 from invoker.api.errors import PREFIX, ApiError, body
+from invoker.api.fields import MomentField
 from invoker.api.parsers import MAX_BODY_BYTES, JsonParser
-from invoker.api.schema import ApiSchema, ErrorSerializer
+from invoker.api.schema import ApiSchema, ErrorSerializer, LogEntrySerializer
 from invoker.api.views import ApiRequest, ApiView, Dialect, no_nul, not_found
 from invoker.permissions import Permission
 
@@ -20,6 +21,8 @@ __all__ = [
     "Dialect",
     "ErrorSerializer",
     "JsonParser",
+    "LogEntrySerializer",
+    "MomentField",
     "Permission",
     "body",
     "no_nul",

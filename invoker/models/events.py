@@ -1,5 +1,6 @@
 """What happened, the function that ran for it, and the commands that came of it."""
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -58,6 +59,15 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.function_name} version {self.version}"
+
+    @property
+    def deployed_at(self) -> dt.datetime | None:
+        """When it began to serve, None for what never did."""
+        return None if self.failure else self.created_at
+
+    @property
+    def changed_at(self) -> dt.datetime:
+        return self.retired_at or self.created_at
 
 
 class EventState(models.TextChoices):

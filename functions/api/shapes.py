@@ -1,0 +1,108 @@
+"""What requests and answers of both dialects are made of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from functions.models import State
+from invoker import events
+
+NODE = "22"
+"""The version of Node whose modules functions find, see `process.version` in the sandbox."""
+MAX_VERSION = 2**31 - 1
+CLIENTS_ADD = [OpenApiParameter("userId", str, description="Command lines send it; not looked at")]
+
+
+# Fields -------------------------------------------------------------------------------------------
+
+
+def text_field(**options: Any) -> serializers.CharField:
+    """A text of which nothing is cut off; what it may hold is a service's to say."""
+    return serializers.CharField(**{"allow_blank": True, "trim_whitespace": False, **options})
+
+
+class CodeField(serializers.CharField):
+    """Source code as it is, but for the ends of its lines, which some systems mark with two."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_blank": True, "trim_whitespace": False, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(data).replace("\r\n", "\n")
+
+
+class EventIdField(serializers.CharField):
+    """The id of an event; "No Event" is what command lines call none. Source: §3.4."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            **{"allow_blank": True, "allow_null": True, "trim_whitespace": False, **options}
+        )
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        return events.NO_EVENT if text == events.EVENT_TYPES[events.NO_EVENT].name else text
+
+
+class SkillsField(serializers.ListField):
+    """Ids of skills; none of them means all."""
+
+    child = text_field()
+
+
+class VariableSerializer(serializers.Serializer[Any]):
+    key = text_field(default="")
+    value = text_field(default="")
+
+
+class VariablesField(serializers.ListField):
+    """Environment variables as a list of pairs, a mapping for everybody else.
+
+    One with neither a key nor a value is how command lines say that there is none. Source: §3.4.
+    """
+
+    child = VariableSerializer()
+
+    def to_internal_value(self, data: Any) -> Any:
+        variables: dict[str, str] = {}
+        for pair in super().to_internal_value(data):
+            key, value = pair["key"], pair["value"]
+            if key in variables:
+                raise serializers.ValidationError(f'the variable "{key[:60]}" is there twice')
+            if key or value:
+                variables[key] = value
+        return variables
+
+    def to_representation(self, value: Any) -> list[Any]:
+        variables: Mapping[str, str] = value
+        return [{"key": key, "value": value} for key, value in variables.items()]
+
+
+# Answers ------------------------------------------------------------------------------------------
+
+
+class PayloadSerializer(serializers.Serializer[Any]):
+    """A complete input of a function."""
+
+    headers = serializers.ListField(child=serializers.JSONField())
+    payload = serializers.JSONField()
+
+
+class MessageSerializer(serializers.Serializer[Any]):
+    # Without an id: the published clients take one for a failure. Source: §3.1.
+    message = serializers.CharField()
+
+
+# Lists of functions -------------------------------------------------------------------------------
+
+
+def filter_parameters(name: str) -> Sequence[OpenApiParameter]:
+    """What a list of functions can be asked for; `name` is what its dialect calls the name."""
+    return [
+        *CLIENTS_ADD,
+        OpenApiParameter(name, str, description="A part of the name"),
+        OpenApiParameter("eventId", str, description="A part of the id of the event"),
+        OpenApiParameter("state", str, many=True, enum=[*State.values, ""]),
+    ]
