@@ -308,7 +308,9 @@ def _sign_in(
 
 
 class RefreshRequestSerializer(serializers.Serializer[Any]):
-    csrf = serializers.CharField(max_length=200)
+    # The command line asks with null, or without one, for whom it knows a token alone of, and for
+    # whom it has logged out. It lets them log in when it hears 401, and gives up otherwise.
+    csrf = serializers.CharField(max_length=200, required=False, allow_null=True, allow_blank=True)
 
 
 class Refresh(OpenView):
@@ -329,7 +331,7 @@ class Refresh(OpenView):
         asked.is_valid(raise_exception=True)
         session_id = request.COOKIES.get("session_id", "")
         try:
-            known = _csrf.unsign(asked.validated_data["csrf"]) == session_id
+            known = _csrf.unsign(asked.validated_data.get("csrf") or "") == session_id
         except BadSignature:
             known = False
         login = auth.find_login(session_id) if known else None

@@ -234,6 +234,14 @@ def test_refresh_without_its_parts_is_refused(account, developer, part):
     assert response.json()["code"] == UNAUTHORIZED
 
 
+@pytest.mark.parametrize("sent", [{"csrf": None}, {"csrf": ""}, {}], ids=str)
+def test_refresh_of_who_never_logged_in_is_refused(account, sent):
+    response = Client().post(REFRESH_URL, sent, content_type="application/json")
+
+    assert response.status_code == 401
+    assert response.json()["code"] == UNAUTHORIZED
+
+
 @pytest.mark.parametrize(
     ("username", "password"), [("dana", "wrong"), ("nobody", "wrong"), ("otto", factories.PASSWORD)]
 )
