@@ -148,6 +148,25 @@ class DraftForm(CodeForm):
     field_order = ["version", "code", "description", "environment"]
 
 
+def read_json(text: str, subject: str) -> Any:
+    """What a JSON text says; `subject` begins what is said where it says nothing.
+
+    Raises:
+        ValidationError: it is no JSON, in which line and column, or nothing that a function takes.
+    """
+    try:
+        value = json.loads(text, parse_constant=_reject_constant)
+        # What the sandbox takes is narrower than what this reads: numbers end, text is text.
+        msgspec.json.encode(value)
+    except json.JSONDecodeError as error:
+        raise ValidationError(
+            f"{subject} is not JSON, {error.msg} in line {error.lineno}, column {error.colno}"
+        ) from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise ValidationError(f"{subject} cannot be sent, {error}") from error
+    return value
+
+
 class InputForm(forms.Form):
     """The JSON text in the payload editor; the cleaned value is what it says."""
 
@@ -158,20 +177,7 @@ class InputForm(forms.Form):
     )
 
     def clean_payload(self) -> Any:
-        try:
-            value = json.loads(self.cleaned_data["payload"], parse_constant=_reject_constant)
-            # What the sandbox takes is narrower than what this reads: numbers end, text is text.
-            msgspec.json.encode(value)
-        except json.JSONDecodeError as error:
-            raise ValidationError(
-                f"Cannot run the test: the payload is not JSON, {error.msg} in line "
-                f"{error.lineno}, column {error.colno}"
-            ) from error
-        except (ValueError, OverflowError, RecursionError) as error:
-            raise ValidationError(
-                f"Cannot run the test: the payload cannot be sent, {error}"
-            ) from error
-        return value
+        return read_json(self.cleaned_data["payload"], "Cannot run the test: the payload")
 
 
 class TestForm(InputForm, CodeForm):

@@ -19,6 +19,7 @@ from functions.views import (
     releasing,
     removing,
     replaying,
+    schedules,
     testing,
 )
 
@@ -64,6 +65,13 @@ console_urls: list[URLPattern] = [
         name="roll_back",
     ),
     path("deployments/", deployments.account_deployments, name="all-deployments"),
+    path("schedules/", schedules.schedule_list, name="schedules"),
+    path("schedules/new/", schedules.schedule_new, name="schedule-new"),
+    path("schedules/check/", schedules.schedule_check, name="schedule-check"),
+    path("schedules/<uuid:schedule_id>/", schedules.schedule, name="schedule"),
+    path("schedules/<uuid:schedule_id>/edit/", schedules.schedule_edit, name="schedule-edit"),
+    path("schedules/<uuid:schedule_id>/switch/", schedules.schedule_switch, name="schedule-switch"),
+    path("schedules/<uuid:schedule_id>/delete/", schedules.schedule_delete, name="schedule-delete"),
     path("activity/", activity.activity, name="activity"),
     path("activity/<uuid:event_id>/", activity.trace, name="trace"),
     path("logs/", logs.log_page, name="logs"),

@@ -11,8 +11,10 @@ from django.views.decorators.http import require_http_methods
 from functions import deploying, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import TypedNameForm
+from functions.models import Function
 from functions.views import drawing
 from functions.views.finding import find_function
+from invoker.models import Schedule
 
 
 @require_http_methods(["GET", "POST"])
@@ -36,6 +38,7 @@ def undeploy(request: ConsoleRequest, account_id: str, name: str) -> HttpRespons
             f'"{function.event.name}" gets {gets} from now on. '
             "The draft and every deployment are kept."
         )
+    effect += _say_schedules(function, "waits", "wait", "until it is deployed again")
     return _ask(request, f"Undeploy {name}", effect, instead=instead)
 
 
@@ -58,7 +61,18 @@ def delete(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
         f"The draft and {versions} are gone for good, and nothing brings them back. "
         "What it did stays in Activity."
     )
+    effect += _say_schedules(function, "goes", "go", "too")
     return _ask(request, f"Delete {name}", effect, form=form)
+
+
+def _say_schedules(function: Function, one: str, several: str, how: str) -> str:
+    """A further sentence, if it has any."""
+    count = Schedule.objects.filter(function_id=function.pk).count()
+    if count == 0:
+        return ""
+    return (
+        f" Its schedule {one} {how}." if count == 1 else f" Its {count} schedules {several} {how}."
+    )
 
 
 def _ask(

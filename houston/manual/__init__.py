@@ -80,6 +80,7 @@ PAGES = (
     Page("events", "Events", "What can start a function, and how often", "Functions"),
     Page("commands", "Commands", "What a function may ask the controller bot for", "Functions"),
     Page("timing", "Office hours and idle times", "When time itself is the event", "Functions"),
+    Page("schedules", "Schedules", "Functions that run by the clock", "Functions"),
     Page("toolbelt", "Toolbelt", "What a function may require", "Functions"),
     Page("environment", "Environment, secrets and hosts", "What a function gets to know and reach",
          "Functions"),

@@ -1,5 +1,6 @@
 """What the manual states, taken from where the product itself takes it."""
 
+import datetime as dt
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ from invoker import (
     ingest,
     log_lines,
     runtime,
+    schedules,
     vault,
 )
 from invoker.automatic_messages.timers import LONGEST_IDLE_S, MOST_REPEATS
@@ -126,6 +128,21 @@ def limits() -> list[Limit]:
         ),
         Limit("Commands read of one result", f"{commands.MOST_READ}", "The rest is dropped"),
         Limit("Depth of functions that invoke each other", f"{calls.MAX_DEPTH}", "The call fails"),
+        Limit("Schedules per account", f"{schedules.MAX_SCHEDULES}", refused),
+        Limit("Schedule", "due at most once a minute", refused),
+        Limit(
+            "Payload of a schedule, and its headers",
+            f"{schedules.MAX_PAYLOAD:,} characters each",
+            refused,
+        ),
+        Limit(
+            "Runs of schedules at once in an account", f"{schedules.LANES}", "The rest waits for it"
+        ),
+        Limit(
+            "Delay of a schedule",
+            f"{_minutes(schedules.GRACE)} minutes",
+            "The due time is missed, which its page shows",
+        ),
         Limit("Value of a secret", f"{vault.MAX_VALUE:,} characters", refused),
         Limit("Hosts in the allow-list", f"{allow_list.MAX_DOMAINS}", refused),
         Limit("Properties of a context namespace", f"{context.MAX_PROPERTIES:,}", "The call fails"),
@@ -151,6 +168,10 @@ def limits() -> list[Limit]:
             "The command fails; the trace shows every attempt",
         ),
     ]
+
+
+def _minutes(length: dt.timedelta) -> int:
+    return int(length.total_seconds() // 60)
 
 
 @cache
@@ -195,6 +216,10 @@ def of(event_type_id: str | None) -> dict[str, Any]:
         "limits": limits(),
         "archive_mib": exchange.MAX_ARCHIVE // 1024**2,
         "archive_functions": exchange.MAX_FOLDERS,
+        "cron_fields": schedules.FIELDS,
+        "schedule_payload": f"{schedules.MAX_PAYLOAD:,}",
+        "schedule_grace": _minutes(schedules.GRACE),
+        "schedule_lanes": schedules.LANES,
         "codes": CODES,
         "settings": environment_settings(),
         "toolbelt": _toolbelt(),

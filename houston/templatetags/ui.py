@@ -161,6 +161,21 @@ def ago(moment: dt.datetime | None) -> SafeString | str:
 
 
 @register.simple_tag
+def ahead(moment: dt.datetime) -> SafeString:
+    """How long it is until something is due, with the exact time on hover."""
+    exact = moment.astimezone(dt.UTC)
+    left_s = (exact - timezone.now()).total_seconds()
+    # A moment in the past is one that nobody came to yet.
+    unit, length_s = next((each for each in UNITS if left_s >= each[1]), ("s", 1))
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        exact.isoformat(),
+        f"{exact:%Y-%m-%d %H:%M:%S} UTC",
+        f"in {int(left_s // length_s)} {unit}" if left_s >= 1 else "now",
+    )
+
+
+@register.simple_tag
 def chart_rows(moments: Iterable[Moment], unit: str = "") -> SafeString:
     """The rows of a chart's table: two thousand cells, too many for loops of a template."""
     return format_html_join(

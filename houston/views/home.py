@@ -19,7 +19,7 @@ from houston import services
 from houston.middleware import AccountRequest
 from houston.views.access import may_administrate
 from houston.views.sockets import agent_socket
-from invoker import audit, metrics
+from invoker import audit, metrics, schedules
 from invoker.metrics import Point, Summary
 from invoker.models import (
     Alert,
@@ -89,6 +89,7 @@ def account_home(request: AccountRequest, account_id: str) -> HttpResponse:
         *_connections(request, connections),
         *_firing(account_id),
         *_not_deployed(account_id, functions),
+        *_schedules(account_id),
         *_undelivered(account_id, now - DAY),
         *_struggling(account_id, functions, now - DAY),
     ]
@@ -168,6 +169,24 @@ def _not_deployed(account_id: str, functions: list[Function]) -> Iterator[Attent
             f"{function} could not be deployed: {why}; {serving}",
             reverse("functions:edit", args=[account_id, function.name]),
             "Open",
+        )
+
+
+def _schedules(account_id: str) -> Iterator[Attention]:
+    for each in schedules.of_account(account_id).filter(active=True).order_by("-last_at", "pk"):
+        if each.deployed and not each.last_failed:
+            continue
+        words = schedules.in_words(each.cron_expression)
+        why = (
+            f"its last run failed, {each.last_failure}"
+            if each.deployed
+            else "it is not deployed, so nothing runs"
+        )
+        yield Attention(
+            "bad" if each.deployed else "warn",
+            f"{each.function_name} on schedule ({words}): {why}",
+            reverse("functions:schedule", args=[account_id, each.pk]),
+            "Schedule",
         )
 
 

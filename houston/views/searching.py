@@ -26,6 +26,7 @@ PAGES = (
     ("functions:list", "Functions"),
     ("functions:new", "New function"),
     ("functions:all-deployments", "Deployments"),
+    ("functions:schedules", "Schedules"),
     ("functions:activity", "Activity"),
     ("functions:logs", "Logs"),
     ("functions:metrics", "Metrics"),

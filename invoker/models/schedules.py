@@ -56,6 +56,8 @@ class Schedule(models.Model):
     updated_at = models.DateTimeField(default=timezone.now)
     updated_by = models.CharField(max_length=150)
 
+    deployed: bool  # whether its function serves now, where `schedules.of_account` found it
+
     class Meta:
         constraints = [
             models.CheckConstraint(

@@ -27,7 +27,8 @@ from invoker.schedules.changes import (
     preview,
     switch,
 )
-from invoker.schedules.cron import UTC_ZONE, in_words, zones
+from invoker.schedules.cron import FIELDS, UTC_ZONE, in_words, zones
+from invoker.schedules.cron import zone as read_zone
 from invoker.schedules.errors import (
     ConflictError,
     CronError,
@@ -43,6 +44,7 @@ from invoker.schedules.errors import (
 from invoker.schedules.firing import GRACE, LANES, fire
 
 __all__ = [
+    "FIELDS",
     "GRACE",
     "LANES",
     "MAX_PAYLOAD",
@@ -67,6 +69,7 @@ __all__ = [
     "in_words",
     "of_account",
     "preview",
+    "read_zone",
     "switch",
     "zones",
 ]

@@ -62,8 +62,8 @@ def read(expression: str) -> str:
         alone[place] = fields[place]
         if not _readable(" ".join(alone)):
             raise CronError(
-                f'{refusal}: the {name} cannot be "{fields[place]}", use *, {allowed}, with '
-                "commas, 1-5 or */5"
+                f'{refusal}: the {name} cannot be "{fields[place]}", use * or {allowed}, also as '
+                "1,5 or 1-5 or */5"
             )
     kept = " ".join(fields)
     if not _readable(kept) or next(CronSim(kept, _SOME_DAY), None) is None:

@@ -45,12 +45,6 @@ page.addEventListener("click", (event) => {
     chips.add(skill.dataset.addsSkill);
     chips.entry.dispatchEvent(new Event("input", { bubbles: true }));
   }
-  const button = event.target.closest("[data-fills]");
-  if (!button) return;
-  const field = page.querySelector(button.dataset.fills);
-  field.value = button.value;
-  field.dispatchEvent(new Event("input", { bubbles: true }));
-  field.focus();
 });
 
 // What was said of a field is on the field too.

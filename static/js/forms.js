@@ -1,5 +1,5 @@
 // A form that was sent shows it on its button, and is not sent twice; Ctrl+Enter in a text area
-// sends it; [data-submits] sends its form when it changes.
+// sends it; [data-submits] sends its form when it changes; [data-fills] puts its value into a field.
 
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
@@ -28,6 +28,15 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("change", (event) => {
   if (event.target.closest?.("[data-submits]")) event.target.form.requestSubmit();
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-fills]");
+  if (!button) return;
+  const field = document.querySelector(button.dataset.fills);
+  field.value = button.value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
 });
 
 const firstWrong = document.querySelector("[aria-invalid='true']:not([type='hidden'])");

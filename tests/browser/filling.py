@@ -42,7 +42,7 @@ from functions.models import Function, SavedPayload, Stage  # noqa: E402
 from houston import connecting, errors, invitations, services  # noqa: E402
 from houston import people as person_services  # noqa: E402
 from houston.models import Account, Invitation, Role, User  # noqa: E402
-from invoker import audit, hours, metrics  # noqa: E402
+from invoker import audit, hours, metrics, schedules  # noqa: E402
 from invoker.hours import changes as hours_changes  # noqa: E402
 from invoker.models import (  # noqa: E402
     AgentSession,
@@ -56,6 +56,8 @@ from invoker.models import (  # noqa: E402
     Connection,
     Deployment,
     Heartbeat,
+    RunState,
+    Schedule,
     Secret,
     SecretType,
     SecretUse,
@@ -107,6 +109,9 @@ PROBLEM = {
 }  # fmt: skip
 
 
+FAILED_RUN = "Function failed: Cannot read properties of undefined (reading 'sailings') in line 23"
+
+
 def main() -> None:
     call_command("migrate", verbosity=0)
     people, team = make_people()
@@ -115,7 +120,8 @@ def main() -> None:
         for username, (_, _, roles) in PEOPLE.items():
             services.add_member(account, username=username, roles=set(roles), by=team.username)
         made = make_functions()
-        arguments = make_settings(account)
+        arguments = make_schedules(made)
+        arguments |= make_settings(account)
     arguments |= traffic.fill(account.pk, made, Connection.objects.get(pk=arguments["generic"]))
     spread_audit()
     while metrics.roll_up():
@@ -263,6 +269,64 @@ def make_functions() -> dict[str, Function]:
         sample = payloads.sample(made["greet"]).text
         payloads.save(made["greet"], name=text, text=sample, by="dana.okonkwo-fitzgerald")
     return made
+
+
+def make_schedules(made: dict[str, Function]) -> dict[str, Any]:
+    """One in every state that looks different; the one that is looked at closely has failed."""
+    report, _, idle, _, booking = (
+        schedules.create(ACCOUNT, made[name].pk, plan, by=by)
+        for name, plan, by in (
+            ("look_up_booking", schedules.Plan(
+                cron_expression="30 6 * * 1-5", time_zone="Europe/Copenhagen",
+                description="Tells the harbour office which sailings are full today",
+                headers=[{"key": "x-source", "value": "schedule"}],
+                payload={"report": "sailings", "days": 1, "harbours": ["Rønne", "Ystad", "Køge"]},
+            ), "dana.okonkwo-fitzgerald"),
+            ("introduce_agent", schedules.Plan(cron_expression="0 0 1 */3 *"), "kim.larsen"),
+            ("remind_and_close_idle_conversations_after_a_while", schedules.Plan(
+                cron_expression="*/7 3-5/2 1-7 */2 sat,sun",
+                time_zone="America/Argentina/ComodRivadavia",
+                description="Cleans up what the night left behind, see the minutes of the meeting",
+            ), "external.agency.developer.mueller"),
+            ("route_by_language", schedules.Plan(cron_expression="0 * * * *"), "ada"),
+            ("look_up_booking", schedules.Plan(
+                cron_expression="*/5 * * * *", description="Keeps the timetable fresh",
+            ), "kim.larsen"),
+        )
+    )  # fmt: skip
+    schedules.switch(idle, active=False, by="kim.larsen")
+    factories.ScheduleFactory(
+        account_id=ACCOUNT, function_id=made["thank_you"].pk, function_name="thank_you",
+        cron_expression="0 8 * * 1", time_zone="Europe/Copenhagen", updated_by="ada",
+    )  # fmt: skip
+    deployment = made["look_up_booking"].deployment
+    assert deployment
+    last = NOW.replace(second=0, microsecond=0) - dt.timedelta(minutes=NOW.minute % 5)
+    for number in range(40):
+        due_at = last - number * dt.timedelta(minutes=5)
+        failed = number % 17 == 9
+        invocation = factories.InvocationFactory(
+            account_id=ACCOUNT, event=None, deployment=deployment, started_at=due_at,
+            duration_ms=60 + 37 * (number % 9), finished_at=due_at,
+            outcome="CODING_FAILURE" if failed else "SUCCEEDED",
+        )  # fmt: skip
+        run = {"schedule": booking, "due_at": due_at, "invocation": invocation}
+        if failed:
+            run |= {"state": RunState.FAILED, "failure": FAILED_RUN}
+        elif number == 5:
+            run |= {"state": RunState.MISSED, "invocation": None, "failure": "3 due times until "
+                    f"{due_at:%Y-%m-%d %H:%M} UTC were not run: no worker was free in time, and "
+                    "late runs are not made up for"}  # fmt: skip
+        factories.ScheduleRunFactory(**run)
+    Schedule.objects.filter(pk=booking.pk).update(last_at=last, last_state=RunState.SUCCEEDED)
+    factories.ScheduleRunFactory(
+        schedule=report, state=RunState.FAILED, failure=FAILED_RUN, invocation=invocation
+    )
+    Schedule.objects.filter(pk=report.pk).update(
+        last_at=NOW - dt.timedelta(hours=6), last_state=RunState.FAILED, last_failure=FAILED_RUN
+    )
+    return {"schedule_id": str(booking.pk), "schedule_failed": str(report.pk),
+            "schedule_paused": str(idle.pk)}  # fmt: skip
 
 
 def save_again(function: Function, number: int) -> None:

@@ -226,6 +226,27 @@ CHANGES = {
         {},
         "function.rolled-back",
     ),
+    "functions:schedule-new": (
+        {},
+        {
+            "function": "greet id",
+            "cron_expression": "*/5 * * * *",
+            "time_zone": "Etc/UTC",
+            "body": "{}",
+        },
+        "schedule.created",
+    ),
+    "functions:schedule-edit": (
+        {"schedule_id": "schedule"},
+        {"version": "1", "cron_expression": "0 * * * *", "time_zone": "Etc/UTC", "body": "{}"},
+        "schedule.changed",
+    ),
+    "functions:schedule-switch": (
+        {"schedule_id": "schedule"},
+        {"active": "no"},
+        "schedule.paused",
+    ),
+    "functions:schedule-delete": ({"schedule_id": "schedule"}, {}, "schedule.deleted"),
     "alert-new": (
         {},
         {
@@ -328,6 +349,8 @@ def things(account, everybody):
     changes.save_timer(account.pk, IDLE, skill_id="sales", timer_s=60, repeats=1, by="kim")
     found = {
         "alert": factories.AlertFactory().pk,
+        "greet id": str(function.pk),
+        "schedule": factories.ScheduleFactory(function_id=function.pk).pk,
         "member": member.pk,
         "invitation": factories.InvitationFactory(account=account).pk,
         "retired": retired.pk,
@@ -357,9 +380,11 @@ def test_change_leaves_one_entry(everybody, things, account, name):
         values_of["account_id"] = account.pk
     if name == "setup-functions":
         ControllerBot.objects.update(functions_enabled_at=None)
+    # What was made for this test has an id that no table can tell.
+    posted = values | {"function": things.get(values.get("function"), values.get("function", ""))}
 
     response = everybody.post(
-        f"{reverse(name, kwargs=values_of)}?{query}", values, headers={"X-Request-ID": "a" * 32}
+        f"{reverse(name, kwargs=values_of)}?{query}", posted, headers={"X-Request-ID": "a" * 32}
     )
 
     found = list(AuditEntry.objects.all())
