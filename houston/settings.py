@@ -311,13 +311,22 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "houston.api_errors.handle",
     # Who calls is in `request.auth`; there is no session and no user of Django's.
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "DEFAULT_SCHEMA_CLASS": "invoker.api.schema.ApiSchema",
+    # Which answer is wanted is never in the query: `format` may be a parameter like any other.
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Houston",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "DISABLE_ERRORS_AND_WARNINGS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
+    "PREPROCESSING_HOOKS": ["houston.openapi.leave_out_twins"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "houston.openapi.complete",
+    ],
 }
 
 # Static files -------------------------------------------------------------------------------------

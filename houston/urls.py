@@ -11,6 +11,7 @@ from django.views.generic import RedirectView
 
 from functions.urls import api_urls, console_urls
 from houston import health, vendor
+from houston.openapi import OpenApi
 from houston.views import (
     accounts,
     alerts,
@@ -314,9 +315,10 @@ urlpatterns = [
     ),
     path(
         "sentinel/api/v2/account/<str:account_id>/app/token",
-        vendor.AppToken.as_view(in_words=True),
+        vendor.AppTokenInWords.as_view(),
         name="api-token-v2",
     ),
+    path("api/schema/", OpenApi.as_view(), name="openapi"),
     # Whatever watches over the processes.
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

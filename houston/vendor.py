@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.core.signing import BadSignature, Signer
 from django.http import HttpRequest
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from oauthlib.common import Request as OAuthRequest
 from oauthlib.oauth2 import BackendApplicationServer, RequestValidator
 from rest_framework import serializers
@@ -176,8 +176,11 @@ class TokenInWordsSerializer(TokenSerializer):
 class TokenErrorSerializer(api.ErrorSerializer):
     """What went wrong in the words of OAuth 2 too."""
 
-    error = serializers.CharField()
+    error = serializers.CharField(required=False, help_text="As in RFC 6749")
     error_description = serializers.CharField(required=False)
+
+
+_TOKEN_ERRORS: dict[int, Any] = {400: TokenErrorSerializer, 401: TokenErrorSerializer}
 
 
 class AppToken(OpenView):
@@ -187,14 +190,18 @@ class AppToken(OpenView):
     client sends them. Source: `liveperson-contract.md` §2.5.
     """
 
-    # The toolbelt of V2 takes nothing but strings.
     in_words = False
 
     @extend_schema(
+        operation_id="token",
         summary="A token for an API client",
         tags=["Coming in"],
+        parameters=[
+            OpenApiParameter(name, str, description="Instead of the field of the body")
+            for name in ("grant_type", "client_id", "client_secret", "scope")
+        ],
         request={"application/x-www-form-urlencoded": TokenRequestSerializer},
-        responses={200: TokenSerializer, 400: TokenErrorSerializer, 401: TokenErrorSerializer},
+        responses=_TOKEN_ERRORS | {200: TokenSerializer},
     )
     def post(self, request: Request, account_id: str) -> Response:
         server = BackendApplicationServer(
@@ -216,6 +223,19 @@ class AppToken(OpenView):
         elif self.in_words:
             answer["expires_in"] = str(answer["expires_in"])
         return Response(answer, status=status, headers=headers)
+
+
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="token_in_words",
+        summary="A token for an API client, with its lifetime as text",
+        responses=_TOKEN_ERRORS | {200: TokenInWordsSerializer},
+    )
+)
+class AppTokenInWords(AppToken):
+    """The same for the toolbelt of V2, which takes nothing but strings."""
+
+    in_words = True
 
 
 _REASONS = {
@@ -261,7 +281,7 @@ class Login(OpenView):
         summary="A token for a person",
         tags=["Coming in"],
         request=LoginRequestSerializer,
-        responses=LoginSerializer,
+        responses={200: LoginSerializer, 401: api.ErrorSerializer, 429: api.ErrorSerializer},
     )
     def post(self, request: Request, account_id: str) -> Response:
         asked = LoginRequestSerializer(data=request.data)
@@ -324,7 +344,7 @@ class Refresh(OpenView):
             OpenApiParameter("session_id", str, OpenApiParameter.COOKIE, description="Of the login")
         ],
         request=RefreshRequestSerializer,
-        responses=LoginConfigSerializer,
+        responses={200: LoginConfigSerializer, 401: api.ErrorSerializer},
     )
     def post(self, request: Request, account_id: str) -> Response:
         asked = RefreshRequestSerializer(data=request.data)

@@ -1,14 +1,17 @@
 """The view that all others are: who asks, for which account, in which dialect."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, ClassVar, cast
 
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from invoker.api.errors import PREFIX, ApiError
 from invoker.api.parsers import JsonParser, check_length
-from invoker.api.schema import ApiSchema
 from invoker.permissions import Caller, Permission, permits
 
 
@@ -17,6 +20,22 @@ class Dialect(StrEnum):
 
     V1 = "v1"
     V2 = "v2"
+
+
+class OneKind(BaseContentNegotiation):
+    """An address reads and answers one kind of thing, whatever headers say."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:  # noqa: ARG002
+        return next(iter(parsers))
+
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002
+    ) -> tuple[BaseRenderer, str]:
+        first = next(iter(renderers))
+        return first, first.media_type
 
 
 class ApiRequest(Request):
@@ -39,7 +58,9 @@ class ApiView(APIView):
     only: ClassVar[Dialect | None] = None
     two_dialects: ClassVar[bool] = False
     parser_classes = [JsonParser]
-    schema = ApiSchema()
+    content_negotiation_class = OneKind
+    # Who may is asked by privilege, in check_permissions.
+    permission_classes = []
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         asked = cast("ApiRequest", request)

@@ -17,7 +17,7 @@ VALUES = {
     "event_id": "controllerbot_messaging_new_conversation",
 }
 # Open to whoever has no token yet.
-OPEN = {"api-services", "api-login", "api-refresh", "api-token", "api-token-v2"}
+OPEN = {"api-services", "api-login", "api-refresh", "api-token", "api-token-v2", "openapi"}
 SHAPE = {"code", "message", "errorCode", "errorMsg"}
 
 
