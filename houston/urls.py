@@ -30,6 +30,7 @@ from houston.views import (
     notifications,
     patterns,
     people,
+    reference,
     searching,
     secrets,
     setting_up,
@@ -319,6 +320,8 @@ urlpatterns = [
         name="api-token-v2",
     ),
     path("api/schema/", OpenApi.as_view(), name="openapi"),
+    path("api-reference/", reference.index, name="reference"),
+    path("api-reference/<slug:slug>/", reference.group, name="reference-group"),
     # Whatever watches over the processes.
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

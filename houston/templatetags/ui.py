@@ -3,6 +3,7 @@
 import datetime as dt
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from django import template
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join, json_script
+from django.utils.html import escape, format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
 
 from houston.manual.codes import CODES, KNOWN
@@ -55,6 +56,8 @@ class Moment(Protocol):
     def values(self) -> Sequence[float | None]: ...
 
 
+_CODE = re.compile(r"`([^`]+)`")
+_STRONG = re.compile(r"\*\*([^*]+)\*\*")
 UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 SECOND_MS = 1000
 MINUTE_MS = 60_000
@@ -277,6 +280,19 @@ def difference(before: str, after: str) -> list[tuple[str, str, str]]:
     # The two first lines name files.
     lines = list(difflib.unified_diff(old, new, lineterm=""))[2:]
     return [(*MARKS[line[0]], "" if line[0] == "@" else line[1:]) for line in lines]
+
+
+@register.filter
+def prose(text: str) -> SafeString:
+    """Paragraphs of plain text, with what stands in backticks as code and in ** as strong."""
+    paragraphs = [" ".join(each.split()) for each in text.split("\n\n")]
+    marked = [
+        _STRONG.sub(r"<strong>\1</strong>", _CODE.sub(r"<code>\1</code>", escape(each)))
+        for each in paragraphs
+        if each
+    ]
+    # Escaped above, before the marks were put in.
+    return mark_safe("".join(f"<p>{each}</p>" for each in marked))  # noqa: S308
 
 
 @register.filter

@@ -97,11 +97,13 @@ def _pages(request: AccountRequest, query: str) -> list[Hit]:
         for name, label in SETTINGS
         if name not in FOR_ADMINS or may_administrate(request)
     ]
-    return [
-        Hit(label, about, reverse(name, args=[request.account_id]))
-        for name, label, about in pages
-        if query.lower() in f"{about} {label}".lower()
-    ][:MOST_OF_A_KIND]
+    hits = [
+        Hit(label, about, reverse(name, args=[request.account_id])) for name, label, about in pages
+    ]
+    hits.append(Hit("API reference", "What programs may ask", reverse("reference")))
+    return [each for each in hits if query.lower() in f"{each.about} {each.title}".lower()][
+        :MOST_OF_A_KIND
+    ]
 
 
 def _accounts(user: User, query: str) -> list[Hit]:

@@ -14,7 +14,7 @@ from typing import Any
 from django.urls import get_resolver, reverse
 from playwright.sync_api import Locator, Page
 
-from houston import manual
+from houston import manual, reference
 from tests import factories
 from tests.houston.test_isolation import names
 
@@ -420,6 +420,11 @@ HELP = (
     Shown(slug="help-found", name="help", query="?q=transfer"),
     *(Shown(slug=f"help-{each.slug}", name="help-page", arguments={"slug": each.slug})
       for each in manual.PAGES),
+    Shown(slug="api-reference", name="reference"),
+    Shown(slug="api-reference-found", name="reference", query="?q=token"),
+    *(Shown(slug=f"api-reference-{each.slug}", name="reference-group",
+            arguments={"slug": each.slug})
+      for each in reference.groups()),
 )  # fmt: skip
 
 ERRORS = (
