@@ -47,7 +47,9 @@ class AuditFilterForm(Form):
 
     def __init__(self, *args: object, functions_only: bool = False) -> None:
         super().__init__(*args)
-        kinds = {"function": audit.KINDS["function"]} if functions_only else audit.KINDS
+        kinds = audit.KINDS
+        if functions_only:
+            kinds = {kind: audit.KINDS[kind] for kind in audit.OF_FUNCTIONS}
         field = self.fields["kind"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", "Everything"), *kinds.items()]

@@ -16,8 +16,19 @@ from django.db.models import QuerySet
 from invoker.models import AuditEntry
 from invoker.models.audit import ACTIONS, KINDS
 
-__all__ = ["ACTIONS", "KINDS", "Origin", "coming_from", "entries", "record", "stream"]
+__all__ = [
+    "ACTIONS",
+    "KINDS",
+    "OF_FUNCTIONS",
+    "Origin",
+    "coming_from",
+    "entries",
+    "record",
+    "stream",
+]
 
+OF_FUNCTIONS: Final = ("function", "schedule")
+"""Kinds that are about functions, and therefore about what developers do."""
 MAX_FIELDS: Final = 60
 MAX_VALUE: Final = 2_000
 """Characters of one value, as text, that an entry keeps."""
@@ -96,9 +107,9 @@ def record(
 
 
 def entries(account_id: str, *, functions_only: bool = False) -> QuerySet[AuditEntry]:
-    """What somebody may read: developers see what happened to functions, admins everything."""
+    """What somebody may read: developers see what is `OF_FUNCTIONS`, admins everything."""
     found = AuditEntry.objects.filter(account_id=account_id)
-    return found.filter(subject_kind="function") if functions_only else found
+    return found.filter(subject_kind__in=OF_FUNCTIONS) if functions_only else found
 
 
 def stream(account_id: str, *, functions_only: bool = False, count: int = 20) -> list[AuditEntry]:

@@ -118,7 +118,7 @@ def _filter(request: AccountRequest) -> AuditFilterForm:
 
 
 def _readable(request: AccountRequest) -> Any:
-    """Admins and the account team read everything, developers what happened to functions.
+    """Admins and the account team read everything, developers what is about functions.
 
     The vendor's matrix has no row for it. What happened to a function a developer may read in its
     versions and deployments anyway; who was made a member and from where people work is not theirs.

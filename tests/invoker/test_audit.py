@@ -120,5 +120,7 @@ def test_stream_is_one_query(db, count, django_assert_num_queries):
 def test_stream_when_only_functions_are_wanted(db):
     record("secret.added", "KEY")
     record("function.deployed", "greet")
+    record("schedule.created", "report")
 
-    assert [each.subject for each in audit.stream(ACCOUNT, functions_only=True)] == ["greet"]
+    found = audit.stream(ACCOUNT, functions_only=True)
+    assert [each.subject for each in found] == ["report", "greet"]
