@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from functions.api.catalogue import Events
 from functions.api.deployments import OneDeployment
+from functions.api.domains import Domains, OneDomain
 from functions.api.lambdas import Lambdas, OneLambda, Runtimes
 from functions.views import (
     activity,
@@ -88,4 +89,6 @@ api_urls: list[URLPattern] = [
     path("runtimes", Runtimes.as_view(), name="runtimes"),
     path("events", Events.as_view(), name="events"),
     path("deployments/<uuid:function_id>", OneDeployment.as_view(), name="deployment"),
+    path("proxy-settings", Domains.as_view(), name="domains"),
+    path("proxy-settings/<int:domain_id>", OneDomain.as_view(), name="domain"),
 ]

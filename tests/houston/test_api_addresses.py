@@ -15,6 +15,7 @@ FUNCTION_ID = uuid.UUID(int=10)
 VALUES = {
     "function_id": FUNCTION_ID,
     "event_id": "controllerbot_messaging_new_conversation",
+    "domain_id": 471_147,
 }
 # Open to whoever has no token yet.
 OPEN = {"api-services", "api-login", "api-refresh", "api-token", "api-token-v2", "openapi"}
@@ -70,6 +71,7 @@ def things(account):
     factories.deployed(
         pk=FUNCTION_ID, name="greet", event_type="controllerbot_messaging_new_conversation"
     )
+    factories.AllowedDomainFactory(pk=VALUES["domain_id"])
 
 
 def test_every_address_refuses_who_has_no_token(things, account):
