@@ -6,6 +6,8 @@ from functions.api.catalogue import Events
 from functions.api.deployments import OneDeployment
 from functions.api.domains import Domains, OneDomain
 from functions.api.lambdas import Lambdas, OneLambda, Runtimes
+from functions.api.logs import FunctionLogs, Logs
+from functions.api.reports import InvocationCounts, InvocationReport, LambdaCounts, LimitCounts
 from functions.views import (
     activity,
     checking,
@@ -91,4 +93,18 @@ api_urls: list[URLPattern] = [
     path("deployments/<uuid:function_id>", OneDeployment.as_view(), name="deployment"),
     path("proxy-settings", Domains.as_view(), name="domains"),
     path("proxy-settings/<int:domain_id>", OneDomain.as_view(), name="domain"),
+    path("logs/export", Logs.as_view(), name="logs"),
+    path(
+        "functions/<uuid:function_id>/logs/export",
+        FunctionLogs.as_view(),
+        name="function-logs",
+    ),
+    path(
+        "reports/invocations/<uuid:function_id>",
+        InvocationReport.as_view(),
+        name="invocation-report",
+    ),
+    path("reports/limitCounts", LimitCounts.as_view(), name="limit-counts"),
+    path("reports/lambdaCounts", LambdaCounts.as_view(), name="lambda-counts"),
+    path("reports/invocationCounts", InvocationCounts.as_view(), name="invocation-counts"),
 ]

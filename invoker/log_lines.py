@@ -17,6 +17,8 @@ from invoker.models import LogLine
 LEVELS = ("Debug", "Info", "Warn", "Error")
 # A search for a text reads no more than so many lines at once: whoever wants more goes on.
 READ_AT_ONCE = 20_000
+# Source: `liveperson-contract.md` §4.4.
+LONGEST_WINDOW, OLDEST = dt.timedelta(days=7), dt.timedelta(days=30)
 ROWS_AT_ONCE = 500
 # A transaction that ends a run takes no longer to commit.
 SETTLED_AFTER = dt.timedelta(seconds=3)
@@ -91,9 +93,11 @@ def newer(wanted: Wanted, *, than: dt.datetime, most: int) -> list[LogLine]:
     return list(_whole(rows)[:most])
 
 
-def every(wanted: Wanted, *, most: int) -> Iterator[Told]:
-    """The newest lines one by one, however many there are to search."""
+def every(wanted: Wanted, *, most: int, oldest_first: bool = False) -> Iterator[Told]:
+    """The newest lines one by one, or the oldest, however many there are to search."""
     rows = _matching(wanted)
+    if oldest_first:
+        rows = rows.reverse()
     if wanted.text:
         rows = _saying(rows, wanted.text)
     found = rows.values_list(

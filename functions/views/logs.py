@@ -18,15 +18,14 @@ from functions.access import ConsoleRequest
 from functions.models import Function
 from functions.views import finding, windows
 from functions.views.downloads import csv_lines
-from functions.views.windows import DAY, Window
+from functions.views.windows import Window
 from invoker import log_lines
-from invoker.log_lines import Told, Wanted
+from invoker.log_lines import LONGEST_WINDOW, OLDEST, Told, Wanted
 from invoker.models import Invocation, LogLine
 
 PAGE_SIZE = 100
 MOST_EXPORTED = 10_000
 """Lines in one file. LivePerson's is 500, `liveperson-contract.md` §4.4."""
-LONGEST_WINDOW, OLDEST = 7 * DAY, 30 * DAY
 WINDOWS = ("1h", "6h", "24h", "7d")
 LONGEST_TEXT = 200
 MOST_FUNCTIONS = 50

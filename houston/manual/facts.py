@@ -11,6 +11,7 @@ from django.conf import settings
 
 from functions import exchange, gallery
 from functions import services as functions
+from functions.api import logs as api_logs
 from functions.models import State
 from functions.views import logs
 from houston.manual.codes import CODES
@@ -112,8 +113,13 @@ def limits() -> list[Limit]:
             "The newest are in it; ask for an earlier window as well",
         ),
         Limit(
+            "Log lines in one file of the API",
+            f"{api_logs.MOST_EXPORTED:,}",
+            "The oldest are in it; ask again from the last one on",
+        ),
+        Limit(
             "Window of a search in logs",
-            f"{logs.LONGEST_WINDOW.days} days, {logs.OLDEST.days} days ago",
+            f"{log_lines.LONGEST_WINDOW.days} days, {log_lines.OLDEST.days} days ago",
             refused,
         ),
         Limit(

@@ -30,6 +30,7 @@ __all__ = [
     "BUDGET_MS",
     "COMMAND_KINDS",
     "OTHER",
+    "REACH",
     "Point",
     "Summary",
     "Tally",
@@ -40,6 +41,9 @@ __all__ = [
     "series",
     "total",
 ]
+
+REACH = KEPT[DAY_S]
+"""How far back counts can be read without counting rows."""
 
 
 @dataclass(frozen=True, slots=True)

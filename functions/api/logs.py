@@ -1,0 +1,124 @@
+"""What functions logged, as a file for programs."""
+
+import csv
+import io
+import json
+import uuid
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+
+from functions.api import asking
+from functions.api.finding import find_function
+from functions.api.shapes import CLIENTS_ADD
+from functions.models import Function
+from invoker import api, log_lines
+from invoker.api import ApiRequest, Dialect, Permission
+
+TAG = "Logs and reports"
+# Source: `liveperson-contract.md` §4.4.
+MOST_EXPORTED = 500
+# Source: `liveperson-contract.md` §3.1.
+COLUMNS = ("lambdaUUID", "requestID", "timestamp", "level", "message", "extras")
+CSV = {(200, "text/csv"): OpenApiTypes.STR}
+TELLS = (
+    f"The oldest {MOST_EXPORTED} lines from startTimestamp to before endTimestamp, as CSV with "
+    f"semicolons: {', '.join(COLUMNS)}. The request is the id of the invocation, the time is in "
+    "milliseconds since 1970, extras is a JSON array. Texts are as they were logged: for a "
+    "spreadsheet, take the console's file, which lets no cell be a formula."
+)
+
+
+class LogQuerySerializer(asking.PeriodSerializer):
+    filterLevels = serializers.ListField(
+        child=serializers.ChoiceField(
+            log_lines.LEVELS,
+            error_messages={"invalid_choice": f"use some of {', '.join(log_lines.LEVELS)}"},
+        ),
+        required=False,
+        help_text="Lines of these levels; all of them when there is none",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        found = super().validate(attrs)
+        start, end = found["startTimestamp"], found["endTimestamp"]
+        longest, oldest = log_lines.LONGEST_WINDOW, log_lines.OLDEST
+        reason = ""
+        if end - start > longest:
+            reason = f"{longest.days} days at most lie between it and endTimestamp, ask in parts"
+        elif timezone.now() - start > oldest:
+            reason = f"it may be {oldest.days} days ago at most"
+        if reason:
+            raise serializers.ValidationError({"startTimestamp": reason})
+        return found
+
+
+class FunctionLogQuerySerializer(LogQuerySerializer):
+    lambdaUUID = serializers.UUIDField(help_text="Whose lines")
+
+
+class Logs(api.ApiView):
+    """Lines of a function, as V1 asks for them."""
+
+    only = Dialect.V1
+    permissions = {"GET": Permission.LOG_READ}
+
+    @extend_schema(
+        operation_id="log_export_v1",
+        summary="Lines that a function logged, V1",
+        description=TELLS,
+        tags=[TAG],
+        parameters=[*CLIENTS_ADD, FunctionLogQuerySerializer],
+        responses=CSV,
+    )
+    def get(self, request: ApiRequest, account_id: str) -> HttpResponse:
+        asked = asking.query(request, FunctionLogQuerySerializer)
+        return _export(find_function(account_id, asked["lambdaUUID"]), asked)
+
+
+class FunctionLogs(api.ApiView):
+    """Lines of a function, as V2 asks for them."""
+
+    only = Dialect.V2
+    permissions = {"GET": Permission.LOG_READ}
+
+    @extend_schema(
+        operation_id="log_export",
+        summary="Lines that a function logged",
+        description=TELLS,
+        tags=[TAG],
+        parameters=[*CLIENTS_ADD, LogQuerySerializer],
+        responses=CSV,
+    )
+    def get(self, request: ApiRequest, account_id: str, function_id: uuid.UUID) -> HttpResponse:
+        function = find_function(account_id, function_id)
+        return _export(function, asking.query(request, LogQuerySerializer))
+
+
+def _export(function: Function, asked: dict[str, Any]) -> HttpResponse:
+    wanted = log_lines.Wanted(
+        function.account_id,
+        since=asked["startTimestamp"],
+        until=asked["endTimestamp"],
+        function_ids=[function.pk],
+        levels=asked.get("filterLevels", ()),
+    )
+    file = io.StringIO()
+    rows = csv.writer(file, delimiter=";", lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for line in log_lines.every(wanted, most=MOST_EXPORTED, oldest_first=True):
+        rows.writerow(
+            (
+                function.pk,
+                line.invocation_id,
+                asking.milliseconds(line.logged_at),
+                line.level,
+                line.message,
+                json.dumps(line.extras, ensure_ascii=False, separators=(",", ":")),
+            )
+        )
+    return HttpResponse(file.getvalue(), content_type="text/csv; charset=utf-8")
