@@ -2,9 +2,17 @@
 
 from django.urls import URLPattern, path
 
-from functions.api.catalogue import Events
-from functions.api.deployments import OneDeployment
+from functions.api.catalogue import EventPayload, Events, Templates
+from functions.api.deployments import (
+    DeploymentCount,
+    Deployments,
+    FunctionDeployments,
+    OneDeployment,
+    RollBack,
+)
 from functions.api.domains import Domains, OneDomain
+from functions.api.functions import FunctionCount, FunctionManifest, Functions, OneFunction
+from functions.api.history import OneVersion, RestoreVersion, Versions
 from functions.api.lambdas import Lambdas, OneLambda, Runtimes
 from functions.api.logs import FunctionLogs, Logs
 from functions.api.reports import InvocationCounts, InvocationReport, LambdaCounts, LimitCounts
@@ -90,6 +98,33 @@ api_urls: list[URLPattern] = [
     path("lambdas/<uuid:function_id>", OneLambda.as_view(), name="lambda"),
     path("runtimes", Runtimes.as_view(), name="runtimes"),
     path("events", Events.as_view(), name="events"),
+    path("events/<str:event_id>/payload", EventPayload.as_view(), name="event-payload"),
+    path("templates", Templates.as_view(), name="templates"),
+    path("functions", Functions.as_view(), name="functions"),
+    path("functions/count", FunctionCount.as_view(), name="function-count"),
+    path("functions/<uuid:function_id>", OneFunction.as_view(), name="function"),
+    path("functions/<uuid:function_id>/manifest", FunctionManifest.as_view(), name="manifest"),
+    path("functions/<uuid:function_id>/versions", Versions.as_view(), name="versions"),
+    path(
+        "functions/<uuid:function_id>/versions/<int:number>", OneVersion.as_view(), name="version"
+    ),
+    path(
+        "functions/<uuid:function_id>/versions/<int:number>/restore",
+        RestoreVersion.as_view(),
+        name="version-restore",
+    ),
+    path(
+        "functions/<uuid:function_id>/deployments",
+        FunctionDeployments.as_view(),
+        name="function-deployments",
+    ),
+    path(
+        "functions/<uuid:function_id>/deployments/<uuid:deployment_id>/roll-back",
+        RollBack.as_view(),
+        name="roll-back",
+    ),
+    path("deployments", Deployments.as_view(), name="deployments"),
+    path("deployments/count", DeploymentCount.as_view(), name="deployment-count"),
     path("deployments/<uuid:function_id>", OneDeployment.as_view(), name="deployment"),
     path("proxy-settings", Domains.as_view(), name="domains"),
     path("proxy-settings/<int:domain_id>", OneDomain.as_view(), name="domain"),

@@ -12,6 +12,7 @@ from invoker import events
 NODE = "22"
 """The version of Node whose modules functions find, see `process.version` in the sandbox."""
 MAX_VERSION = 2**31 - 1
+PAGE_SIZE = 25
 CLIENTS_ADD = [OpenApiParameter("userId", str, description="Command lines send it; not looked at")]
 
 
@@ -95,7 +96,7 @@ class MessageSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-# Lists of functions -------------------------------------------------------------------------------
+# Queries ------------------------------------------------------------------------------------------
 
 
 def filter_parameters(name: str) -> Sequence[OpenApiParameter]:

@@ -102,6 +102,8 @@ LAST_OF_HTTP = 599
 PATH = {
     "account_id": "Id of the account",
     "function_id": "UUID of the function",
+    "deployment_id": "UUID of the deployment",
+    "number": "Number of the version, from 1",
     "event_id": "Id of the event, such as `controllerbot_messaging_new_conversation`",
 }
 # What a docstring says to those who change the code alone.

@@ -12,11 +12,16 @@ from tests import api, factories
 from tests.houston.test_isolation import API
 
 FUNCTION_ID = uuid.UUID(int=10)
+DEPLOYMENT_ID = uuid.UUID(int=9)
 VALUES = {
     "function_id": FUNCTION_ID,
+    "deployment_id": DEPLOYMENT_ID,
     "event_id": "controllerbot_messaging_new_conversation",
     "domain_id": 471_147,
+    "number": 1,
 }
+# What every account has.
+COMMON = {"event_id", "number"}
 # Open to whoever has no token yet.
 OPEN = {"api-services", "api-login", "api-refresh", "api-token", "api-token-v2", "openapi"}
 SHAPE = {"code", "message", "errorCode", "errorMsg"}
@@ -72,6 +77,7 @@ def things(account):
         pk=FUNCTION_ID, name="greet", event_type="controllerbot_messaging_new_conversation"
     )
     factories.AllowedDomainFactory(pk=VALUES["domain_id"])
+    factories.DeploymentFactory(pk=DEPLOYMENT_ID, function_id=FUNCTION_ID, active=False)
 
 
 def test_every_address_refuses_who_has_no_token(things, account):
@@ -101,7 +107,7 @@ def test_things_of_another_account_are_not_below_the_own_one(things, account, ou
     named = [
         (name, method, url)
         for name, method, url in calls(other.pk)
-        if any(str(value) in url for key, value in VALUES.items() if key != "event_id")
+        if any(str(value) in url for key, value in VALUES.items() if key not in COMMON)
     ]
 
     answers = {(n, m): send(m, url, token) for n, m, url in named}
