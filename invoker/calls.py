@@ -7,6 +7,7 @@ stranger's: it names a key, a function or a session, never an account.
 import hashlib
 import json
 import logging
+import math
 import threading
 import time
 import uuid
@@ -22,17 +23,16 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseFault
 from django.db import connections, transaction
-from django.utils import timezone
 from msgspec import Meta, Struct
 
-from invoker import allow_list, context, invocations, runtime, vault
+from invoker import allow_list, answers, context, invocations, runtime, vault
+from invoker.answers import PREFIX, Refusal
 from invoker.models import Deployment, Invocation
 from invoker.runtime import CallError
 
 logger = logging.getLogger(__name__)
 
 # Codes of the toolbelt. Source: `liveperson-contract.md` §7.1.
-PREFIX = "com.liveperson.faas."
 INVOKE_TIMEOUT = f"{PREFIX}orchestrator-fn.invoke.timeout"
 # Houston's own, for what the vendor does not name.
 TOO_DEEP = f"{PREFIX}orchestrator-fn.invoke.too-deep"
@@ -118,6 +118,43 @@ def facts(account_id: str, function_id: uuid.UUID) -> dict[str, Any]:
         "functionId": str(function_id),
         "liveperson": {"csds": settings.LIVEPERSON_CSDS},
     }
+
+
+def invoke(
+    ran: Invocation,
+    event: Any,
+    *,
+    timeout_s: float,
+    wait_s: float | None = None,
+    depth: int = 0,
+) -> runtime.Result:
+    """Run what `ran`, which is not written down yet, names; for whoever asks now and waits.
+
+    It is written down once it is over: a run that a crash cuts short is repeated by its caller, who
+    has no answer.
+    """
+    ran.function_id = ran.deployment.function_id
+    result = runtime.run(
+        program(ran.deployment, depth=depth),
+        event,
+        timeout_s=timeout_s,
+        wait_s=wait_s,
+        trace_id=str(ran.pk),
+    )
+    with transaction.atomic():
+        invocations.write_down(ran, result)
+    logger.info(
+        "function ran",
+        extra={
+            "account_id": ran.account_id,
+            "function_id": ran.function_id,
+            "invocation_id": ran.pk,
+            "request_id": ran.request_id,
+            "outcome": result.outcome.value,
+            "ms": round(result.duration_ms, 1),
+        },
+    )
+    return result
 
 
 @lru_cache(maxsize=1024)
@@ -243,8 +280,8 @@ class Calls:
                     f'Cannot invoke "{asked.uuid[:60]}": {MOST_INVOKED_AT_ONCE} functions of this '
                     "account are being invoked by others already"
                 )
-                body = _error(f"{PREFIX}es.general", f"{PREFIX}evg.general", message)
-                return _answered(asked.uuid, 429, body)
+                busy = Refusal(429, f"{PREFIX}es.general", f"{PREFIX}evg.general", message)
+                return _refused(asked.uuid, busy)
             try:
                 return self._invoke(asked)
             except DatabaseFault as error:
@@ -287,35 +324,24 @@ class Calls:
     def _invoke(self, asked: _Invoke) -> dict[str, Any]:
         deployment = self._deployment(asked.uuid)
         if deployment is None:
-            return _answered(
-                asked.uuid,
-                404,
-                _error(
-                    f"{PREFIX}es.missinglambda",
-                    f"{PREFIX}function.not-found",
-                    f'Cannot invoke "{asked.uuid[:60]}": no function of this id is deployed',
-                ),
+            message = f'Cannot invoke "{asked.uuid[:60]}": no function of this id is deployed'
+            return _refused(asked.uuid, answers.not_found(message))
+        event = {
+            "timestamp": int(time.time() * 1000),
+            "headers": asked.headers or [],
+            "payload": asked.payload,
+        }
+        timeout_s = min(asked.timeout_ms, LONGEST_INVOKE_MS) / 1000
+        ran = Invocation(account_id=self._account_id, deployment=deployment, invoked_by=self._by)
+        result = invoke(ran, event, timeout_s=timeout_s, depth=self._depth + 1)
+        if result.outcome == runtime.Outcome.TIMEOUT and result.failure:
+            # Less than a function may take, so it is the caller's patience that ended.
+            raise CallError(
+                INVOKE_TIMEOUT, f'Cannot wait for "{asked.uuid[:60]}": {result.failure.message}'
             )
-        started_at = timezone.now()
-        result = runtime.run(
-            program(deployment, depth=self._depth + 1),
-            {
-                "timestamp": int(started_at.timestamp() * 1000),
-                "headers": asked.headers or [],
-                "payload": asked.payload,
-            },
-            timeout_s=min(asked.timeout_ms, LONGEST_INVOKE_MS) / 1000,
-        )
-        # Written once it is over: a run that a crash cut short is repeated with its caller.
-        with transaction.atomic():
-            invocation = Invocation.objects.create(
-                account_id=self._account_id,
-                deployment=deployment,
-                function_id=deployment.function_id,
-                started_at=started_at,
-            )
-            invocations.record(invocation, result)
-        return _result(asked.uuid, result)
+        if refusal := answers.refusal(result):
+            return _refused(asked.uuid, refusal)
+        return _answered(asked.uuid, 200, result.value)
 
     def _deployment(self, function_id: str) -> Deployment | None:
         try:
@@ -367,32 +393,8 @@ _OPS = {
 # The answer of an invocation ----------------------------------------------------------------------
 
 
-def _result(function_id: str, result: runtime.Result) -> dict[str, Any]:
-    """A run as the vendor's gateway answers it. Source: `liveperson-contract.md` §2.2, §2.3."""
-    if result.outcome == runtime.Outcome.SUCCEEDED:
-        return _answered(function_id, 200, result.value)
-    failure = result.failure or runtime.Failure("unknown", "Error", "The run gave no result")
-    match result.outcome:
-        case runtime.Outcome.TIMEOUT:
-            # Less than a function may take, so it is the caller's patience that ended.
-            raise CallError(
-                INVOKE_TIMEOUT, f'Cannot wait for "{function_id[:60]}": {failure.message}'
-            )
-        case runtime.Outcome.CODING_FAILURE:
-            threw = failure.code == "custom-failure"
-            v1 = "custom-failure" if threw else "runtime-exception"
-            v2 = "threw-error" if threw else "js-runtime-error"
-            body = _error(
-                f"{PREFIX}handler.{v1}", f"com.customer.faas.function.{v2}", failure.message
-            )
-            return _answered(function_id, 901, body)
-    body = _error(f"{PREFIX}es.general", f"{PREFIX}evg.general", failure.message)
-    return _answered(function_id, 429 if failure.code == "busy" else 500, body)
-
-
-def _error(v1: str, v2: str, message: str) -> dict[str, Any]:
-    """An error's body for callers of both generations."""
-    return {"code": v2, "message": message, "errorCode": v1, "errorMsg": message}
+def _refused(function_id: str, refusal: Refusal) -> dict[str, Any]:
+    return _answered(function_id, refusal.status, refusal.body)
 
 
 def _answered(function_id: str, status: int, body: Any) -> dict[str, Any]:
@@ -404,18 +406,23 @@ def _answered(function_id: str, status: int, body: Any) -> dict[str, Any]:
 
 
 class AtOnce:
-    """Counts, in this process, what each account has under way, up to a limit."""
+    """Counts, in this process, what each account has under way, up to a limit.
 
-    def __init__(self, most: int) -> None:
+    `together` is the limit of all accounts, where there is one.
+    """
+
+    def __init__(self, most: int, *, together: float = math.inf) -> None:
         self._most = most
+        self._together = together
         self._lock = threading.Lock()
         self._running: Counter[str] = Counter()
 
     def begin(self, account_id: str) -> bool:
         with self._lock:
-            if self._running[account_id] >= self._most:
+            running = self._running
+            if running[account_id] >= self._most or running.total() >= self._together:
                 return False
-            self._running[account_id] += 1
+            running[account_id] += 1
         return True
 
     def end(self, account_id: str) -> None:

@@ -1,6 +1,7 @@
 """What is kept of a run: how it ended, what it gave, what it logged."""
 
 import datetime as dt
+from typing import Any
 
 import msgspec
 from django.utils import timezone
@@ -12,15 +13,31 @@ from invoker.models import Invocation, LogLine
 
 def record(invocation: Invocation, result: runtime.Result) -> None:
     """Write down how a run ended. Call it in a transaction."""
-    Invocation.objects.filter(pk=invocation.pk).update(
-        outcome=result.outcome.value,
-        result=result.value,
-        failure=msgspec.to_builtins(result.failure) if result.failure else None,
-        cold=result.cold,
-        dropped_logs=result.dropped_logs,
-        duration_ms=result.duration_ms,
-        finished_at=timezone.now(),
-    )
+    Invocation.objects.filter(pk=invocation.pk).update(**_ending(result))
+    _keep_lines(invocation, result)
+
+
+def write_down(invocation: Invocation, result: runtime.Result) -> None:
+    """Write down a run of which there is no row yet. Call it in a transaction."""
+    for name, value in _ending(result).items():
+        setattr(invocation, name, value)
+    invocation.save(force_insert=True)
+    _keep_lines(invocation, result)
+
+
+def _ending(result: runtime.Result) -> dict[str, Any]:
+    return {
+        "outcome": result.outcome.value,
+        "result": result.value,
+        "failure": msgspec.to_builtins(result.failure) if result.failure else None,
+        "cold": result.cold,
+        "dropped_logs": result.dropped_logs,
+        "duration_ms": result.duration_ms,
+        "finished_at": timezone.now(),
+    }
+
+
+def _keep_lines(invocation: Invocation, result: runtime.Result) -> None:
     LogLine.objects.bulk_create(
         [
             LogLine(

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from invoker import calls, runtime, vault
+from invoker.answers import PREFIX
 from invoker.runtime import CallError
 
 REFUSED = "rehearsal-refused"
@@ -62,7 +63,7 @@ class Platform:
     def _read_secret(self, arguments: Any) -> dict[str, Any]:
         key = arguments.get("key") if isinstance(arguments, dict) else None
         if not isinstance(key, str):
-            raise CallError(f"{calls.PREFIX}secret.invalid-format", "Cannot read: no key")
+            raise CallError(f"{PREFIX}secret.invalid-format", "Cannot read: no key")
         try:
             # Without a reader: "last used by" is about what really ran.
             return {"key": key, "value": vault.read(self._account_id, key)}

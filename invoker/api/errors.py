@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-PREFIX = "com.liveperson.faas."
+from invoker.answers import PREFIX, Refusal
+
+__all__ = ["PREFIX", "ApiError", "body"]
 
 
 class ApiError(Exception):
@@ -34,12 +36,9 @@ class ApiError(Exception):
 
 def body(error: ApiError) -> dict[str, Any]:
     """What is sent: the fields of both dialects, so that no client has to be recognised."""
-    found: dict[str, Any] = {
-        "errorCode": error.v1_code,
-        "errorMsg": str(error),
-        "code": error.v2_code,
-        "message": str(error),
-    }
+    found: dict[str, Any] = dict(
+        Refusal(error.status, error.v1_code, error.v2_code, str(error)).body
+    )
     if error.logs is not None:
         found["errorLogs"] = list(error.logs)
     return found

@@ -168,7 +168,11 @@ class InvocationState(models.TextChoices):
 
 
 class Invocation(models.Model):
-    """One run of one deployment."""
+    """One run of one deployment.
+
+    `invoked_by` is the API client, person or function that asked for it, "" for an event and a
+    schedule; `source` what a client calls its own system, `request_id` what it calls its request.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
@@ -188,6 +192,9 @@ class Invocation(models.Model):
     duration_ms = models.FloatField(null=True)
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
+    invoked_by = models.CharField(max_length=200, blank=True)
+    source = models.CharField(max_length=100, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
 
     class Meta:
         indexes = [

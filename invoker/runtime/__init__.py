@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from invoker.runtime import supervisor
-from invoker.runtime.channel import encoded_event
+from invoker.runtime.channel import encode, encoded_event
 from invoker.runtime.client import Pool, UnavailableError
 from invoker.runtime.confine import hide
 from invoker.runtime.results import (
@@ -49,6 +49,7 @@ __all__ = [
     "checker",
     "close",
     "configure",
+    "encode",
     "hide",
     "prewarm",
     "report",
@@ -72,7 +73,14 @@ def configure(config: Config) -> None:
     _config = config
 
 
-def run(program: Program, event: Any, *, timeout_s: float = 30.0, trace_id: str = "") -> Result:
+def run(
+    program: Program,
+    event: Any,
+    *,
+    timeout_s: float = 30.0,
+    trace_id: str = "",
+    wait_s: float | None = None,
+) -> Result:
     """Run a program on one event, in a warm sandbox of its key if there is one.
 
     Args:
@@ -80,11 +88,12 @@ def run(program: Program, event: Any, *, timeout_s: float = 30.0, trace_id: str 
         event: any JSON value; bytes are taken for JSON that is encoded already.
         timeout_s: after this the sandbox is killed; waiting for a free one does not count.
         trace_id: what `console.getTraceId()` gives the function.
+        wait_s: how long to wait for a free sandbox; None for as long as it was configured.
 
     Raises:
         msgspec.DecodeError: the event was given as bytes, and they are not JSON.
     """
-    return _ready().run(program, encoded_event(event), timeout_s, trace_id)
+    return _ready().run(program, encoded_event(event), timeout_s, trace_id, wait_s)
 
 
 def check(source: str, about: About | None = None) -> list[Problem]:

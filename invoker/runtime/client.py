@@ -93,9 +93,16 @@ class Pool:
 
     # --- what callers want -------------------------------------------------------------------
 
-    def run(self, program: Program, event: bytes, timeout_s: float, trace_id: str = "") -> Result:
+    def run(
+        self,
+        program: Program,
+        event: bytes,
+        timeout_s: float,
+        trace_id: str = "",
+        wait_s: float | None = None,
+    ) -> Result:
         try:
-            instance = self._pop_idle(program.key) or self._take(program)
+            instance = self._pop_idle(program.key) or self._take(program, wait_s)
         except UnavailableError as error:
             return _failed(Outcome.PLATFORM_FAILURE, error.code, str(error))
         cold = not instance.loaded
@@ -117,7 +124,8 @@ class Pool:
             took_ms = (time.monotonic() - started_at) * 1000
             why = self._discard(instance, error)
             if error.code == "gone" and not cold:
-                return self.run(program, event, timeout_s, trace_id)  # it died idle and saw nothing
+                # It died idle and saw nothing.
+                return self.run(program, event, timeout_s, trace_id, wait_s)
             return _died(error, why, took_ms, timeout_s=timeout_s, cold=cold)
         except BaseException:
             # Whatever ends this thread must not keep the place of the sandbox.
@@ -214,12 +222,12 @@ class Pool:
 
     # --- sandboxes: take, load, give back, discard -------------------------------------------
 
-    def _take(self, program: Program) -> Instance:
+    def _take(self, program: Program, wait_s: float | None = None) -> Instance:
         """An idle sandbox of the program's key, or a new one.
 
         Waits for a free place, at most `wait_s`, which does not count as running time.
         """
-        ends_at = time.monotonic() + self.config.wait_s
+        ends_at = time.monotonic() + (self.config.wait_s if wait_s is None else wait_s)
         while True:
             instance, busy = self._take_from_host(program)
             if instance or (instance := self._pop_idle(program.key)):
