@@ -16,6 +16,7 @@ FunctionError                    has a stable `code`; the message says what to d
 
 import logging
 import re
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -502,6 +503,11 @@ def delete(function: Function, *, by: str) -> None:
         about = {"Event": function.event.name, "Description": function.description}
         record("function.deleted", function, by=by, before={**about, "Version": function.version})
         function.delete()
+
+
+def exists(account_id: str, function_id: uuid.UUID) -> bool:
+    """Whether an account has a function, deployed or not."""
+    return Function.objects.filter(account_id=account_id, pk=function_id).exists()
 
 
 def reload(function: Function, refusal: str) -> None:

@@ -13,6 +13,7 @@ from rest_framework.views import set_rollback
 from functions import checking, deploying, services
 from functions.api import problems
 from invoker import allow_list, api, vault
+from invoker.answers import LAMBDA_ERROR
 from invoker.api import PREFIX
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,12 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:  # noq
     if found is None:
         return None
     set_rollback()
-    return Response(api.body(found), status=found.status, headers=found.headers)
+    response = Response(api.body(found), headers=found.headers)
+    # Set afterwards: Django makes no answer with the vendor's 901, but sends it.
+    response.status_code = found.status
+    if found.status == LAMBDA_ERROR:
+        response.reason_phrase = "Lambda Error"
+    return response
 
 
 def _read(error: Exception) -> api.ApiError | None:  # noqa: PLR0911 -- a table of cases

@@ -383,6 +383,8 @@ BROKER_URL = env.str("HOUSTON_BROKER_URL", "")
 BROKER_EMBEDDED = not BROKER_URL
 WORKER_THREADS = env.int("HOUSTON_WORKER_THREADS", 8, validate=validate.Range(1, 500))
 WEB_WORKERS = env.int("HOUSTON_WEB_WORKERS", 2, validate=validate.Range(1, 64))
+# An invocation over the API keeps a thread while its function runs, see invoker.gateway.running.
+WEB_THREADS = env.int("HOUSTON_WEB_THREADS", 16, validate=validate.Range(4, 500))
 CELERY_BROKER_URL = BROKER_URL or f"redis+socket://{BROKER_SOCKET}?virtual_host=0"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True

@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, path
 
 from invoker import ingest
+from invoker.gateway import views
 
 _receive = login_not_required(ingest.receive)
 
@@ -17,4 +18,12 @@ event_urls: list[URLPattern] = [
 ]
 
 # Below api/account/<account id>/, as the vendor's gateway. Source: `liveperson-contract.md` §2.1.
-gateway_urls: list[URLPattern] = []
+gateway_urls: list[URLPattern] = [
+    path("lambdas/<str:function_id>/invoke", views.InvokeView.as_view(), name="invoke"),
+    path("events/<str:event_id>/invoke", views.InvokeEventView.as_view(), name="invoke-event"),
+    path(
+        "events/<str:event_id>/isImplemented",
+        views.ImplementedView.as_view(),
+        name="is-implemented",
+    ),
+]

@@ -41,6 +41,7 @@ class OneKind(BaseContentNegotiation):
 class ApiRequest(Request):
     """A request whose token is for the account in its address."""
 
+    id: str
     auth: Caller
     dialect: Dialect
 

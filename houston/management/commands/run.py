@@ -68,7 +68,8 @@ def processes() -> dict[str, str]:
         "web": (
             f"exec {python} -m gunicorn houston.wsgi --bind {settings.HOUSTON_HOST}:"
             f"{settings.HOUSTON_PORT} --workers {settings.WEB_WORKERS} --worker-class gthread "
-            "--threads 4 --timeout 60 --graceful-timeout 3 --log-level warning"
+            f"--threads {settings.WEB_THREADS} --timeout 60 --graceful-timeout 3 "
+            "--log-level warning"
         ),
         "worker": f"{celery} worker --without-gossip --without-mingle --loglevel INFO",
         "beat": f"{celery} beat --pidfile= --loglevel WARNING",
