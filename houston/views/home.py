@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from django.db.models import Count
+from django.db.models import Count, F
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -173,7 +173,8 @@ def _not_deployed(account_id: str, functions: list[Function]) -> Iterator[Attent
 
 
 def _schedules(account_id: str) -> Iterator[Attention]:
-    for each in schedules.of_account(account_id).filter(active=True).order_by("-last_at", "pk"):
+    found = schedules.of_account(account_id).filter(active=True)
+    for each in found.order_by(F("last_at").desc(nulls_last=True), "pk"):
         if each.deployed and not each.last_failed:
             continue
         words = schedules.in_words(each.cron_expression)
