@@ -31,6 +31,11 @@ MAX_READER = 50
 NOTED_EVERY_S = 60.0
 MOST_NOTED = 10_000
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_WANTED = {
+    SecretType.STRING: "text",
+    SecretType.NUMBER: "a number, such as 42 or 1.5",
+    SecretType.JSON: "valid JSON",
+}
 # What LivePerson makes for an account and keeps up itself. Source: §7.1.
 SYSTEM_PREFIXES = ("LIVEPERSON_DEFAULT_", "lp-faas-")
 
@@ -68,8 +73,8 @@ class ForbiddenError(SecretError):
 # What admins do -----------------------------------------------------------------------------------
 
 
-def add(account_id: str, *, key: str, kind: str, text: str, by: str) -> Secret:
-    """Keep a new secret. `text` is what somebody typed, see `parse`.
+def add(account_id: str, *, key: str, value: Any, kind: str = "", by: str) -> Secret:
+    """Keep a new secret. Its `SecretType` follows the value where it is not said.
 
     Raises:
         InvalidError, KeyTakenError: nothing was kept.
@@ -80,14 +85,14 @@ def add(account_id: str, *, key: str, kind: str, text: str, by: str) -> Secret:
             f'Cannot use the key "{key[:60]}": use 1 to {MAX_KEY} letters, digits, underscores and '
             "hyphens",
         )
-    value = parse(kind, text)
+    type_, encoded = _type_for(kind, value), _encoded(key, value)
     try:
         with transaction.atomic():
             secret = Secret.objects.create(
                 account_id=account_id,
                 key=key,
-                type=kind,
-                value=_encoded(key, value),
+                type=type_,
+                value=encoded,
                 created_by=by,
                 updated_by=by,
             )
@@ -100,29 +105,31 @@ def add(account_id: str, *, key: str, kind: str, text: str, by: str) -> Secret:
     return secret
 
 
-def replace(secret: Secret, *, kind: str, text: str, by: str) -> None:
+def replace(secret: Secret, *, value: Any, kind: str = "", by: str) -> None:
     """Put another value under a key. Functions read it from their next call on.
 
     Raises:
         InvalidError: the old value stays.
+        NotFoundError: it was deleted meanwhile.
     """
-    value = _encoded(secret.key, parse(kind, text))
+    type_, encoded = _type_for(kind, value), _encoded(secret.key, value)
     with transaction.atomic():
-        _write(secret, kind, value, by)
+        _write(secret, type_, encoded, by)
         _record(
             "secret.replaced",
             secret,
             by=by,
             before={"Type": secret.get_type_display(), "Value": "kept"},
-            after={"Type": SecretType(kind).label, "Value": "replaced"},
+            after={"Type": type_.label, "Value": "replaced"},
         )
 
 
 def delete(secret: Secret, *, by: str) -> None:
-    """Forget a secret. Functions that ask for it fail from now on."""
+    """Forget a secret. Functions that ask for it fail from now on. Doing it twice does no more."""
     with transaction.atomic():
+        if not Secret.objects.filter(pk=secret.pk).delete()[0]:
+            return
         _record("secret.deleted", secret, by=by, before={"Type": secret.get_type_display()})
-        secret.delete()
     logger.info("secret deleted", extra={"account_id": secret.account_id})
 
 
@@ -138,14 +145,11 @@ def parse(kind: str, text: str) -> Any:
         raise InvalidError("value", "Cannot keep the secret: enter a value")
     if kind == SecretType.STRING:
         return text
-    wanted = "a number, such as 42 or 1.5" if kind == SecretType.NUMBER else "valid JSON"
-    not_wanted = InvalidError("value", f"Cannot keep the secret: its value is not {wanted}")
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        raise not_wanted from error
-    if kind == SecretType.NUMBER and _type_of(value) != SecretType.NUMBER:
-        raise not_wanted
+        raise _is_not(SecretType(kind)) from error
+    _type_for(kind, value)
     return value
 
 
@@ -242,19 +246,39 @@ def _found(account_id: str, key: str) -> Secret:
     fits = KEY_PATTERN.fullmatch(key)
     secret = fits and Secret.objects.filter(account_id=account_id, key=key).first()
     if not secret:
-        raise NotFoundError(
-            f'Cannot find the secret "{key[:MAX_KEY]}": an admin can add it in Settings'
-        )
+        raise _not_found(key)
     return secret
 
 
+def _not_found(key: str) -> NotFoundError:
+    return NotFoundError(
+        f'Cannot find the secret "{key[:MAX_KEY]}": an admin can add it in Settings'
+    )
+
+
 def _write(secret: Secret, kind: str, value: str, by: str) -> None:
-    Secret.objects.filter(pk=secret.pk).update(
+    changed = Secret.objects.filter(pk=secret.pk).update(
         type=kind, value=value, updated_at=timezone.now(), updated_by=by
     )
+    if not changed:
+        raise _not_found(secret.key)
     logger.info(
         "secret changed", extra={"account_id": secret.account_id, "secret_id": secret.pk, "by": by}
     )
+
+
+def _type_for(kind: str, value: Any) -> SecretType:
+    """The type to keep a value as: its own, or JSON, which holds every value."""
+    if value == "" and kind != SecretType.JSON:
+        raise InvalidError("value", "Cannot keep the secret: enter a value")
+    own = _type_of(value)
+    if kind not in {"", own, SecretType.JSON}:
+        raise _is_not(SecretType(kind))
+    return SecretType(kind or own)
+
+
+def _is_not(kind: SecretType) -> InvalidError:
+    return InvalidError("value", f"Cannot keep the secret: its value is not {_WANTED[kind]}")
 
 
 def _type_of(value: Any) -> SecretType:

@@ -30,7 +30,7 @@ def secret_add(request: AccountRequest, account_id: str) -> HttpResponse:
                 account_id,
                 key=form.cleaned_data["key"],
                 kind=form.cleaned_data["type"],
-                text=form.cleaned_data["value"],
+                value=vault.parse(form.cleaned_data["type"], form.cleaned_data["value"]),
                 by=request.user.username,
             )
         except vault.SecretError as error:
@@ -51,7 +51,7 @@ def secret_replace(request: AccountRequest, account_id: str, secret_id: int) -> 
             vault.replace(
                 secret,
                 kind=form.cleaned_data["type"],
-                text=form.cleaned_data["value"],
+                value=vault.parse(form.cleaned_data["type"], form.cleaned_data["value"]),
                 by=request.user.username,
             )
         except vault.SecretError as error:

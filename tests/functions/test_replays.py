@@ -6,7 +6,7 @@ import pytest
 
 from functions import deploying, replays, services
 from invoker import context, rehearsal, runtime, vault
-from invoker.models import Command, Event, Invocation, LogLine, SecretType, SecretUse
+from invoker.models import Command, Event, Invocation, LogLine, SecretUse
 from tests import factories
 
 EVENT = "controllerbot_messaging_new_conversation"
@@ -118,7 +118,7 @@ def test_replay_is_refused_by_the_sandbox_when_the_toolbelt_is_gone_round(accoun
 
 
 def test_rehearsal_writes_no_secret_and_reads_without_a_trace(account):
-    vault.add(account.id, key="token", kind=SecretType.STRING, text="old", by="ada")
+    vault.add(account.id, key="token", value="old", by="ada")
     platform = rehearsal.Platform(account.id, uuid.uuid4())
 
     platform.answer("secret.update", {"key": "token", "value": "new"})

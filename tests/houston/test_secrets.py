@@ -172,9 +172,9 @@ def test_empty_page_says_what_secrets_are_for(request, account, who):
 
 
 def test_two_accounts_may_use_the_same_key(account):
-    vault.add("other1", key="token", kind="string", text="theirs", by="otto")
+    vault.add("other1", key="token", value="theirs", by="otto")
 
-    vault.add(account.pk, key="token", kind="string", text="ours", by="ada")
+    vault.add(account.pk, key="token", value="ours", by="ada")
 
     assert vault.read(account.pk, "token") == "ours"
     assert vault.read("other1", "token") == "theirs"
