@@ -16,6 +16,7 @@ from functions.api.history import OneVersion, RestoreVersion, Versions
 from functions.api.lambdas import Lambdas, OneLambda, Runtimes
 from functions.api.logs import FunctionLogs, Logs
 from functions.api.reports import InvocationCounts, InvocationReport, LambdaCounts, LimitCounts
+from functions.api.secrets import OneSecret, Secrets
 from functions.views import (
     activity,
     checking,
@@ -128,6 +129,8 @@ api_urls: list[URLPattern] = [
     path("deployments/<uuid:function_id>", OneDeployment.as_view(), name="deployment"),
     path("proxy-settings", Domains.as_view(), name="domains"),
     path("proxy-settings/<int:domain_id>", OneDomain.as_view(), name="domain"),
+    path("secrets", Secrets.as_view(), name="secrets"),
+    path("secrets/<slug:key>", OneSecret.as_view(), name="secret"),
     path("logs/export", Logs.as_view(), name="logs"),
     path(
         "functions/<uuid:function_id>/logs/export",

@@ -19,6 +19,7 @@ VALUES = {
     "event_id": "controllerbot_messaging_new_conversation",
     "domain_id": 471_147,
     "number": 1,
+    "key": "token-of-acme",
 }
 # What every account has.
 COMMON = {"event_id", "number"}
@@ -78,6 +79,7 @@ def things(account):
     )
     factories.AllowedDomainFactory(pk=VALUES["domain_id"])
     factories.DeploymentFactory(pk=DEPLOYMENT_ID, function_id=FUNCTION_ID, active=False)
+    factories.SecretFactory(key=VALUES["key"])
 
 
 def test_every_address_refuses_who_has_no_token(things, account):
