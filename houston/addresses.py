@@ -41,6 +41,14 @@ def client_address(request: HttpRequest) -> str:
     return str(address or "")
 
 
+def network(address: str) -> str:
+    """Who comes from an address, as far as can be told: of IPv6 one has a /64 to choose from."""
+    found = _read(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return address
+
+
 def _read(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text.strip())

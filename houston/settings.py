@@ -315,6 +315,15 @@ REST_FRAMEWORK = {
     # Which answer is wanted is never in the query: `format` may be a parameter like any other.
     "URL_FORMAT_OVERRIDE": None,
 }
+API_REQUESTS_PER_MIN = env.int(
+    "HOUSTON_API_REQUESTS_PER_MIN", 3000, validate=validate.Range(1, 1_000_000)
+)
+API_INVOCATIONS_PER_MIN = env.int(
+    "HOUSTON_API_INVOCATIONS_PER_MIN", 1500, validate=validate.Range(1, 1_000_000)
+)
+API_TOKENS_PER_MIN = env.int(
+    "HOUSTON_API_TOKENS_PER_MIN", 60, validate=validate.Range(1, 1_000_000)
+)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Houston",
     "VERSION": "1",

@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from houston import auth
+from houston.addresses import client_address, network
 from houston.models import Account, ApiClient, Membership, User
 from invoker import api
 from invoker.api import PREFIX
@@ -31,8 +32,21 @@ MAX_PASSWORD = 1000
 _csrf = Signer(salt="houston.vendor.csrf")
 
 
+class AddressThrottle(api.Throttle):
+    """What comes from one address, for who asks is not known yet."""
+
+    def key(self, request: Request, view: Any) -> str:
+        return network(client_address(request._request))  # noqa: SLF001
+
+
+class TokenThrottle(AddressThrottle):
+    per_minute = "API_TOKENS_PER_MIN"
+
+
 class OpenView(api.ApiView):
     """An address for those who have no token yet."""
+
+    throttle_classes = [AddressThrottle]
 
     def perform_authentication(self, request: Request) -> None:
         """Nobody has to say who they are."""
@@ -190,6 +204,7 @@ class AppToken(OpenView):
     client sends them. Source: `liveperson-contract.md` §2.5.
     """
 
+    throttle_classes = [TokenThrottle]
     in_words = False
 
     @extend_schema(
@@ -275,6 +290,8 @@ class LoginSerializer(serializers.Serializer[Any]):
 
 class Login(OpenView):
     """Signing in by the vendor's command line. Source: `liveperson-contract.md` §3.3."""
+
+    throttle_classes = [TokenThrottle]
 
     @extend_schema(
         operation_id="login",

@@ -46,6 +46,7 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 from houston.models import Account, Role, User  # noqa: E402
 from invoker import automatic_messages, runtime  # noqa: E402
+from invoker.api.rates import rates  # noqa: E402
 from tests import factories  # noqa: E402
 
 
@@ -65,6 +66,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def _nothing_counted() -> None:
     """No test meets the limits of attempts that another one used up."""
     cache.clear()
+    rates.forget()
 
 
 # People -------------------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ class ApiSchema(AutoSchema):
         return found
 
     def _common(self) -> list[int]:
-        found = [400, 500, 503]
+        found = [400, 429, 500, 503]
         if self._permission:
             found += [401, 403, 404]
         if self.method in HAVE_BODY:

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from invoker.api.errors import PREFIX, ApiError
 from invoker.api.parsers import JsonParser, check_length
+from invoker.api.rates import CallerThrottle
 from invoker.permissions import Caller, Permission, permits
 
 
@@ -59,6 +60,7 @@ class ApiView(APIView):
     only: ClassVar[Dialect | None] = None
     two_dialects: ClassVar[bool] = False
     parser_classes = [JsonParser]
+    throttle_classes = [CallerThrottle]
     content_negotiation_class = OneKind
     # Who may is asked by privilege, in check_permissions.
     permission_classes = []

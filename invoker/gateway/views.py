@@ -13,7 +13,16 @@ from rest_framework.response import Response
 
 from invoker import runtime
 from invoker.answers import LAMBDA_ERROR, PREFIX
-from invoker.api import ApiError, ApiRequest, ApiView, Dialect, ErrorSerializer, Permission
+from invoker.api import (
+    ApiError,
+    ApiRequest,
+    ApiView,
+    CallerThrottle,
+    Dialect,
+    ErrorSerializer,
+    Permission,
+    Throttle,
+)
 from invoker.api.schema import LogEntrySerializer
 from invoker.fields import storable
 from invoker.gateway import running
@@ -70,7 +79,20 @@ SOURCE = [
     OpenApiParameter("externalSystem", str, description="V1: the name of the system that asks"),
     OpenApiParameter("LP-EventSource", str, OpenApiParameter.HEADER, description="V2: the same"),
 ]
-ANSWERS = {LAMBDA_ERROR: ErrorSerializer, 429: ErrorSerializer}
+FAILED = {LAMBDA_ERROR: ErrorSerializer}
+
+
+class InvocationThrottle(Throttle):
+    """Invocations: in V1 those of an account, in V2 those of a function. Source: §2.3."""
+
+    per_minute = "API_INVOCATIONS_PER_MIN"
+
+    def key(self, request: Any, view: Any) -> str:
+        account_id: str = view.kwargs["account_id"]
+        if request.dialect == Dialect.V1:
+            return account_id
+        invoked = view.kwargs.get("function_id") or view.kwargs["event_id"]
+        return f"{account_id} {invoked}"
 
 
 class InvokeView(ApiView):
@@ -78,6 +100,7 @@ class InvokeView(ApiView):
 
     permissions = {"POST": Permission.FUNCTION_INVOKE}
     two_dialects = True
+    throttle_classes = [CallerThrottle, InvocationThrottle]
 
     @extend_schema(
         operation_id="invoke",
@@ -89,7 +112,7 @@ class InvokeView(ApiView):
         request=InvocationSerializer,
         responses={
             200: OpenApiResponse(OpenApiTypes.ANY, description="The function's result"),
-            **ANSWERS,
+            **FAILED,
         },
     )
     def post(self, request: ApiRequest, account_id: str, function_id: str) -> HttpResponse:
@@ -113,6 +136,7 @@ class InvokeEventView(ApiView):
 
     permissions = {"POST": Permission.FUNCTION_INVOKE}
     two_dialects = True
+    throttle_classes = [CallerThrottle, InvocationThrottle]
 
     @extend_schema(
         operation_id="invoke_event",
@@ -122,7 +146,7 @@ class InvokeEventView(ApiView):
         tags=["Invocation"],
         parameters=[SKILL, *SOURCE],
         request=InvocationSerializer,
-        responses={200: EventResultSerializer(many=True), **ANSWERS},
+        responses={200: EventResultSerializer(many=True), **FAILED},
     )
     def post(self, request: ApiRequest, account_id: str, event_id: str) -> HttpResponse:
         found = running.listening(account_id, event_id, _skill(request))

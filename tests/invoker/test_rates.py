@@ -1,0 +1,167 @@
+"""Too many requests are told to wait, whoever sends them and whichever process counts."""
+
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import time_machine
+from django.test import Client
+
+from houston.models import Scope
+from invoker.api.rates import Rates
+from tests import api, factories
+
+ROOT = Path(__file__).parents[2]
+EVENT = "/events/conversational_command"
+TOKEN_URL = f"/sentinel/api/account/{factories.ACCOUNT_ID}/app/token?v=2.0"
+LOGIN_URL = f"/api/account/{factories.ACCOUNT_ID}/login?v=1.3"
+ASKS = """
+import os
+import django
+os.environ["DJANGO_SETTINGS_MODULE"] = "houston.settings"
+django.setup()
+from pathlib import Path
+from invoker.api.rates import Rates
+rates = Rates(Path({path!r}))
+print(sum(not rates.take("key", 100) for _ in range(60)))
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rates"
+
+
+@pytest.fixture
+def rates(path):
+    return Rates(path)
+
+
+@pytest.fixture
+def clock():
+    with time_machine.travel("2026-11-30 10:00", tick=False) as traveller:
+        yield traveller
+
+
+def passing(rates, key, per_minute, tries=1000):
+    return sum(not rates.take(key, per_minute) for _ in range(tries))
+
+
+def test_minute_may_be_used_at_once_and_comes_back_little_by_little(rates, clock):
+    assert passing(rates, "key", 60) == 60
+    assert rates.take("key", 60) == 1.0
+    clock.shift(0.6)
+    assert rates.take("key", 60) == pytest.approx(0.4)
+    clock.shift(2.5)
+    assert passing(rates, "key", 60) == 3
+    clock.shift(3600)
+    assert passing(rates, "key", 60) == 60
+
+
+def test_nobody_uses_up_what_another_one_may(rates, clock):
+    assert passing(rates, "key", 5) == 5
+    assert passing(rates, "another", 5) == 5
+
+
+def test_count_survives_the_process_and_is_shared_by_several(rates, path):
+    assert passing(rates, "key", 100, tries=30) == 30
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ASKS.format(path=str(path))],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+
+    passed = sum(int(process.communicate()[0]) for process in processes)
+
+    # A little comes back while they start.
+    assert 70 <= passed < 85
+
+
+def test_threads_share_a_count(rates, clock):
+    with ThreadPoolExecutor(8) as threads:
+        passed = sum(threads.map(lambda _: passing(rates, "key", 100, tries=50), range(8)))
+
+    assert passed == 100
+
+
+def test_more_keys_than_have_room_take_nothing_from_those_that_ask_much(rates, path, clock):
+    assert passing(rates, "much", 100) == 100
+    for number in range(20_000):
+        rates.take(f"key {number}", 100)
+
+    assert rates.take("much", 100) > 0
+    assert path.stat().st_size <= 1024 * 1024
+
+
+def test_clock_that_is_put_back_locks_nobody_out(rates, clock):
+    assert passing(rates, "key", 10) == 10
+    clock.shift(-3600)
+
+    assert passing(rates, "key", 10) == 10
+
+
+def test_file_that_cannot_be_written_refuses_nobody(tmp_path, caplog):
+    rates = Rates(tmp_path / "missing" / "rates")
+
+    assert passing(rates, "key", 1, tries=3) == 3
+    assert "cannot count requests" in caplog.text
+
+
+# Over HTTP ----------------------------------------------------------------------------------------
+
+
+def refused(response):
+    said = response.json()
+    assert response.status_code == 429
+    assert said["code"] == said["errorCode"] == "rate-limited"
+    assert said["message"].startswith("Cannot take the request: too many of them, wait ")
+    return int(response["Retry-After"])
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(account, settings, clock):
+    settings.API_REQUESTS_PER_MIN = 2
+    machine, other = api.of_client(account), api.of_client(account)
+
+    statuses = [machine.get(f"{EVENT}/isImplemented").status_code for _ in range(2)]
+
+    assert statuses == [200, 200]
+    assert refused(machine.get(f"{EVENT}/isImplemented")) == 30
+    assert other.get(f"{EVENT}/isImplemented").status_code == 200
+    clock.shift(30)
+    assert machine.get(f"{EVENT}/isImplemented").status_code == 200
+
+
+def test_invocations_are_counted_by_account_in_v1_and_by_function_in_v2(account, settings, clock):
+    settings.API_INVOCATIONS_PER_MIN = 3
+    machines = [api.of_client(account, Scope.INVOCATION) for _ in range(2)]
+    paths = [f"{EVENT}/invoke", "/events/bot_connectors_pre_hook/invoke"]
+    body = {"payload": None}
+
+    in_v1 = Counter(m.post(p, body, v="1").status_code for m in machines for p in paths)
+    in_v2 = Counter(m.post(p, body).status_code for m in machines for p in paths * 2)
+
+    assert in_v1 == {200: 3, 429: 1}
+    assert in_v2 == {200: 6, 429: 2}
+    assert refused(machines[0].post(paths[0], body)) == 20
+
+
+@pytest.mark.parametrize(
+    ("url", "status"), [(TOKEN_URL, 400), (LOGIN_URL, 400)], ids=["token", "login"]
+)
+def test_tokens_are_counted_by_address(account, settings, clock, url, status):
+    settings.API_TOKENS_PER_MIN = 2
+
+    def ask(address):
+        return Client(REMOTE_ADDR=address).post(url, "", content_type="application/json")
+
+    answers = [ask(each) for each in ("2001:db8::1", "2001:db8::2", "2001:db8::3")]
+
+    assert [each.status_code for each in answers] == [status, status, 429]
+    assert refused(answers[-1]) == 30
+    assert ask("2001:db8:1::1").status_code == status
+    assert ask("192.0.2.1").status_code == status
