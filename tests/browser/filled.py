@@ -1,4 +1,4 @@
-"""One running product with an account as in real life, and a browser context for each person."""
+"""One running product with an account as in real life, and a tab of the browser for each person."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, Page
 
 from tests.browser.every_page import Shown, address
 from tests.stack import services
@@ -42,16 +42,16 @@ class Filled:
     arguments: dict[str, Any]
     sessions: dict[str, str]
     failure: str
-    contexts: dict[tuple[str, int], BrowserContext] = field(default_factory=dict)
+    tabs: dict[tuple[str, int], Page] = field(default_factory=dict)
 
     def open(self, browser: Browser, shown: Shown, width: int) -> Page:
         """The page as its person sees it, after its steps."""
-        page = self._context(browser, shown.who, width).new_page()
+        page = self._tab(browser, shown.who, width)
         url = self.debug_url if shown.debug else self.url
         if shown.path == "/fails/":
             # Nothing in the product fails on demand, so this is what would have been answered.
             failure = {"status": 500, "body": self.failure, "content_type": "text/html"}
-            page.route("**/fails/", lambda route: route.fulfill(**failure))
+            page.route("**/fails/", lambda route: route.fulfill(**failure), times=1)
         answer = page.goto(url + address(shown, self.arguments))
         for step in shown.steps:
             page.wait_for_function(READY)
@@ -60,24 +60,30 @@ class Filled:
         assert shown.steps or (answer and answer.status == shown.status), (shown.slug, answer)
         return page
 
-    def _context(self, browser: Browser, who: str, width: int) -> BrowserContext:
-        if (who, width) not in self.contexts or not who:
-            phone = {"is_mobile": True, "has_touch": True} if width == NARROW else {}
-            context = browser.new_context(
-                viewport={"width": width, "height": SIZES[width]},
-                reduced_motion="reduce",
-                locale="en-GB",
-                **phone,
+    def _tab(self, browser: Browser, who: str, width: int) -> Page:
+        """The tab of this person: a new process of the browser costs as much as what it shows."""
+        if (who, width) not in self.tabs:
+            self.tabs[who, width] = self._new_tab(browser, who, width)
+        page = self.tabs[who, width]
+        page.set_viewport_size({"width": width, "height": SIZES[width]})
+        if not who:
+            # Whom a page before has signed in.
+            page.context.clear_cookies()
+        return page
+
+    def _new_tab(self, browser: Browser, who: str, width: int) -> Page:
+        phone = {"is_mobile": True, "has_touch": True} if width == NARROW else {}
+        context = browser.new_context(reduced_motion="reduce", locale="en-GB", **phone)
+        context.set_default_timeout(TIMEOUT_MS)
+        # Leaving a page with unsaved work asks.
+        context.on("dialog", lambda dialog: dialog.accept())
+        if who:
+            context.add_cookies(
+                [{"name": "sessionid", "value": self.sessions[who], "url": self.url}]
             )
-            context.set_default_timeout(TIMEOUT_MS)
-            # Leaving a page with unsaved work asks.
-            context.on("dialog", lambda dialog: dialog.accept())
-            if who:
-                context.add_cookies(
-                    [{"name": "sessionid", "value": self.sessions[who], "url": self.url}]
-                )
-            self.contexts[who, width] = context
-        return self.contexts[who, width]
+        page = context.new_page()
+        page.on("crash", lambda _: self.tabs.pop((who, width), None))
+        return page
 
 
 @contextlib.contextmanager

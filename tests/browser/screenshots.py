@@ -85,7 +85,7 @@ def take(
             full_page=whole,
             clip=clip if whole else None,
         )
-    page.close()
+    page.emulate_media(color_scheme=None)
 
 
 if __name__ == "__main__":

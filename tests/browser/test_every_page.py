@@ -51,7 +51,6 @@ def test_page_has_no_fault(browser: Browser, filled: Filled, shown: Shown) -> No
     page.set_viewport_size({"width": NARROW, "height": SIZES[NARROW]})
     faults["narrow"] = look(page)
     wide = page.evaluate("document.documentElement.scrollWidth")
-    page.close()
 
     told = [f"  {where}: {fault}" for where, found in faults.items() for fault in found]
     assert not told, "\n".join([f"{shown.slug} has faults", *told])
