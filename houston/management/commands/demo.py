@@ -79,7 +79,8 @@ def _prepare(callback_url: str | None) -> Demo:
     with transaction.atomic():
         account = Account.objects.filter(pk=ACCOUNT_ID).first()
         account = account or services.create_account(ACCOUNT_ID, name=ACCOUNT_NAME, by=TEAM)
-        member, team = _user(MEMBER, known), _user(TEAM, known, is_staff=True)
+        member, knows_member = _user(MEMBER, known)
+        _, knows_team = _user(TEAM, known, is_staff=True)
         Membership.objects.bulk_create(
             [Membership(account=account, user=member, role=role) for role in Role],
             ignore_conflicts=True,
@@ -94,8 +95,8 @@ def _prepare(callback_url: str | None) -> Demo:
         account_id=account.pk,
         account_name=account.name,
         console_url=f"{settings.HOUSTON_URL}/",
-        sign_in=_sign_in(member, known),
-        team_sign_in=_sign_in(team, known),
+        sign_in={"username": MEMBER, "password": known if knows_member else None},
+        team_sign_in={"username": TEAM, "password": known if knows_team else None},
         connections=[_described(connection) for connection in connections],
         api_client={"client_id": str(client.pk), "client_secret": secret},
     )
@@ -108,19 +109,17 @@ def _known_password() -> str:
     return _read(path) or _keep(path, secrets.token_urlsafe(9))
 
 
-def _user(username: str, password: str, *, is_staff: bool = False) -> User:
+def _user(username: str, password: str, *, is_staff: bool = False) -> tuple[User, bool]:
+    """The person, and whether this is their password; to ask that again would be slow."""
     user = User.objects.filter(username=username).first()
     if user is None:
-        return User.objects.create_user(username, password=password, is_staff=is_staff)
-    if settings.HOUSTON_DEMO_PASSWORD and not user.check_password(password):
+        return User.objects.create_user(username, password=password, is_staff=is_staff), True
+    fits = user.check_password(password)
+    if settings.HOUSTON_DEMO_PASSWORD and not fits:
         user.set_password(password)
         user.save(update_fields=["password"])
-    return user
-
-
-def _sign_in(user: User, password: str) -> dict[str, str | None]:
-    fits = user.check_password(password)
-    return {"username": user.username, "password": password if fits else None}
+        fits = True
+    return user, fits
 
 
 def _connection(
