@@ -48,6 +48,8 @@ from houston.models import Account, Role, User  # noqa: E402
 from invoker import automatic_messages, runtime  # noqa: E402
 from invoker.api.rates import rates  # noqa: E402
 from tests import factories  # noqa: E402
+from tests.stack import conftest as stack  # noqa: E402
+from tests.stack.conftest import Houston  # noqa: E402
 
 
 def pytest_unconfigure() -> None:
@@ -137,6 +139,24 @@ def team_client(team: User) -> Client:
 @pytest.fixture
 def outsider_client(outsider: User) -> Client:
     return _signed_in(outsider)
+
+
+# The running product ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def _product() -> Iterator[Houston]:
+    """Started from an empty folder; a start costs more than what most files ask of it."""
+    with stack.running() as product:
+        product.keep()
+        yield product
+
+
+@pytest.fixture(scope="module")
+def houston(_product: Houston) -> Houston:
+    """The running product as it is after its first start, whatever other files did with it."""
+    _product.go_back()
+    return _product
 
 
 # A platform's callback URL ------------------------------------------------------------------------

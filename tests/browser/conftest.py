@@ -1,12 +1,10 @@
-"""Chromium, and one running product for all browser tests."""
+"""Chromium, and a page of it that listens for complaints."""
 
 import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-
-from tests.stack.conftest import Houston, running
 
 FLAGS = [
     "--no-sandbox",
@@ -19,12 +17,6 @@ FLAGS = [
 # Opened by hand, so that a test can await what a click does.
 TIMEOUT_MS = 15_000
 expect.set_options(timeout=TIMEOUT_MS)
-
-
-@pytest.fixture(scope="module")
-def houston() -> Iterator[Houston]:
-    with running() as product:
-        yield product
 
 
 # Ends with its module: while it lives, this thread counts as asynchronous, in which Django's tests

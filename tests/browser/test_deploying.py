@@ -72,7 +72,7 @@ def test_version_is_compared_deployed_broken_and_rolled_back(
 
 
 def test_payload_tells_what_it_means_and_writes_its_paths(page: Page, houston: Houston) -> None:
-    sign_in(page, houston, houston.demo("http://127.0.0.1:9/nobody")["sign_in"])
+    sign_in(page, houston, houston.demo()["sign_in"])
     page.get_by_role("link", name="greet", exact=True).click()
     expect(page.locator("#code-editor .view-line").first).to_be_visible()
 

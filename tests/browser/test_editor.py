@@ -18,7 +18,7 @@ GREETS = """async function lambda(input) {
 def test_host_is_allowed_by_an_admin_and_asked_for_by_others(
     page: Page, browser: Browser, houston: Houston
 ) -> None:
-    demo = houston.demo("https://callback.example.com/")
+    demo = houston.demo()
     houston.manage(
         "shell", "-v0", "-c", "from houston.models import *;"
         f"user = User.objects.create_user('asks', password='{PASSWORD}');"
@@ -54,7 +54,7 @@ def test_function_is_changed_tested_and_deployed_on_a_telephone(
     browser: Browser, houston: Houston
 ) -> None:
     """Where there is only touch the text area is the editor, with the same problems below it."""
-    demo = houston.demo("https://callback.example.com/")
+    demo = houston.demo()
     size = {"width": 390, "height": 844}
     context = browser.new_context(viewport=size, is_mobile=True, has_touch=True)  # type: ignore[arg-type]
     page = context.new_page()
@@ -79,7 +79,7 @@ def test_function_is_changed_tested_and_deployed_on_a_telephone(
 
 
 def test_skills_are_chips_that_are_saved_apart_from_the_draft(page: Page, houston: Houston) -> None:
-    demo = houston.demo("https://callback.example.com/")
+    demo = houston.demo()
     sign_in(page, houston, demo["sign_in"])
     page.get_by_role("link", name="greet", exact=True).click()
     page.wait_for_url("**/functions/greet/")

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def test_functions_go_out_as_files_and_come_in_as_drafts(page: Page, houston: Houston) -> None:
-    sign_in(page, houston, houston.demo("https://callback.example.com/")["sign_in"])
+    sign_in(page, houston, houston.demo()["sign_in"])
     selected = page.locator(".selection")
     expect(selected).to_be_hidden()
     page.get_by_label("Select all that are shown").check()

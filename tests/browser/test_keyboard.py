@@ -36,7 +36,7 @@ def go_to(page: Page, letter: str, title: str) -> None:
 
 
 def test_function_is_made_tested_deployed_and_deleted(page: Page, houston: Houston) -> None:
-    sign_in(page, houston, houston.demo("https://callback.example.com/")["sign_in"])
+    sign_in(page, houston, houston.demo()["sign_in"])
 
     press(page, page.get_by_role("link", name="New function").first)
     reach(page, page.get_by_label("Name", exact=True))
@@ -88,7 +88,7 @@ def test_function_is_made_tested_deployed_and_deleted(page: Page, houston: Houst
 
 
 def test_secret_is_added_and_deleted(page: Page, houston: Houston) -> None:
-    sign_in(page, houston, houston.demo("https://callback.example.com/")["sign_in"])
+    sign_in(page, houston, houston.demo()["sign_in"])
 
     go_to(page, "s", "Settings")
     press(page, page.get_by_role("link", name="Secrets", exact=True).first)

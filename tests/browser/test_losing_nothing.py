@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 @pytest.fixture(scope="module")
 def demo(houston: Houston) -> dict[str, Any]:
     assert shutil.which("chromium")
-    return houston.demo("http://127.0.0.1:9/nobody")
+    return houston.demo()
 
 
 def open_editor(page: Page, houston: Houston, demo: dict[str, Any]) -> None:

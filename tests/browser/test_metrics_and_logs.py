@@ -29,7 +29,6 @@ for number, ago in enumerate({minutes}):
 @pytest.fixture(scope="module")
 def run(houston: Houston) -> Callable[[str, list[int]], None]:
     """Makes runs of the demo's function so many minutes ago, with a line of the log each."""
-    houston.demo("http://127.0.0.1:9/commands")
 
     def make(message: str, minutes: list[int]) -> None:
         houston.manage("shell", "-v0", "-c", RUN.format(message=message, minutes=minutes))

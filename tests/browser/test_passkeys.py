@@ -37,7 +37,7 @@ def houston(provider: IdentityProvider) -> Iterator[Houston]:
 def test_invited_person_comes_in_by_single_sign_on(
     houston: Houston, page: Page, provider: IdentityProvider
 ) -> None:
-    account = houston.demo("https://callback.example.com/")["account_id"]
+    account = houston.demo()["account_id"]
     houston.manage(
         "shell", "-v0", "-c", "from houston import invitations;"
         "from houston.models import Account;"

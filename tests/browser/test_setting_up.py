@@ -15,7 +15,6 @@ PAGES = ("", "functions/", "activity/", "logs/", "metrics/", "settings/", "funct
 def test_account_is_set_up_from_nothing_until_a_test_notification_arrives(
     browser: Browser, page: Page, houston: Houston
 ) -> None:
-    houston.demo("https://callback.example.com/")
     enter(page, houston, {"username": "team", "password": PASSWORD})
     page.get_by_role("link", name="New account").click()
     page.get_by_label("Account id").fill("fresh1")
@@ -60,7 +59,7 @@ def test_developer_is_refused_what_is_for_admins_with_the_way_out(
 ) -> None:
     # A page of its own: the browser complains of every answer 403, which is what this is about.
     page = browser.new_page()
-    demo = houston.demo("https://callback.example.com/")
+    demo = houston.demo()
     houston.manage(
         "shell", "-v0", "-c", "from houston.models import *;"
         f"user = User.objects.create_user('dev', password='{PASSWORD}');"
@@ -78,7 +77,7 @@ def test_developer_is_refused_what_is_for_admins_with_the_way_out(
 
 
 def test_keys_alone_lead_through_the_console(page: Page, houston: Houston) -> None:
-    demo = houston.demo("https://callback.example.com/")
+    demo = houston.demo()
     houston.manage(
         "shell", "-v0", "-c", "from houston import services;"
         "[services.create_account(f'brand{n}', name=f'Brand {n}', by='team') for n in range(8)]"
@@ -118,7 +117,7 @@ def test_keys_alone_lead_through_the_console(page: Page, houston: Houston) -> No
 
 
 def test_pages_fit_a_telephone(page: Page, houston: Houston) -> None:
-    demo = houston.demo("https://callback.example.com/")
+    demo = houston.demo()
     sign_in(page, houston, demo["sign_in"])
     page.set_viewport_size({"width": 390, "height": 844})
 

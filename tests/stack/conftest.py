@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.stack import services
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "orbit-4-two"
+NOBODY = "http://127.0.0.1:9/nobody"
+DATABASE = "houston.sqlite3"
+READY_WITHIN_S = 30
 
 
 class Houston:
@@ -27,6 +30,9 @@ class Houston:
 
     def __init__(self, data_dir: Path, **environment: str) -> None:
         self.data_dir = data_dir
+        self._kept = data_dir / "kept.sqlite3"
+        self._demo: dict[str, Any] = {}
+        self._kept_demo = self._demo
         port = services.free_port()
         self.url = f"http://127.0.0.1:{port}"
         kept = {
@@ -74,11 +80,12 @@ class Houston:
             text=True,
         ).stdout
 
-    def demo(self, callback_url: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
-            self.manage("demo", "--json", "--callback-url", callback_url)
-        )
-        return found
+    def demo(self, callback_url: str = NOBODY) -> dict[str, Any]:
+        """The demo account, whose commands go to this address; a process only for a new one."""
+        if callback_url != self._demo.get("callback_url"):
+            printed = self.manage("demo", "--json", "--callback-url", callback_url)
+            self._demo = {**json.loads(printed), "callback_url": callback_url}
+        return self._demo
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path, timeout=10)
@@ -98,6 +105,24 @@ class Houston:
             found |= more
         return found
 
+    def keep(self) -> None:
+        """Keep the database as it is with a demo account that nobody listens to."""
+        self.demo()
+        _copy(self.data_dir / DATABASE, self._kept)
+        self._kept_demo = self._demo
+
+    def go_back(self) -> None:
+        """Let the running product have the database again that was kept, and nothing counted."""
+        _copy(self._kept, self.data_dir / DATABASE)
+        self._demo = self._kept_demo
+        for folder in ("cache", "findings"):
+            for path in (self.data_dir / folder).glob("*.djcache"):
+                path.unlink(missing_ok=True)
+        ends = time.monotonic() + READY_WITHIN_S
+        while (answer := self.get("/readyz")).status_code != 200:
+            assert time.monotonic() < ends, answer.text
+            time.sleep(0.1)
+
     def interrupt(self) -> int:
         """Press Ctrl-C and wait for the end."""
         if self.process.poll() is None:
@@ -112,6 +137,15 @@ def _command_line(pid: int) -> bytes:
         return b""
 
 
+def _copy(source: Path, target: Path) -> None:
+    """In one transaction, so that processes that have the target open go on with it."""
+    with (
+        contextlib.closing(sqlite3.connect(source)) as opened,
+        contextlib.closing(sqlite3.connect(target, timeout=READY_WITHIN_S)) as written,
+    ):
+        opened.backup(written)
+
+
 @contextlib.contextmanager
 def running(**environment: str) -> Iterator[Houston]:
     data_dir = Path(tempfile.mkdtemp(prefix="houston-stack-"))
@@ -123,9 +157,3 @@ def running(**environment: str) -> Iterator[Houston]:
         houston.interrupt()
         shutil.rmtree(data_dir, ignore_errors=True)
         houston.log.unlink(missing_ok=True)
-
-
-@pytest.fixture(scope="module")
-def houston() -> Iterator[Houston]:
-    with running() as product:
-        yield product
