@@ -7,7 +7,7 @@ PIP     = $(BIN)/pip --disable-pip-version-check install --quiet --require-hashe
 HOST    = invoker/runtime/host
 JAVASCRIPT = --line-width 100 $(HOST)/*.js $(HOST)/*.mjs $(HOST)/toolbelt static/js static/editor/*.js \
              static/editor/*.mjs static/charts/*.js static/charts/*.mjs tests/toolbelt/*.mjs tests/editor/*.mjs \
-             tests/liveperson/*.mjs functions/gallery/*/*.js
+             tests/liveperson/*.mjs functions/gallery/*/*.js templates/help/examples/*.js
 BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

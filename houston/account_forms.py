@@ -5,9 +5,10 @@ from typing import Any
 from allauth.account.forms import LoginForm
 from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
+from django.utils.html import format_html
 
-from houston import account_errors, connecting, services
-from houston.models import LONGEST_EMAIL, Role
+from houston import account_errors, api_clients, connecting, services
+from houston.models import LONGEST_EMAIL, Role, Scope
 from invoker import allow_list, vault
 from invoker.models import CloseMode, Connection, MessageDelivery, Platform, SecretType
 
@@ -256,6 +257,44 @@ class ChatwootConnectionForm(ChatwootFields, ConnectionForm):
         "name", "api_url", "api_account", "api_token", "webhook_secret", "own_id",
         "message_delivery",
     ]  # fmt: skip
+
+
+SCOPES_ABOUT = {
+    Scope.INVOCATION: "Runs deployed functions by id or by event, asks whether an event has one, "
+    "and reads the list of functions",
+    Scope.DEVELOPER: "Creates, changes, tests, deploys and deletes functions and schedules, and "
+    "reads logs and reports: what lpf does",
+    Scope.ADMIN: "Changes secrets, the allow-list and schedules, and reads functions, logs and "
+    "reports. Runs no function",
+}
+
+
+class ApiClientForm(Form):
+    name = forms.CharField(
+        max_length=api_clients.MAX_NAME,
+        help_text="Which machine this is, such as “Build server” or “CRM in production”",
+        widget=forms.TextInput({**CODE_LIKE, "autofocus": True}),
+    )
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=[
+            (
+                scope.value,
+                format_html(
+                    '<span class="two"><span>{} <code>{}</code></span><span class="soft small">{}'
+                    "</span></span>",
+                    scope.label,
+                    scope.value,
+                    SCOPES_ABOUT[scope],
+                ),
+            )
+            for scope in Scope
+        ],
+        initial=[Scope.INVOCATION],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Cannot be changed later: revoke the client and create another one",
+        error_messages={"required": "Cannot create it: choose what the client may do"},
+    )
 
 
 class RolesForm(Form):

@@ -18,6 +18,7 @@ from houston.views import (
     audit_log,
     automatic_messages,
     bot_settings,
+    clients,
     connections,
     domains,
     handbook,
@@ -127,6 +128,15 @@ alert_urls: list[URLPattern | URLResolver] = [
     path("<uuid:alert_id>/delete/", alerts.alert_delete, name="alert-delete"),
 ]
 
+# a/<account_id>/settings/api-clients/
+api_client_urls: list[URLPattern | URLResolver] = [
+    path("", clients.client_list, name="api-clients"),
+    path("new/", clients.client_new, name="api-client-new"),
+    path("<uuid:client_id>/", clients.client, name="api-client"),
+    path("<uuid:client_id>/renew-secret/", clients.client_renew, name="api-client-renew"),
+    path("<uuid:client_id>/revoke/", clients.client_revoke, name="api-client-revoke"),
+]
+
 # a/<account_id>/settings/
 settings_urls: list[URLPattern | URLResolver] = [
     path("", settings_overview.settings_overview, name="settings"),
@@ -160,6 +170,7 @@ settings_urls: list[URLPattern | URLResolver] = [
         {"secret": way_in.CALLBACK},
         name="connection-rotate-callback",
     ),
+    path("api-clients/", include(api_client_urls)),
     path("members/", members.member_list, name="members"),
     path("members/add/", members.member_add, name="member-add"),
     path("members/invitations/new/", invitations.invitation_add, name="invitation-add"),

@@ -25,6 +25,18 @@ def for_admins(view: View) -> View:
     return checked
 
 
+def for_role_admin(view: View) -> View:
+    """Let those in who are admin of the account themselves; the account team only reads here."""
+
+    @wraps(view)
+    def checked(request: AccountRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if Role.ADMIN not in request.roles:
+            raise PermissionDenied(f"You need the role admin in account {request.account_id} here")
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
 def for_team(view: View) -> View:
     """Let the account team in; others get the 403 page."""
 

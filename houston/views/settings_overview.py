@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 from houston import invitations
 from houston.middleware import AccountRequest
-from houston.models import Role
+from houston.models import ApiClient, Role
 from houston.templatetags.ui import FOR_ADMINS, SETTINGS, relative
 from houston.views.access import may_administrate
 from invoker import audit, hours
@@ -154,6 +154,15 @@ def _bot(request: AccountRequest) -> State:
     return State(f"Set up by {bot.set_up_by}, {again}")
 
 
+def _api_clients(request: AccountRequest) -> State:
+    found = ApiClient.objects.filter(account=request.account, revoked_at=None)
+    counts = found.aggregate(all=Count("pk"), used=Max("last_used_at"))
+    if not counts["all"]:
+        return State("No API client")
+    used = f"last used {relative(counts['used'])}" if counts["used"] else "never used"
+    return State(f"{_count(counts['all'], 'API client')}, {used}")
+
+
 def _members(request: AccountRequest) -> State:
     counts = request.account.memberships.aggregate(
         people=Count("user", distinct=True), admins=Count("pk", filter=Q(role=Role.ADMIN))
@@ -204,6 +213,7 @@ _TOLD: Final[Mapping[str, tuple[str, Callable[[AccountRequest], State]]]] = {
     "hours": ("When the account and its skills are open", _hours),
     "idle-times": ("After how long a silent conversation is an event", _idle_times),
     "controller-bot": ("How often it tries again, what it calls agents", _bot),
+    "api-clients": ("The machines that call the API of this account", _api_clients),
     "members": ("The people of this account and what they may do", _members),
     "alerts": ("Who is told when functions fail, slow down or fall silent", _alerts),
     "audit-log": ("Who changed what, when and from where", _audit),

@@ -39,9 +39,9 @@ from django.utils import timezone  # noqa: E402
 from functions import gallery, payloads  # noqa: E402
 from functions import services as functions  # noqa: E402
 from functions.models import Function, SavedPayload, Stage  # noqa: E402
-from houston import connecting, errors, invitations, services  # noqa: E402
+from houston import api_clients, connecting, errors, invitations, services  # noqa: E402
 from houston import people as person_services  # noqa: E402
-from houston.models import Account, Invitation, Role, User  # noqa: E402
+from houston.models import Account, ApiClient, Invitation, Role, Scope, User  # noqa: E402
 from invoker import audit, hours, metrics, schedules  # noqa: E402
 from invoker.hours import changes as hours_changes  # noqa: E402
 from invoker.models import (  # noqa: E402
@@ -172,6 +172,7 @@ def main() -> None:
         "invitation_id": str(invited.invitation.pk),
         "token": invited.link.split("/")[-2],
         "identity_id": identity.pk,
+        **make_api_clients(account),
         "passkey": Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN).pk,
     }
     json.dump(
@@ -234,6 +235,23 @@ def make_invitations(account: Account) -> invitations.Sent:
     return invitations.invite(
         account, email="priya.natarajan@harbourlines.example", roles=set(Role), by="kim.larsen"
     )
+
+
+def make_api_clients(account: Account) -> dict[str, Any]:
+    """One that is busy, one that nobody used yet, and one that is out."""
+    busy, _ = api_clients.create(
+        account, name="Reservation system in production", by="ada",
+        scopes=[Scope.INVOCATION],
+    )  # fmt: skip
+    build, _ = api_clients.create(account, name="Build server", by="ada", scopes=list(Scope))
+    old, _ = api_clients.create(
+        account, name="Trial of the agency", by="ada", scopes=[Scope.INVOCATION]
+    )
+    api_clients.revoke(old, by="kim.larsen")
+    ApiClient.objects.filter(pk=busy.pk).update(
+        created_at=NOW - dt.timedelta(days=40), last_used_at=NOW - dt.timedelta(minutes=2)
+    )
+    return {"client_id": str(busy.pk), "client_build": str(build.pk), "client_revoked": str(old.pk)}
 
 
 def make_second_factors(user: User) -> None:

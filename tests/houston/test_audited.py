@@ -275,6 +275,13 @@ CHANGES = {
     "alert-switch": ({"alert_id": "alert"}, {"enabled": "no"}, "alert.switched-off"),
     "alert-rotate": ({"alert_id": "alert"}, {}, "alert.secret-rotated"),
     "alert-delete": ({"alert_id": "alert"}, {}, "alert.deleted"),
+    "api-client-new": (
+        {},
+        {"name": "CI", "scopes": ["faas.lambda.invoke"]},
+        "api-client.created",
+    ),
+    "api-client-renew": ({"client_id": "client"}, {}, "api-client.secret-issued"),
+    "api-client-revoke": ({"client_id": "client"}, {}, "api-client.revoked"),
     "setup-functions": ({}, {}, "account.functions-enabled"),
     "account-new": (None, {"account_id": "new1", "name": "New"}, "account.created"),
 }
@@ -349,6 +356,7 @@ def things(account, everybody):
     changes.save_timer(account.pk, IDLE, skill_id="sales", timer_s=60, repeats=1, by="kim")
     found = {
         "alert": factories.AlertFactory().pk,
+        "client": factories.ApiClientFactory(account=account).pk,
         "greet id": str(function.pk),
         "schedule": factories.ScheduleFactory(function_id=function.pk).pk,
         "member": member.pk,

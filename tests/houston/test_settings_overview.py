@@ -29,6 +29,7 @@ def test_overview_of_an_account_with_little(admin_client, account):
         "Office hours": "None, so the account is always open",
         "Idle times": "Agent 10 minutes, consumer 30 minutes, queue 5 minutes",
         "Controller bot": "Set up by kim, never tries a failed function again",
+        "API clients": "No API client",
         "Members": "1 member, 1 admin",
         "Alerts": "No alert: nobody is told when something goes wrong",
         "Audit log": "No change yet",
@@ -54,6 +55,9 @@ def test_overview_of_an_account_with_much(admin_client, account, developer):
         account.pk, "AGENT_NON_RESPONSIVE", skill_id="", timer_s=0, repeats=1, by="ada"
     )
     ControllerBot.objects.update(function_retries=2)
+    factories.ApiClientFactory(account=account, last_used_at=timezone.now())
+    factories.ApiClientFactory(account=account)
+    factories.ApiClientFactory(account=account, revoked_at=timezone.now())
     factories.AlertFactory(state="firing")
     factories.AlertFactory()
 
@@ -68,6 +72,7 @@ def test_overview_of_an_account_with_much(admin_client, account, developer):
         "Office hours": "Always open",
         "Idle times": "Agent never, consumer 30 minutes, queue 5 minutes",
         "Controller bot": "Set up by kim, tries a failed function 2 times again",
+        "API clients": "2 API clients, last used just now",
         "Members": "2 members, 1 admin, 1 invited",
         "Alerts": "2 alerts, 1 firing",
     }
@@ -98,8 +103,9 @@ def test_query_count_does_not_grow(admin_client, account, count, django_assert_n
         factories.AuditEntryFactory()
         factories.AlertFactory()
         factories.MembershipFactory(account=account)
+        factories.ApiClientFactory(account=account)
 
-    # Session, user, membership, eleven lines, invitations, set-up, accounts to
+    # Session, user, membership, twelve lines, invitations, set-up, accounts to
     # switch to.
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         admin_client.get(reverse("settings", args=[account.pk]))
