@@ -16,6 +16,7 @@ from functions.api.history import OneVersion, RestoreVersion, Versions
 from functions.api.lambdas import Lambdas, OneLambda, Runtimes
 from functions.api.logs import FunctionLogs, Logs
 from functions.api.reports import InvocationCounts, InvocationReport, LambdaCounts, LimitCounts
+from functions.api.schedules import OneSchedule, Preview, Schedules
 from functions.api.secrets import OneSecret, Secrets
 from functions.views import (
     activity,
@@ -129,6 +130,9 @@ api_urls: list[URLPattern] = [
     path("deployments/<uuid:function_id>", OneDeployment.as_view(), name="deployment"),
     path("proxy-settings", Domains.as_view(), name="domains"),
     path("proxy-settings/<int:domain_id>", OneDomain.as_view(), name="domain"),
+    path("schedules", Schedules.as_view(), name="schedules"),
+    path("schedules/preview", Preview.as_view(), name="schedule-preview"),
+    path("schedules/<uuid:schedule_id>", OneSchedule.as_view(), name="schedule"),
     path("secrets", Secrets.as_view(), name="secrets"),
     path("secrets/<slug:key>", OneSecret.as_view(), name="secret"),
     path("logs/export", Logs.as_view(), name="logs"),

@@ -12,7 +12,7 @@ from rest_framework.views import set_rollback
 
 from functions import checking, deploying, services
 from functions.api import problems
-from invoker import allow_list, api, vault
+from invoker import allow_list, api, schedules, vault
 from invoker.answers import LAMBDA_ERROR
 from invoker.api import PREFIX
 
@@ -67,7 +67,19 @@ _SECRETS: dict[type[Exception], Answer] = {
     vault.NotFoundError: (404, f"{PREFIX}secret.not-found", f"{PREFIX}secret.not-found"),
     vault.ForbiddenError: (403, f"{PREFIX}secret.forbidden", f"{PREFIX}secret.forbidden"),
 }
-_KNOWN = _FUNCTIONS | _DOMAINS | _SECRETS
+_SCHEDULES: dict[type[Exception], Answer] = {
+    schedules.InvalidError: INVALID,
+    **{
+        error: (400, error.code, error.code)
+        for error in (schedules.CronError, schedules.ZoneError, schedules.PayloadTooLongError)
+    },
+    schedules.NotDeployedError: (404, f"{PREFIX}es.notdeployed", f"{PREFIX}function.not-found"),
+    schedules.LimitError: (409, "limit-reached", "limit-reached"),
+    schedules.UnchangedError: (409, "unchanged", "unchanged"),
+    schedules.ConflictError: (409, f"{PREFIX}db.error.revision", f"{PREFIX}db.error.revision"),
+    schedules.NotFoundError: (404, f"{PREFIX}db.not-found", f"{PREFIX}db.not-found"),
+}
+_KNOWN = _FUNCTIONS | _DOMAINS | _SECRETS | _SCHEDULES
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:  # noqa: ARG001

@@ -20,6 +20,7 @@ VALUES = {
     "domain_id": 471_147,
     "number": 1,
     "key": "token-of-acme",
+    "schedule_id": uuid.UUID(int=14),
 }
 # What every account has.
 COMMON = {"event_id", "number"}
@@ -80,6 +81,7 @@ def things(account):
     factories.AllowedDomainFactory(pk=VALUES["domain_id"])
     factories.DeploymentFactory(pk=DEPLOYMENT_ID, function_id=FUNCTION_ID, active=False)
     factories.SecretFactory(key=VALUES["key"])
+    factories.ScheduleFactory(pk=VALUES["schedule_id"])
 
 
 def test_every_address_refuses_who_has_no_token(things, account):
