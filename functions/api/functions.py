@@ -16,7 +16,9 @@ from functions.api.shapes import (
     MAX_VERSION,
     NODE,
     CodeField,
+    DescriptionField,
     EventIdField,
+    NameField,
     SkillsField,
     filter_parameters,
     text_field,
@@ -118,8 +120,8 @@ class NewManifestSerializer(serializers.Serializer[Any]):
 class NewFunctionSerializer(serializers.Serializer[Any]):
     """Without code it begins with one that gives back nothing."""
 
-    name = text_field()
-    description = text_field()
+    name = NameField()
+    description = DescriptionField()
     eventId = EventIdField(required=False, source="event_type")
     skills = SkillsField(required=False)
     manifest = NewManifestSerializer(required=False)
@@ -134,7 +136,7 @@ class ChangedManifestSerializer(NewManifestSerializer):
 class ChangedMetaSerializer(serializers.Serializer[Any]):
     """What is left out stays as it is. Other skills count from the next event on."""
 
-    description = text_field(required=False)
+    description = DescriptionField(required=False)
     skills = SkillsField(required=False)
 
 

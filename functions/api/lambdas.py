@@ -16,12 +16,13 @@ from functions.api.shapes import (
     MAX_VERSION,
     NODE,
     CodeField,
+    DescriptionField,
     EventIdField,
+    NameField,
     PayloadSerializer,
     SkillsField,
     VariablesField,
     filter_parameters,
-    text_field,
 )
 from functions.models import Function, State
 from invoker import api, events
@@ -182,8 +183,8 @@ class NewImplementationSerializer(serializers.Serializer[Any]):
 class NewLambdaSerializer(serializers.Serializer[Any]):
     """Clients send all that a lambda has; what is not named here is not looked at."""
 
-    name = text_field()
-    description = text_field()
+    name = NameField()
+    description = DescriptionField()
     eventId = EventIdField(required=False, source="event_type")
     skills = SkillsField(required=False)
     implementation = NewImplementationSerializer()
@@ -195,7 +196,7 @@ class ChangedLambdaSerializer(NewLambdaSerializer):
     version = serializers.IntegerField(
         min_value=-1, max_value=MAX_VERSION, help_text="The one that was read before"
     )
-    name = text_field(required=False)
+    name = NameField(required=False)
 
 
 # Views --------------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 
+from functions import services
 from functions.models import State
 from invoker import events
 
@@ -22,6 +23,23 @@ CLIENTS_ADD = [OpenApiParameter("userId", str, description="Command lines send i
 def text_field(**options: Any) -> serializers.CharField:
     """A text of which nothing is cut off; what it may hold is a service's to say."""
     return serializers.CharField(**{"allow_blank": True, "trim_whitespace": False, **options})
+
+
+# What the document says of these two is checked by `services`, which says better what is wrong.
+
+
+@extend_schema_field(
+    {"type": "string", "pattern": "^[A-Za-z0-9_]+$", "maxLength": services.MAX_NAME}
+)
+class NameField(serializers.CharField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, **options})
+
+
+@extend_schema_field({"type": "string", "pattern": "\\S", "maxLength": services.MAX_DESCRIPTION})
+class DescriptionField(serializers.CharField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, **options})
 
 
 class CodeField(serializers.CharField):
