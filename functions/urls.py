@@ -18,6 +18,7 @@ from functions.api.logs import FunctionLogs, Logs
 from functions.api.reports import InvocationCounts, InvocationReport, LambdaCounts, LimitCounts
 from functions.api.schedules import OneSchedule, Preview, Schedules
 from functions.api.secrets import OneSecret, Secrets
+from functions.api.testing import DraftRun
 from functions.views import (
     activity,
     checking,
@@ -106,6 +107,7 @@ api_urls: list[URLPattern] = [
     path("functions/count", FunctionCount.as_view(), name="function-count"),
     path("functions/<uuid:function_id>", OneFunction.as_view(), name="function"),
     path("functions/<uuid:function_id>/manifest", FunctionManifest.as_view(), name="manifest"),
+    path("functions/<uuid:function_id>/test", DraftRun.as_view(), name="draft-run"),
     path("functions/<uuid:function_id>/versions", Versions.as_view(), name="versions"),
     path(
         "functions/<uuid:function_id>/versions/<int:number>", OneVersion.as_view(), name="version"

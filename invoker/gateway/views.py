@@ -79,7 +79,7 @@ SOURCE = [
     OpenApiParameter("externalSystem", str, description="V1: the name of the system that asks"),
     OpenApiParameter("LP-EventSource", str, OpenApiParameter.HEADER, description="V2: the same"),
 ]
-FAILED = {LAMBDA_ERROR: ErrorSerializer}
+FAILURES = {LAMBDA_ERROR: ErrorSerializer}
 
 
 class InvocationThrottle(Throttle):
@@ -112,12 +112,12 @@ class InvokeView(ApiView):
         request=InvocationSerializer,
         responses={
             200: OpenApiResponse(OpenApiTypes.ANY, description="The function's result"),
-            **FAILED,
+            **FAILURES,
         },
     )
     def post(self, request: ApiRequest, account_id: str, function_id: str) -> HttpResponse:
         deployment = running.deployment_of(account_id, function_id)
-        event = _event(request)
+        event = read_event(request)
         # The vendor's command line and console want to see what was logged. Source: §2.2.
         with_logs = (
             request.dialect == Dialect.V1
@@ -127,8 +127,8 @@ class InvokeView(ApiView):
         ran = _invocation(request, deployment)
         result = running.run(ran, event, with_logs=with_logs)
         if with_logs:
-            return _json({"result": result.value, "logs": running.logs(result)})
-        return _json(result.value)
+            return answer({"result": result.value, "logs": running.logs(result)})
+        return answer(result.value)
 
 
 class InvokeEventView(ApiView):
@@ -146,14 +146,14 @@ class InvokeEventView(ApiView):
         tags=["Invocation"],
         parameters=[SKILL, *SOURCE],
         request=InvocationSerializer,
-        responses={200: EventResultSerializer(many=True), **FAILED},
+        responses={200: EventResultSerializer(many=True), **FAILURES},
     )
     def post(self, request: ApiRequest, account_id: str, event_id: str) -> HttpResponse:
         found = running.listening(account_id, event_id, _skill(request))
-        event = _event(request)
+        event = read_event(request)
         ran = [_invocation(request, deployment) for deployment in found]
         results = running.run_all(ran, event)
-        return _json(
+        return answer(
             [
                 {
                     "uuid": str(one.function_id),
@@ -182,7 +182,7 @@ class ImplementedView(ApiView):
         return Response({"implemented": found})
 
 
-def _event(request: ApiRequest) -> dict[str, Any]:
+def read_event(request: ApiRequest) -> dict[str, Any]:
     """What the function gets as `input`.
 
     Raises:
@@ -222,6 +222,6 @@ def _invocation(request: ApiRequest, deployment: Deployment) -> Invocation:
     )
 
 
-def _json(value: Any) -> HttpResponse:
+def answer(value: Any) -> HttpResponse:
     """Any JSON value as it is: `Response` would send an empty body for null."""
     return HttpResponse(runtime.encode(value), content_type="application/json")

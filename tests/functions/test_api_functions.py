@@ -13,7 +13,7 @@ from functions import deploying, gallery, offering, services
 from functions.models import Function, State
 from houston.models import Scope
 from invoker import events
-from invoker.models import AuditEntry, Deployment
+from invoker.models import AuditEntry, Deployment, Invocation
 from tests import api, factories
 
 NEW_CONVERSATION = "controllerbot_messaging_new_conversation"
@@ -545,6 +545,76 @@ def test_rolling_back_serves_an_earlier_deployment(v2):
     other = factories.DeploymentFactory()
     assert v2.post(f"{path}/{other.pk}/roll-back").status_code == 404
     assert Deployment.objects.get(pk=second.pk).retired_at is not None
+
+
+# Testing ------------------------------------------------------------------------------------------
+
+TALKING = """
+function lambda(input, callback) {
+  console.debug("looking", input.payload);
+  callback(null, { headers: input.headers, mode: process.env.MODE });
+}
+"""
+FAILING = """
+function lambda(input, callback) {
+  console.info("before");
+  callback(new Error("no greeting today"));
+}
+"""
+
+
+@pytest.mark.runtime
+def test_draft_runs_with_its_own_code_and_variables(v2):
+    function = factories.deployed()
+    services.save_parts(function, code=TALKING, environment={"MODE": "dark"}, by="kim")
+    headers = [{"key": "a", "value": "b"}]
+
+    response = v2.post(
+        f"/functions/{function.pk}/test",
+        {"timestamp": 0, "headers": headers, "payload": {"x": 1}},
+        userId="987",
+    )
+
+    assert response.status_code == 200
+    said = response.json()
+    assert said["result"] == {"headers": headers, "mode": "dark"}
+    [entry] = said["logs"]
+    assert entry.pop("timestamp") > 1_700_000_000_000
+    assert entry == {"level": "Debug", "message": "looking", "extras": [{"x": 1}]}
+    assert not Invocation.objects.exists()
+
+
+@pytest.mark.runtime
+def test_draft_that_fails_is_901_with_what_it_logged(v2):
+    function = factories.FunctionFactory(code=FAILING)
+
+    response = v2.post(f"/functions/{function.pk}/test", {"payload": None})
+
+    assert error_of(response) == (901, "com.customer.faas.function.threw-error")
+    said = response.json()
+    assert said["errorCode"] == f"{PREFIX}handler.custom-failure"
+    assert said["message"] == "no greeting today"
+    assert [(entry["level"], entry["message"]) for entry in said["errorLogs"]] == [
+        ("Info", "before")
+    ]
+
+
+@pytest.mark.parametrize("body", [[], {}, {"payload": 1, "headers": {"a": "b"}}])
+def test_draft_does_not_run_with_what_is_no_input(v2, body):
+    function = factories.FunctionFactory()
+
+    response = v2.post(f"/functions/{function.pk}/test", body)
+
+    assert error_of(response) == (400, f"{PREFIX}evg.invalid")
+
+
+def test_drafts_run_for_those_who_may_invoke(account):
+    function = factories.FunctionFactory()
+    path = f"/functions/{function.pk}/test"
+
+    statuses = {scope: api.of_client(account, scope).post(path, []).status_code for scope in Scope}
+
+    assert statuses == {Scope.ADMIN: 403, Scope.DEVELOPER: 400, Scope.INVOCATION: 400}
 
 
 # What to start from -------------------------------------------------------------------------------
