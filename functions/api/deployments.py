@@ -22,7 +22,7 @@ from functions.api.shapes import (
     MAX_VERSION,
     PAGE_SIZE,
     MessageSerializer,
-    text_field,
+    TextField,
 )
 from functions.models import Function
 from invoker import api
@@ -75,7 +75,7 @@ class DeploySerializer(serializers.Serializer[Any]):
     """Clients send nothing. With a version only that is deployed, and nothing newer."""
 
     version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
-    note = text_field(required=False, default="", max_length=200)
+    note = TextField(required=False, default="", max_length=200)
 
 
 class OneDeployment(api.ApiView):

@@ -20,8 +20,8 @@ from functions.api.shapes import (
     EventIdField,
     NameField,
     SkillsField,
+    TextField,
     filter_parameters,
-    text_field,
 )
 from functions.models import Function, State, Version
 from invoker import api, events
@@ -81,7 +81,7 @@ class ManifestSerializer(serializers.Serializer[Any]):
     spec = serializers.CharField()
     code = CodeField(source="row.code")
     customDependencies = serializers.DictField(default={}, help_text="Always empty")
-    environment = serializers.DictField(child=text_field(), source="row.environment")
+    environment = serializers.DictField(child=TextField(), source="row.environment")
     createdAt = api.MomentField(source="row.saved_at")
     createdBy = serializers.CharField(source="row.saved_by")
     updatedAt = api.MomentField(source="row.saved_at")
@@ -114,7 +114,7 @@ class NewManifestSerializer(serializers.Serializer[Any]):
     """What is not named here is not looked at."""
 
     code = CodeField(required=False)
-    environment = serializers.DictField(child=text_field(), required=False)
+    environment = serializers.DictField(child=TextField(), required=False)
 
 
 class NewFunctionSerializer(serializers.Serializer[Any]):

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from functions.api import asking
-from functions.api.shapes import CLIENTS_ADD, MAX_VERSION, text_field
+from functions.api.shapes import CLIENTS_ADD, MAX_VERSION, TextField
 from invoker import api, schedules
 from invoker.api import ApiRequest, Dialect, ErrorSerializer, MomentField, Permission
 from invoker.models import Schedule
@@ -26,8 +26,8 @@ TAG = "Schedules"
 
 
 class ScheduleHeaderSerializer(serializers.Serializer[Any]):
-    key = text_field()
-    value = text_field()
+    key = TextField()
+    value = TextField()
 
 
 class InvocationBodySerializer(serializers.Serializer[Any]):
@@ -40,10 +40,10 @@ class InvocationBodySerializer(serializers.Serializer[Any]):
 class ScheduleChangeSerializer(serializers.Serializer[Any]):
     """What a schedule consists of. Whether the values are possible is for `schedules` to say."""
 
-    cronExpression = text_field(source="cron_expression", help_text="Five fields, as of cron")
+    cronExpression = TextField(source="cron_expression", help_text="Five fields, as of cron")
     isActive = serializers.BooleanField(source="active", required=False, help_text="Else true")
-    description = text_field(required=False)
-    timeZone = text_field(
+    description = TextField(required=False)
+    timeZone = TextField(
         source="time_zone", required=False, help_text=f"Of the IANA; else {schedules.UTC_ZONE}"
     )
     invocationBody = InvocationBodySerializer(source="body", required=False)
@@ -64,8 +64,8 @@ class NewScheduleSerializer(ScheduleChangeSerializer):
 
 
 class PreviewQuerySerializer(serializers.Serializer[Any]):
-    cronExpression = text_field()
-    timeZone = text_field(required=False, default=schedules.UTC_ZONE)
+    cronExpression = TextField()
+    timeZone = TextField(required=False, default=schedules.UTC_ZONE)
 
 
 # What is answered ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from functions.api.shapes import CLIENTS_ADD, text_field
+from functions.api.shapes import CLIENTS_ADD, TextField
 from invoker import api, vault
 from invoker.api import ApiRequest, ErrorSerializer, MomentField, Permission
 from invoker.models import Secret, SecretType
@@ -34,7 +34,7 @@ class SecretValueSerializer(serializers.Serializer[Any]):
 
 class NewSecretSerializer(SecretValueSerializer):
     # What is wrong with a key is for `vault` to say.
-    key = text_field(help_text="Letters, digits, underscores and hyphens")
+    key = TextField(help_text="Letters, digits, underscores and hyphens")
 
 
 class SecretKeySerializer(serializers.Serializer[Any]):

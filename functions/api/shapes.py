@@ -20,9 +20,16 @@ CLIENTS_ADD = [OpenApiParameter("userId", str, description="Command lines send i
 # Fields -------------------------------------------------------------------------------------------
 
 
-def text_field(**options: Any) -> serializers.CharField:
-    """A text of which nothing is cut off; what it may hold is a service's to say."""
-    return serializers.CharField(**{"allow_blank": True, "trim_whitespace": False, **options})
+class TextField(serializers.CharField):
+    """A text as it was sent, and no number: nothing of it is cut off or written another way."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_blank": True, "trim_whitespace": False, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data
 
 
 # What the document says of these two is checked by `services`, which says better what is wrong.
@@ -31,34 +38,29 @@ def text_field(**options: Any) -> serializers.CharField:
 @extend_schema_field(
     {"type": "string", "pattern": "^[A-Za-z0-9_]+$", "maxLength": services.MAX_NAME}
 )
-class NameField(serializers.CharField):
+class NameField(TextField):
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"trim_whitespace": False, **options})
+        super().__init__(**{"allow_blank": False, **options})
 
 
 @extend_schema_field({"type": "string", "pattern": "\\S", "maxLength": services.MAX_DESCRIPTION})
-class DescriptionField(serializers.CharField):
+class DescriptionField(TextField):
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"trim_whitespace": False, **options})
+        super().__init__(**{"allow_blank": False, **options})
 
 
-class CodeField(serializers.CharField):
-    """Source code as it is, but for the ends of its lines, which some systems mark with two."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"allow_blank": True, "trim_whitespace": False, **options})
+class CodeField(TextField):
+    """Source code, but for the ends of its lines, which some systems mark with two characters."""
 
     def to_internal_value(self, data: Any) -> str:
         return super().to_internal_value(data).replace("\r\n", "\n")
 
 
-class EventIdField(serializers.CharField):
+class EventIdField(TextField):
     """The id of an event; "No Event" is what command lines call none. Source: §3.4."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(
-            **{"allow_blank": True, "allow_null": True, "trim_whitespace": False, **options}
-        )
+        super().__init__(**{"allow_null": True, **options})
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
@@ -68,12 +70,12 @@ class EventIdField(serializers.CharField):
 class SkillsField(serializers.ListField):
     """Ids of skills; none of them means all."""
 
-    child = text_field()
+    child = TextField()
 
 
 class VariableSerializer(serializers.Serializer[Any]):
-    key = text_field(default="")
-    value = text_field(default="")
+    key = TextField(default="")
+    value = TextField(default="")
 
 
 class VariablesField(serializers.ListField):

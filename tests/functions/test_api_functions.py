@@ -290,7 +290,9 @@ HOSTILE = {
     "version too large": {"version": 2**31, "code": GOOD},
     "code of another kind": {"version": 1, "code": {}},
     "no code": {"version": 1, "code": None},
+    "number for code": {"version": 1, "code": 1},
     "code with a NUL": {"version": 1, "code": "\0"},
+    "number for a value": {"version": 1, "environment": {"A": 1}},
     "variables of another kind": {"version": 1, "environment": [["A", "b"]]},
     "value of another kind": {"version": 1, "environment": {"A": ["b"]}},
     "value with a NUL": {"version": 1, "environment": {"A": "\0"}},
@@ -311,7 +313,8 @@ def test_manifest_that_cannot_be_is_refused(v2, body):
 @pytest.mark.parametrize(
     "body",
     [[], {"description": ""}, {"description": None}, {"description": "x" * 201},
-     {"skills": "41"}, {"skills": [None]}, {"skills": ["4 1"]}, {"skills": ["41", "41"]},
+     {"skills": "41"}, {"skills": [None]}, {"skills": [41]}, {"skills": ["4 1"]},
+     {"skills": ["41", "41"]},
      {"skills": ["x"] * 51}],
 )  # fmt: skip
 def test_meta_that_cannot_be_is_refused(v2, body):
