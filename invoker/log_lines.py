@@ -60,6 +60,8 @@ class Told(NamedTuple):
     extras: list[Any]
     invocation_id: uuid.UUID
     event_id: uuid.UUID | None
+    invoked_by: str
+    request_id: str
 
 
 def find(wanted: Wanted, *, most: int, before: dt.datetime | None = None, skip: int = 0) -> Found:
@@ -109,6 +111,8 @@ def every(wanted: Wanted, *, most: int, oldest_first: bool = False) -> Iterator[
         "extras",
         "invocation_id",
         "invocation__event_id",
+        "invocation__invoked_by",
+        "invocation__request_id",
     )
     return (Told(*row) for row in found[:most].iterator(chunk_size=ROWS_AT_ONCE))
 
@@ -132,9 +136,13 @@ def _matching(wanted: Wanted) -> QuerySet[LogLine]:
 
 
 def _saying(rows: QuerySet[LogLine], text: str) -> QuerySet[LogLine]:
-    """Lines with the text in the message or the extras, or of the invocation with that id."""
+    """Lines with the text in the message or the extras, or of the invocation with that id.
+
+    What asked for it may have an id of its own for the request, which finds it too.
+    """
     said = rows.alias(extras_text=Cast("extras", TextField()))
     matches = Q(message__icontains=text) | Q(extras_text__icontains=text)
+    matches |= Q(invocation__request_id=text)
     with contextlib.suppress(ValueError):
         matches |= Q(invocation_id=uuid.UUID(text))
     return said.filter(matches)
@@ -152,6 +160,8 @@ def _whole(rows: QuerySet[LogLine]) -> QuerySet[LogLine]:
         "invocation__outcome",
         "invocation__duration_ms",
         "invocation__started_at",
+        "invocation__invoked_by",
+        "invocation__source",
         "invocation__deployment__function_name",
         "invocation__deployment__version",
     )

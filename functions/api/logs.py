@@ -27,9 +27,10 @@ COLUMNS = ("lambdaUUID", "requestID", "timestamp", "level", "message", "extras")
 CSV = {(200, "text/csv"): OpenApiTypes.STR}
 TELLS = (
     f"The oldest {MOST_EXPORTED} lines from startTimestamp to before endTimestamp, as CSV with "
-    f"semicolons: {', '.join(COLUMNS)}. The request is the id of the invocation, the time is in "
-    "milliseconds since 1970, extras is a JSON array. Texts are as they were logged: for a "
-    "spreadsheet, take the console's file, which lets no cell be a formula."
+    f"semicolons: {', '.join(COLUMNS)}. The request is the X-Request-ID of an invocation over the "
+    "API, else the id of the invocation; the time is in milliseconds since 1970, extras is a JSON "
+    "array. Texts are as they were logged: for a spreadsheet, take the console's file, which lets "
+    "no cell be a formula."
 )
 
 
@@ -114,7 +115,7 @@ def _export(function: Function, asked: dict[str, Any]) -> HttpResponse:
         rows.writerow(
             (
                 function.pk,
-                line.invocation_id,
+                line.request_id or line.invocation_id,
                 asking.milliseconds(line.logged_at),
                 line.level,
                 line.message,

@@ -150,7 +150,8 @@ def log_export(request: ConsoleRequest, account_id: str) -> HttpResponseBase:
         return HttpResponse(
             search.window.error, status=HTTPStatus.UNPROCESSABLE_ENTITY, content_type="text/plain"
         )
-    header = ("time", "function", "version", "level", "message", "extras", "invocation", "event")
+    header = ("time", "function", "version", "level", "message", "extras", "invocation", "event",
+              "invoked by", "request")  # fmt: skip
     rows = _exported(log_lines.every(search.wanted, most=MOST_EXPORTED))
     response = StreamingHttpResponse(csv_lines(header, rows), content_type="text/csv")
     name = f"logs-{account_id}-{timezone.now():%Y%m%dT%H%M%S}.csv"
@@ -170,6 +171,8 @@ def _exported(lines: Iterator[Told]) -> Iterator[tuple[object, ...]]:
             log_lines.extras_text(line.extras),
             line.invocation_id,
             line.event_id or "",
+            line.invoked_by,
+            line.request_id,
         )
 
 

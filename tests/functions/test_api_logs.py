@@ -76,6 +76,15 @@ def test_lines_are_a_file_of_the_vendors_shape(client, function, dialect):
     )
 
 
+def test_line_of_an_invocation_over_the_api_has_its_request(client, function, account):
+    run = factories.InvocationFactory(
+        event=None, account_id=account.pk, deployment=function.deployment, request_id="order-4711"
+    )
+    logged(function, "hello", run=run)
+
+    assert rows(ask(client, function))[1][1] == "order-4711"
+
+
 @pytest.mark.parametrize(
     "message",
     ["a;b", 'say "hi"', "two\nlines", "\r\n", "=1+1", "-5 left", "@you", "", " x ", "\u2028"],

@@ -96,6 +96,25 @@ def test_invocation_is_found_by_its_id(developer_client, account):
     assert messages(developer_client.get(url(), {"q": str(line.invocation_id)})) == ["mine"]
 
 
+def test_invocation_over_the_api_is_found_by_its_request_and_says_who_asked(
+    developer_client, account
+):
+    run = factories.InvocationFactory(
+        event=None, account_id=account.pk, invoked_by="API client CI", source="<shop>",
+        request_id="order-4711",
+    )  # fmt: skip
+    logged("mine", run=run)
+    logged("other")
+
+    page = developer_client.get(url(), {"q": "order-4711"})
+    file = developer_client.get(url("logs-export"), {"q": "order-4711"})
+    header, row = csv.reader(io.StringIO(b"".join(file).decode()))
+
+    assert messages(page) == ["mine"]
+    assert "API client CI · &lt;shop&gt;" in page.content.decode()
+    assert (header[-2:], row[-2:]) == (["invoked by", "request"], ["API client CI", "order-4711"])
+
+
 @pytest.mark.parametrize(
     ("wishes", "said"),
     [
@@ -218,6 +237,7 @@ def test_file_holds_what_was_searched_and_no_formula(developer_client, account):
     assert header[:5] == ["time", "function", "version", "level", "message"]
     assert row[1:] == [
         "greet", "1", "Warn", "'=1+1", '{"a": 1} "b"', str(run.pk), str(run.event_id),
+        "", "",
     ]  # fmt: skip
 
 
