@@ -11,6 +11,8 @@ import sqlite3
 import subprocess
 import time
 import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -221,6 +223,106 @@ def test_sender_that_falls_silent_is_answered_and_keeps_no_thread(houston: Houst
         said = json.loads(answer.read())
 
     assert (answer.status, said["code"]) == (408, "body-too-slow")
+
+
+# Invoked over the API -----------------------------------------------------------------------------
+
+TAKES_MS = 6000
+# Half of the threads of both processes.
+MOST_OF_AN_ACCOUNT = 16
+MANY = 40
+DEPLOY = """
+import json, uuid
+from houston import auth
+from houston.models import Account, ApiClient, Scope
+from invoker.models import Deployment
+
+account = Account.objects.get(pk="{account_id}")
+client = ApiClient.objects.create(
+    account=account, name=str(uuid.uuid4()), scopes=[Scope.INVOCATION], secret_hash="!"
+)
+def deployed(body):
+    code = "function lambda(input, callback) {{ " + body + " }}"
+    return str(Deployment.objects.create(
+        account_id=account.pk, function_id=uuid.uuid4(), function_name="over_the_api", version=1,
+        code=code, active=True, created_by="kim",
+    ).function_id)
+print(json.dumps({{
+    "token": auth.client_token(client, client.scopes),
+    "greets": deployed("callback(null, 'hello ' + input.payload);"),
+    "fails": deployed("callback(new Error('nothing in stock'));"),
+    "takes": deployed("setTimeout(() => callback(null, 1), {takes_ms});"),
+}}))
+"""
+
+
+class Api:
+    """The gateway of the demo's account, and functions that it has."""
+
+    def __init__(self, houston: Houston, account_id: str) -> None:
+        script = DEPLOY.format(account_id=account_id, takes_ms=TAKES_MS)
+        self.ids: dict[str, str] = json.loads(houston.manage("shell", "--no-imports", "-c", script))
+        self.client = httpx.Client(
+            base_url=f"{houston.url}/api/account/{account_id}",
+            headers={"Authorization": f"Bearer {self.ids['token']}"},
+            timeout=40,
+        )
+
+    def invoke(self, function: str, **headers: str) -> httpx.Response:
+        return self.client.post(
+            f"/lambdas/{self.ids[function]}/invoke",
+            params={"v": "1", "externalSystem": "stack"},
+            json={"timestamp": 0, "headers": [], "payload": "you"},
+            headers=headers,
+        )
+
+
+@pytest.fixture(scope="module")
+def api(houston: Houston) -> Iterator[Api]:
+    found = Api(houston, houston.demo("http://127.0.0.1:9/commands")["account_id"])
+    with found.client:
+        yield found
+
+
+def test_status_of_a_function_that_failed_comes_through_the_web_server(api: Api) -> None:
+    request_id = str(uuid.uuid4())
+
+    good = api.invoke("greets")
+    bad = api.invoke("fails", **{"X-Request-ID": request_id})
+
+    assert (good.status_code, good.text) == (200, '"hello you"')
+    assert (bad.status_code, bad.reason_phrase) == (901, "Lambda Error")
+    assert bad.headers["X-Request-ID"] == request_id
+    assert bad.json() == {
+        "errorCode": "com.liveperson.faas.handler.custom-failure",
+        "errorMsg": "nothing in stock",
+        "code": "com.customer.faas.function.threw-error",
+        "message": "nothing in stock",
+    }
+
+
+def test_slow_functions_leave_the_console_and_the_doors_their_threads(
+    houston: Houston, api: Api, callback_server: CallbackServer
+) -> None:
+    demo = houston.demo(callback_server.url)
+    event = cloud_event(f"beside-{uuid.uuid4()}", demo["account_id"])
+    with ThreadPoolExecutor(MANY) as threads:
+        asked = [threads.submit(api.invoke, "takes") for _ in range(MANY)]
+        # Those that cannot run are answered at once, so by then the others run.
+        while sum(one.done() for one in asked) < MANY - MOST_OF_AN_ACCOUNT:
+            time.sleep(0.02)
+        page = houston.get("/sign-in/")
+        accepted = send_with_python(door_of(demo, "generic"), event)
+        still_running = sum(not one.done() for one in asked)
+        answers = [one.result() for one in asked]
+
+    assert (page.status_code, accepted.status_code) == (200, 202)
+    refused = [one for one in answers if one.status_code != 200]
+    assert still_running > 0
+    assert len(refused) >= MANY - MOST_OF_AN_ACCOUNT
+    assert {
+        (one.status_code, one.json()["code"], one.headers["Retry-After"]) for one in refused
+    } == {(429, "too-many-at-once", "1")}
 
 
 def test_ready_names_every_part(houston: Houston) -> None:
