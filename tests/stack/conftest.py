@@ -71,14 +71,16 @@ class Houston:
         return self.log.read_text(errors="replace")
 
     def manage(self, *arguments: str) -> str:
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self.environment,
-            check=True,
+            check=False,
             capture_output=True,
             text=True,
-        ).stdout
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def demo(self, callback_url: str = NOBODY) -> dict[str, Any]:
         """The demo account, whose commands go to this address; a process only for a new one."""
