@@ -7,7 +7,8 @@ PIP     = $(BIN)/pip --disable-pip-version-check install --quiet --require-hashe
 HOST    = invoker/runtime/host
 JAVASCRIPT = --line-width 100 $(HOST)/*.js $(HOST)/*.mjs $(HOST)/toolbelt static/js static/editor/*.js \
              static/editor/*.mjs static/charts/*.js static/charts/*.mjs tests/toolbelt/*.mjs tests/editor/*.mjs \
-             tests/liveperson/*.mjs functions/gallery/*/*.js templates/help/examples/*.js
+             tests/liveperson/*.mjs tests/contract/*.mjs tests/contract/*.cjs functions/gallery/*/*.js \
+             templates/help/examples/*.js
 BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runtime/host/bundles/checker.js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -46,7 +47,7 @@ format: setup-dev ## rewrite the code in the project's style
 setup: .venv/.runtime $(BUILT)
 
 setup-dev: .venv/.dev $(BUILT) tests/stack/node_modules/.package-lock.json tests/liveperson/node_modules/.package-lock.json \
-           tests/browser/node_modules/.package-lock.json
+           tests/browser/node_modules/.package-lock.json tests/contract/node_modules/.package-lock.json
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -96,6 +97,10 @@ tests/liveperson/node_modules/.package-lock.json: tests/liveperson/package-lock.
 
 tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json | .venv/.node
 	@cd tests/browser && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+tests/contract/node_modules/.package-lock.json: tests/contract/package-lock.json | .venv/.node
+	@cd tests/contract && npm ci --silent --no-audit --no-fund
 	@touch $@
 
 APT = SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && \

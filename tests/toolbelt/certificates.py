@@ -30,10 +30,11 @@ class Authority:
         made = builder.add_extension(constraints, critical=True).sign(self._key, hashes.SHA256())
         self.certificate = made.public_bytes(serialization.Encoding.PEM).decode()
 
-    def identity(self, host: str) -> Identity:
+    def identity(self, *hosts: str) -> Identity:
+        """Who is all of these hosts."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.DNSName(host)])
-        builder = _builder(_named(host), self._name, key).add_extension(names, critical=False)
+        names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
+        builder = _builder(_named(hosts[0]), self._name, key).add_extension(names, critical=False)
         made = builder.sign(self._key, hashes.SHA256())
         text = key.private_bytes(
             serialization.Encoding.PEM,
