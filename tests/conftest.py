@@ -146,7 +146,7 @@ def outsider_client(outsider: User) -> Client:
 
 @pytest.fixture(scope="session")
 def _product() -> Iterator[Houston]:
-    """Started from an empty folder; a start costs more than what most files ask of it."""
+    """A start costs more than what most files ask of it."""
     with stack.running() as product:
         product.keep()
         yield product

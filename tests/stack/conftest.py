@@ -150,12 +150,28 @@ def _copy(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def running(**environment: str) -> Iterator[Houston]:
+    """The first one with a database of its own starts from an empty folder, others as from it."""
     data_dir = Path(tempfile.mkdtemp(prefix="houston-stack-"))
+    started = Path(os.environ["HOUSTON_DATA_DIR"]) / "started"
+    embedded = "DATABASE_URL" not in environment
+    if embedded and started.exists():
+        _copy_folder(started, data_dir)
     houston = Houston(data_dir, **environment)
     try:
         houston.wait()
+        if embedded and not started.exists():
+            _copy_folder(data_dir, started)
         yield houston
     finally:
         houston.interrupt()
         shutil.rmtree(data_dir, ignore_errors=True)
         houston.log.unlink(missing_ok=True)
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """What a start takes long to make: database, static files, and the secrets of both."""
+    target.mkdir(exist_ok=True)
+    shutil.copytree(source / "static", target / "static")
+    for name in ("secret.key", "encryption.key", "demo-api-client-secret"):
+        shutil.copy(source / name, target / name)
+    _copy(source / DATABASE, target / DATABASE)
