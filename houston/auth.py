@@ -14,6 +14,7 @@ import jwt
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -182,17 +183,41 @@ def _person(claims: dict[str, Any]) -> Access | None:
     )
 
 
-def log_in(user: User, account: Account, *, session_key: str = "") -> ApiLogin:
-    """Open the API of an account to a person for the lifetime of a token.
+def log_in(user: User, account: Account) -> ApiLogin:
+    """Open the API of an account to a person for the lifetime of a token."""
+    _forget_expired(user)
+    return ApiLogin.objects.create(user=user, account=account, expires_at=timezone.now() + LIFETIME)
 
-    With a session of the console it ends with that, if that comes first.
+
+def log_in_by_session(user: User, account: Account, *, session_key: str) -> ApiLogin:
+    """Open the API of an account to whoever is in a session of the console, until that ends.
+
+    A session has one login for each account: asked again, the same one lives on for the lifetime
+    of a token, also when several pages ask at once.
     """
-    return ApiLogin.objects.create(
+    mine = ApiLogin.objects.filter(user=user, account=account, session_key=session_key)
+    login = ApiLogin(
         user=user,
         account=account,
         session_key=session_key,
         expires_at=timezone.now() + LIFETIME,
     )
+    if not mine.update(expires_at=login.expires_at):
+        _forget_expired(user)
+        ApiLogin.objects.bulk_create([login], ignore_conflicts=True)
+    # Gone again when the session was ended meanwhile: then the token is worth nothing.
+    return mine.select_related("user").first() or login
+
+
+def command_line_logins(user: User) -> QuerySet[ApiLogin]:
+    """Where a person is signed in by the command line."""
+    return ApiLogin.objects.filter(user=user, session_key="", expires_at__gt=timezone.now())
+
+
+def _forget_expired(user: User) -> None:
+    """Take away some of the rows that are worth nothing any more, more than are made at once."""
+    expired = ApiLogin.objects.filter(user=user, expires_at__lte=timezone.now())
+    ApiLogin.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:100])).delete()
 
 
 def find_login(login_id: str) -> ApiLogin | None:

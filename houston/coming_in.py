@@ -31,7 +31,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from houston.addresses import client_address
-from houston.models import User
+from houston.models import ApiLogin, User
 from invoker import audit
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -227,9 +227,14 @@ def _email_confirmed(request: HttpRequest, email_address: EmailAddress, **_: Any
 
 
 def end_sessions(user: User, *, but: str = "") -> None:
-    """Sign a person out everywhere, or everywhere but in the session of this key."""
+    """Sign a person out everywhere, or everywhere but in the session of this key.
+
+    That goes for the command line too.
+    """
     for session in UserSession.objects.filter(user=user).exclude(session_key=but):
         session.end()
+    logins = ApiLogin.objects.filter(user=user)
+    (logins.exclude(session_key=but) if but else logins).delete()
 
 
 def _record_factor(action: str, user: User, authenticator: Authenticator) -> None:

@@ -15,6 +15,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
+from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
 from django.utils.http import urlencode
 from django_htmx.http import HttpResponseClientRedirect
@@ -213,9 +214,11 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "is_team": False,
         "setup": None,
         "theme": chosen_theme(request),
+        "session_mark": "",
         "single_sign_on": settings.OIDC_URL and settings.OIDC_NAME,
     }
     if user is not None and user.is_authenticated:
+        context["session_mark"] = session_mark(request)
         context["is_team"] = user.is_staff
         context["accounts"] = SimpleLazyObject(lambda: _switch(user, account))
         if account is None:
@@ -223,6 +226,12 @@ def console(request: HttpRequest) -> dict[str, Any]:
     if account is not None:
         context["setup"] = SimpleLazyObject(lambda: _set_up(account))
     return context
+
+
+def session_mark(request: HttpRequest) -> str:
+    """Tells sessions apart and says nothing else of them, see `static/js/token.js`."""
+    key = request.session.session_key or ""
+    return salted_hmac("houston.middleware.mark", key, algorithm="sha256").hexdigest()[:16]
 
 
 def chosen_theme(request: HttpRequest) -> str:

@@ -151,8 +151,8 @@ def _hashed(secret: str) -> str:
 class ApiLogin(models.Model):
     """A person's way into the API of one account.
 
-    With a `session_key` it belongs to a session of the console, and ends with it; else somebody
-    signed in by the vendor's command line.
+    With a `session_key` it belongs to a session of the console, which has one for each account,
+    and ends with it; else somebody signed in by the vendor's command line.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -162,6 +162,15 @@ class ApiLogin(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session_key", "account"],
+                condition=~models.Q(session_key=""),
+                name="api_login_once_in_a_session",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.account_id}"

@@ -34,6 +34,7 @@ from houston.views import (
     reference,
     searching,
     secrets,
+    session_token,
     setting_up,
     settings_overview,
     signing_in,
@@ -218,6 +219,7 @@ account_urls: list[URLPattern | URLResolver] = [
     path("setup/admin/", setting_up.setup_admin, name="setup-admin"),
     path("setup/functions/", setting_up.setup_functions, name="setup-functions"),
     path("search/", searching.search, name="account-search"),
+    path("session-token/", session_token.session_token, name="session-token"),
     path("settings/", include(settings_urls)),
     path("", include((console_urls, "functions"))),
 ]
@@ -258,6 +260,9 @@ me_urls: list[URLPattern | URLResolver] = [
     ),
     path("sessions/", me.sessions, name="usersessions_list"),
     path("sessions/end/", me.sessions_end, name="sessions-end"),
+    path(
+        "sessions/command-line/<uuid:login_id>/end/", me.command_line_end, name="command-line-end"
+    ),
     path("sessions/<int:session_id>/end/", me.session_end, name="session-end"),
 ]
 

@@ -1,5 +1,6 @@
 """What people set for themselves: who they are, how they sign in, where they are signed in."""
 
+import uuid
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from houston import account_forms, passkey_forms, people, person_forms
+from houston import account_forms, auth, passkey_forms, people, person_forms
 from houston.coming_in import MailError, end_sessions, passkeys_work
 from houston.devices import device_of
 from houston.models import User
@@ -145,7 +146,17 @@ def sessions(request: HttpRequest) -> HttpResponse:
         {"session": each, "device": device_of(each.user_agent), "here": each.session_key == here}
         for each in rows[:MOST_SESSIONS]
     ]
-    return private(render(request, "me/sessions.html", {"rows": listed}))
+    logins = auth.command_line_logins(cast("User", request.user)).select_related("account")
+    context = {"rows": listed, "logins": logins.order_by("-created_at")[:MOST_SESSIONS]}
+    return private(render(request, "me/sessions.html", context))
+
+
+@require_POST
+def command_line_end(request: HttpRequest, login_id: uuid.UUID) -> HttpResponse:
+    found = auth.command_line_logins(cast("User", request.user)).filter(pk=login_id)
+    get_object_or_404(found).delete()
+    messages.success(request, "Ended the command line's login: its token is refused at once")
+    return redirect("usersessions_list")
 
 
 @require_POST
@@ -165,7 +176,8 @@ def sessions_end(request: HttpRequest) -> HttpResponse:
         return confirm(
             request,
             title="End all other sessions",
-            effect="Whoever is signed in as you on other devices has to sign in again",
+            effect="Whoever is signed in as you on other devices, or by the command line, has to "
+            "sign in again",
             button="End all other sessions",
             back=reverse("usersessions_list"),
         )

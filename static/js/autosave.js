@@ -45,7 +45,7 @@ const storage = {
 
 function tabName() {
   try {
-    return sessionStorage.getItem("houston.tab");
+    return sessionStorage.getItem("houston:tab");
   } catch {
     return null;
   }
@@ -59,7 +59,7 @@ async function nameTab(id) {
   let tab = makeId();
   try {
     tab = tabName() ?? tab;
-    sessionStorage.setItem("houston.tab", tab);
+    sessionStorage.setItem("houston:tab", tab);
   } catch {
     return { tab, open: new Set() };
   }
@@ -80,7 +80,7 @@ async function nameTab(id) {
   }
   if (!mine) {
     tab = makeId();
-    sessionStorage.setItem("houston.tab", tab);
+    sessionStorage.setItem("houston:tab", tab);
     await hold(tab);
   }
   const { held } = await navigator.locks.query();

@@ -39,7 +39,7 @@ from django.utils import timezone  # noqa: E402
 from functions import gallery, payloads  # noqa: E402
 from functions import services as functions  # noqa: E402
 from functions.models import Function, SavedPayload, Stage  # noqa: E402
-from houston import api_clients, connecting, errors, invitations, services  # noqa: E402
+from houston import api_clients, auth, connecting, errors, invitations, services  # noqa: E402
 from houston import people as person_services  # noqa: E402
 from houston.models import Account, ApiClient, Invitation, Role, Scope, User  # noqa: E402
 from invoker import audit, hours, metrics, schedules  # noqa: E402
@@ -146,6 +146,7 @@ def main() -> None:
         "team": session_of(team, FIREFOX),
     }
     session_of(people["ada"], PHONE)
+    auth.log_in(people["ada"], account)
     AccessAttempt.objects.create(
         username="guesser", ip_address="127.0.0.1", failures_since_start=5, attempt_time=NOW
     )

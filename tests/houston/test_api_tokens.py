@@ -307,17 +307,6 @@ def test_token_of_a_person_who_is_switched_off_is_refused(account, developer):
         auth.access(token)
 
 
-def test_token_of_a_session_ends_with_it(account, developer, developer_client):
-    session_key = developer_client.session.session_key
-    token = auth.login_token(auth.log_in(developer, account, session_key=session_key))
-    assert auth.access(token).name == "dana"
-
-    developer_client.post("/sign-out/")
-
-    with pytest.raises(auth.AuthenticationFailed):
-        auth.access(token)
-
-
 def test_team_reads_without_a_role(account, team):
     who = auth.access(api.of_person(account, team).token)
 

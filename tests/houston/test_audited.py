@@ -290,6 +290,7 @@ EXCEPTIONS = {
     "setup-controller-bot": "sets up two things at once, the bot and its connection",
     "connection-test": "sends a notification and changes no setting",
     "automatic-message-preview": "draws a text that nobody saved",
+    "session-token": "opens the API to a session of the console, until that ends",
     "alert-test": "sends a message and changes nothing",
     "functions:check": "finds problems in code as it is typed",
     "functions:replay": "runs two versions on past events and carries nothing out",
