@@ -27,7 +27,9 @@ from invoker import (
     schedules,
     vault,
 )
+from invoker.api import MAX_BODY_BYTES
 from invoker.automatic_messages.timers import LONGEST_IDLE_S, MOST_REPEATS
+from invoker.gateway import running as gateway
 from invoker.hours.changes import MOST_PROFILES
 from invoker.models import (
     CommandState,
@@ -134,6 +136,27 @@ def limits() -> list[Limit]:
         ),
         Limit("Commands read of one result", f"{commands.MOST_READ}", "The rest is dropped"),
         Limit("Depth of functions that invoke each other", f"{calls.MAX_DEPTH}", "The call fails"),
+        Limit(
+            "Requests to the API a minute",
+            f"{settings.API_REQUESTS_PER_MIN:,} of one client or person",
+            "429 rate-limited, with Retry-After",
+        ),
+        Limit(
+            "Invocations over the API a minute",
+            f"{settings.API_INVOCATIONS_PER_MIN:,} of an account (V1) or a function (V2)",
+            "429 rate-limited, with Retry-After",
+        ),
+        Limit(
+            "Invocations over the API at once",
+            f"{gateway.MOST_OF_ACCOUNT} of an account and {gateway.MOST_TOGETHER} of all, in each "
+            "web process",
+            "429 too-many-at-once, with Retry-After",
+        ),
+        Limit(
+            "Tokens a minute",
+            f"{settings.API_TOKENS_PER_MIN:,} for one address",
+            "429 rate-limited, with Retry-After",
+        ),
         Limit("Schedules per account", f"{schedules.MAX_SCHEDULES}", refused),
         Limit("Schedule", "due at most once a minute", refused),
         Limit(
@@ -163,6 +186,7 @@ def limits() -> list[Limit]:
         Limit(
             "Body of a notification", f"{ingest.MAX_BODY_BYTES // 1024:,} KiB", "413 body-too-large"
         ),
+        Limit("Body of a request to the API", f"{MAX_BODY_BYTES // 1024:,} KiB", "413"),
         Limit(
             "Age of an event when its commands leave",
             f"{settings.EVENT_MAX_AGE_S:g} s",

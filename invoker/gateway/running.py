@@ -30,9 +30,9 @@ RETRY_AFTER_S: Final = 1
 # An invocation keeps a thread of the web server for as long as the function runs. A quarter of
 # them always stays with the console and with what messaging platforms send, and no account keeps
 # more than half.
-_at_once = calls.AtOnce(
-    max(1, settings.WEB_THREADS // 2), together=max(1, settings.WEB_THREADS * 3 // 4)
-)
+MOST_OF_ACCOUNT: Final = max(1, settings.WEB_THREADS // 2)
+MOST_TOGETHER: Final = max(1, settings.WEB_THREADS * 3 // 4)
+_at_once = calls.AtOnce(MOST_OF_ACCOUNT, together=MOST_TOGETHER)
 
 
 @contextmanager

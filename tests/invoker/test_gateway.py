@@ -1,19 +1,23 @@
 """Invoking functions from outside: by id, by event, and asking whether anything listens."""
 
 import json
-import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from houston.models import Role, Scope
+from invoker import answers, runtime
 from invoker.gateway import running
 from invoker.models import Invocation, InvocationState, LogLine
 from tests import api, factories
+from tests.invoker.sandboxes import sandbox_directory
 
 PREFIX = "com.liveperson.faas."
 CUSTOMER = "com.customer.faas.function."
@@ -32,6 +36,15 @@ def machine(account):
     return api.of_client(account, Scope.INVOCATION)
 
 
+@pytest.fixture
+def one_sandbox():
+    """The host has no more than one."""
+    with sandbox_directory() as directory:
+        runtime.configure(runtime.Config(directory=Path(directory), max_instances=1, stems=0))
+        yield
+        apps.get_app_config("invoker").ready()
+
+
 def deployed(body: str, **fields: Any) -> str:
     """The id of a function whose body is JavaScript with `input` and `callback`."""
     fields.setdefault("event_type", "")
@@ -43,6 +56,14 @@ def invoke(machine, function_id, query=V2, body=None, **headers):
     sent = {"timestamp": 0, "payload": None} if body is None else body
     path = f"/lambdas/{function_id}/invoke"
     return machine.send("POST", path, body=sent, query=query, headers=headers)
+
+
+def invoke_and_close(machine, function_id):
+    """In a thread of the test, whose connection nobody else closes."""
+    try:
+        return invoke(machine, function_id)
+    finally:
+        connection.close()
 
 
 def invoke_event(machine, event_id, **query):
@@ -199,6 +220,29 @@ def test_skills_decide_which_functions_of_an_event_run(
 
     assert found == [made[number] for number in matching]
     assert check.json() == {"implemented": implemented}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "status", "v1", "v2"),
+    [
+        ("TIMEOUT", "execution-time-exceeded", 901, "handler.executiontime-exceeded", ""),
+        ("CODING_FAILURE", "custom-failure", 901, "handler.custom-failure", ""),
+        ("CODING_FAILURE", "memory-exceeded", 901, "handler.runtime-exception", ""),
+        ("CODING_FAILURE", "no-result", 901, "handler.runtime-exception", ""),
+        ("PLATFORM_FAILURE", "unavailable", 500, "es.general", "evg.general"),
+        ("PLATFORM_FAILURE", "crashed", 500, "es.general", "evg.general"),
+        ("UNKNOWN", "", 500, "es.general", "evg.general"),
+    ],
+)
+def test_only_trouble_of_the_platform_is_answered_so_that_clients_try_again(
+    outcome, code, status, v1, v2
+):
+    failure = runtime.Failure(code, "Error", "why") if code else None
+
+    refusal = answers.refusal(runtime.Result(runtime.Outcome(outcome), failure=failure))
+
+    assert (refusal.status, refusal.v1_code) == (status, PREFIX + v1)
+    assert refusal.v2_code.startswith(PREFIX + v2 if v2 else CUSTOMER)
 
 
 # In a real sandbox --------------------------------------------------------------------------------
@@ -395,30 +439,35 @@ class TestRunning:
         other = api.of_client(outsider.memberships.first().account)
         slow = deployed("setTimeout(() => callback(null, 1), 1500);")
         quick = deployed("callback(null, 2);", account_id="other1")
-        statuses: list[int] = []
-
-        def ask() -> None:
-            try:
-                statuses.append(invoke(machine, slow).status_code)
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=ask) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        ends_at = time.monotonic() + 10
-        while running._at_once._running["acme1"] < 8 and time.monotonic() < ends_at:
-            time.sleep(0.01)
-        refused = invoke(machine, slow)
-        answered = invoke(other, quick)
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(8) as threads:
+            asked = [threads.submit(invoke_and_close, machine, slow) for _ in range(8)]
+            ends_at = time.monotonic() + 10
+            while running._at_once._running["acme1"] < 8 and time.monotonic() < ends_at:
+                time.sleep(0.01)
+            refused = invoke(machine, slow)
+            answered = invoke(other, quick)
 
         assert error(refused) == (429, "too-many-at-once", "too-many-at-once")
         assert refused["Retry-After"] == "1"
         assert (answered.status_code, answered.json()) == (200, 2)
-        assert statuses == [200] * 8
+        assert [one.result().status_code for one in asked] == [200] * 8
         assert invoke(machine, slow).status_code == 200
+
+    @pytest.mark.usefixtures("one_sandbox")
+    def test_no_free_sandbox_is_429_and_soon(self, machine, settings):
+        settings.SANDBOX_WAIT_S = 0.2
+        slow = deployed("setTimeout(() => callback(null, 1), 1500);")
+        quick = deployed("callback(null, 2);")
+        with ThreadPoolExecutor(1) as threads:
+            asked = threads.submit(invoke_and_close, machine, slow)
+            ends_at = time.monotonic() + 10
+            while runtime.report().instances < 1 and time.monotonic() < ends_at:
+                time.sleep(0.01)
+            refused = invoke(machine, quick)
+
+        assert error(refused) == (429, f"{PREFIX}es.general", f"{PREFIX}evg.general")
+        assert refused["Retry-After"] == "1"
+        assert asked.result().status_code == 200
 
     def test_few_questions_are_asked_of_the_database(self, machine):
         function_id = deployed("callback(null, 1);")
