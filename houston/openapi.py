@@ -48,7 +48,9 @@ values is repeated. What is not described is ignored.
 
 **Methods** that an address does not have get 405, with those that it has in Allow.
 
-**Limits.** What is refused for coming too often gets 429 and Retry-After, in seconds.
+**Limits.** A client or person may send {requests:,} requests a minute, an account (V1) or a
+function (V2) be invoked {invocations:,} times, an address ask for {tokens:,} tokens. What comes
+too often gets 429 and Retry-After, in seconds.
 
 **Request ids.** Send `X-Request-ID` with 8 to 64 letters, digits and hyphens and it is the one
 in the answer and in Houston's log; without it Houston makes one.
@@ -71,6 +73,7 @@ _SIGNED = {
     webhooks.SIGNATURE: "Of LivePerson",
     chatwoot.SIGNATURE: "Of Chatwoot",
 }
+_ANYTHING = [{}, {"type": "null"}]
 _REFUSALS = {
     400: "The notification cannot be read",
     401: "The signature or the token is missing or wrong",
@@ -162,7 +165,11 @@ def leave_out_twins(endpoints: Iterable[tuple[str, Any, str, Any]]) -> list[Any]
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Say what belongs to no single view."""
     result["info"]["description"] = DESCRIPTION.format(
-        hours=round(auth.LIFETIME.total_seconds() / 3600), body=api.MAX_BODY_BYTES
+        hours=round(auth.LIFETIME.total_seconds() / 3600),
+        body=api.MAX_BODY_BYTES,
+        requests=settings.API_REQUESTS_PER_MIN,
+        invocations=settings.API_INVOCATIONS_PER_MIN,
+        tokens=settings.API_TOKENS_PER_MIN,
     )
     result["servers"] = [{"url": settings.HOUSTON_URL}]
     result["paths"] |= _webhooks()
@@ -174,6 +181,10 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for schema in result["components"]["schemas"].values():
         if "description" in schema:
             schema["description"] = without_source(schema["description"])
+        for field in schema.get("properties", {}).values():
+            if field.get("oneOf") == _ANYTHING:
+                # Of which null would be both, and so not one.
+                del field["oneOf"]
     return result
 
 

@@ -125,5 +125,7 @@ def filter_parameters(name: str) -> Sequence[OpenApiParameter]:
         *CLIENTS_ADD,
         OpenApiParameter(name, str, description="A part of the name"),
         OpenApiParameter("eventId", str, description="A part of the id of the event"),
-        OpenApiParameter("state", str, many=True, enum=[*State.values, ""]),
+        OpenApiParameter(
+            "state", str, many=True, enum=[*State.values, ""], description="One of these"
+        ),
     ]

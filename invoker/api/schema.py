@@ -1,5 +1,6 @@
 """How the OpenAPI document describes what all views have in common."""
 
+import inspect
 import re
 from http import HTTPStatus
 from typing import Any
@@ -105,6 +106,9 @@ PATH = {
     "deployment_id": "UUID of the deployment",
     "number": "Number of the version, from 1",
     "event_id": "Id of the event, such as `controllerbot_messaging_new_conversation`",
+    "schedule_id": "UUID of the schedule",
+    "domain_id": "Number of the entry of the allow-list",
+    "key": "Key of the secret",
 }
 # What a docstring says to those who change the code alone.
 _SOURCE = re.compile(r"\s*Sources?(?: of [^:]*)?: .*?§[\d.]+(?:(?:,| and) §[\d.]+)*\.?", re.DOTALL)
@@ -124,7 +128,9 @@ class ApiSchema(AutoSchema):
         return found
 
     def get_description(self) -> str:  # type: ignore[override]
-        return without_source(super().get_description())
+        # Not that of a class above, which tells how to write a view.
+        method = getattr(self.view, self.method.lower())
+        return without_source(inspect.getdoc(method) or vars(type(self.view)).get("__doc__") or "")
 
     def get_auth(self) -> Any:
         # Nobody needs a token where nothing has to be permitted.

@@ -79,6 +79,7 @@ SOURCE = [
     OpenApiParameter("externalSystem", str, description="V1: the name of the system that asks"),
     OpenApiParameter("LP-EventSource", str, OpenApiParameter.HEADER, description="V2: the same"),
 ]
+USER = OpenApiParameter("userId", str, description="V1: command lines send it")
 FAILURES = {LAMBDA_ERROR: ErrorSerializer}
 
 
@@ -108,7 +109,7 @@ class InvokeView(ApiView):
         description="Answers with the bare result. In V1 with a `userId` and without an "
         "`externalSystem` it answers with `result` and `logs`, as to the command line.",
         tags=["Invocation"],
-        parameters=[SKILL, *SOURCE, OpenApiParameter("userId", str)],
+        parameters=[SKILL, *SOURCE, USER],
         request=InvocationSerializer,
         responses={
             200: OpenApiResponse(OpenApiTypes.ANY, description="The function's result"),
