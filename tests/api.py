@@ -1,4 +1,7 @@
-"""Calling the API as its clients do: a token, JSON, and nothing of a browser."""
+"""Calling the API as its clients do: a token, JSON, and nothing of a browser.
+
+Every answer has to be as the OpenAPI document says.
+"""
 
 from typing import Any
 
@@ -8,7 +11,7 @@ from django.test import Client
 
 from houston import auth
 from houston.models import Account, ApiClient, Scope
-from tests import factories
+from tests import conforming, factories
 
 
 class Api:
@@ -47,14 +50,17 @@ class Api:
         sent = dict(headers or {})
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
-        return self._client.generic(
+        address = f"/api/account/{self.account_id}{path}"
+        response = self._client.generic(
             method,
-            f"/api/account/{self.account_id}{path}",
+            address,
             data=_encode(body),
             content_type="application/json",
             headers=sent,
             query_params=query,
         )
+        conforming.check(method, address.partition("?")[0], response)
+        return response
 
 
 def _encode(body: Any) -> Any:
