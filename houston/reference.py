@@ -47,7 +47,7 @@ _BOUNDS = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A parameter, or what one field of a body holds; `name` has the fields around it."""
+    """A parameter, or what one field of a body holds; `around` are the fields that it is in."""
 
     name: str
     type: str
@@ -55,16 +55,39 @@ class Field:
     bounds: str
     required: bool
     place: str = ""
+    around: str = ""
+
+    @property
+    def depth(self) -> int:
+        return self.around.count(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a body may hold; with a name where there are several such choices."""
+
+    name: str
+    type: str
+    fields: tuple[Field, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A body: of which kind, its fields, and what one looks like."""
+    """A body: of which kind, its fields, and what one looks like.
+
+    `shape` is what the document calls it, or each of them in a list; empty where it has no name.
+    """
 
     kind: str
+    sent: bool
     type: str
-    fields: tuple[Field, ...]
+    shape: str
+    choices: tuple[Choice, ...]
     example: str
+
+    @property
+    def fields(self) -> list[Field]:
+        return [field for choice in self.choices for field in choice.fields]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +150,14 @@ class Operation:
         return " \\\n  ".join(lines)
 
     @property
+    def contents(self) -> list[Content]:
+        return [*self.bodies, *(content for each in self.good for content in each.contents)]
+
+    @property
     def haystack(self) -> str:
         """All that a search looks at."""
         named = [each.name for each in self.parameters]
-        named += [each.name for body in self.bodies for each in body.fields]
+        named += [each.name for content in self.contents for each in content.fields]
         return " ".join([self.method, self.path, self.summary, self.text, self.id, *named]).lower()
 
 
@@ -143,6 +170,15 @@ class Group:
     @property
     def slug(self) -> str:
         return slugify(self.name)
+
+    @property
+    def shapes(self) -> dict[str, Content]:
+        """What several of the operations take or answer, so that it is shown once."""
+        found: dict[str, list[Content]] = {}
+        for operation in self.operations:
+            for content in operation.contents:
+                found.setdefault(content.shape, []).append(content)
+        return {name: contents[0] for name, contents in found.items() if name and len(contents) > 1}
 
 
 @cache
@@ -205,7 +241,7 @@ def _operation(path: str, method: str, found: Schema) -> Operation:
             # Which is said once, for all.
             if each["name"] != "account_id"
         ),
-        bodies=tuple(_content(kind, each) for kind, each in bodies.items()),
+        bodies=tuple(_content(kind, each, sent=True) for kind, each in bodies.items()),
         answers=tuple(_answer(*each) for each in found["responses"].items()),
     )
 
@@ -225,26 +261,46 @@ def _parameter(found: Schema) -> Field:
 def _answer(status: str, found: Schema) -> Answer:
     answer = _resolved(found)
     contents = answer.get("content", {})
+    status = str(answer.get("x-status", status))
     return Answer(
-        status=str(answer.get("x-status", status)),
-        meaning=answer["description"],
+        status=status,
+        meaning=answer["description"].removeprefix(f"Status {status}. "),
         contents=tuple(_content(kind, each) for kind, each in contents.items()),
         common="$ref" in found,
     )
 
 
-def _content(kind: str, found: Schema) -> Content:
-    schema = _resolved(found.get("schema", {}))
+def _content(kind: str, found: Schema, *, sent: bool = False) -> Content:
+    """`sent` ones have no more in their example than is needed."""
+    raw = found.get("schema", {})
+    schema = _resolved(raw)
     example = found.get("example", _first_example(found))
     if example is None:
-        example = _example(schema)
+        example = _example(schema, only_needed=sent)
     return Content(
         # A view that reads JSON under any name says so by "any".
         kind=JSON if kind == "*/*" else kind,
+        sent=sent,
         type=_type(schema),
-        fields=tuple(_fields(schema)),
+        shape=_shape(raw),
+        choices=tuple(_alternatives(schema)),
         example=_written(kind, example),
     )
+
+
+def _alternatives(schema: Schema) -> Iterator[Choice]:
+    several = [*schema.get("oneOf", ()), *schema.get("anyOf", ())]
+    for each in several or [schema]:
+        found = _resolved(each)
+        name = _shape(each) if several else ""
+        if fields := tuple(_fields(found)):
+            yield Choice(name, _type(found), fields)
+
+
+def _shape(schema: Schema) -> str:
+    """What the document calls it, or what it is a list of."""
+    reference: str = schema.get("$ref") or schema.get("items", {}).get("$ref", "")
+    return reference.rpartition("/")[2]
 
 
 def _first_example(found: Schema) -> Any:
@@ -283,7 +339,8 @@ def _type(schema: Schema) -> str:
     if "const" in schema:
         return json.dumps(schema["const"])
     if values := schema.get("enum"):
-        shown = [str(each) if each not in ("", None) else json.dumps(each) for each in values]
+        # An empty one counts as not given, and null is told by the types beside.
+        shown = [str(each) for each in values if each not in ("", None)]
         return ", ".join(shown[:MOST_VALUES]) + (", …" if len(shown) > MOST_VALUES else "")
     kinds = schema.get("type", "any")
     names = [_kind(kind, schema) for kind in ([kinds] if isinstance(kinds, str) else kinds)]
@@ -302,49 +359,51 @@ def _bounds(schema: Schema) -> str:
     items = _resolved(schema.get("items", {}))
     said = [text.format(schema[name]) for name, text in _BOUNDS if name in schema]
     said += [f"each {text.format(items[name])}" for name, text in _BOUNDS if name in items]
-    if "default" in schema:
+    if schema.get("default") not in (None, "", [], {}):
         said.append(f"{json.dumps(schema['default'], ensure_ascii=False)} when not given")
     return ", ".join(said)
 
 
-def _fields(schema: Schema, prefix: str = "", seen: tuple[int, ...] = ()) -> Iterator[Field]:
+def _fields(schema: Schema, around: str = "", seen: tuple[int, ...] = ()) -> Iterator[Field]:
     """Fields of an object, with those of objects in it; what holds itself is not followed."""
     for each in _choices(schema):
-        yield from _fields(each, prefix, seen)
+        yield from _fields(each, around, seen)
     if "items" in schema:
-        yield from _fields(_resolved(schema["items"]), f"{prefix}[]", seen)
+        yield from _fields(_resolved(schema["items"]), around, seen)
     properties = schema.get("properties", {})
     if id(properties) in seen:
         return
     for name, found in properties.items():
         inner = _resolved(found)
-        path = f"{prefix}.{name}" if prefix else name
         yield Field(
-            name=path,
+            name=name,
             type=_type(inner),
             meaning=inner.get("description", ""),
             bounds=_bounds(inner),
             required=name in schema.get("required", ()),
+            around=around,
         )
-        yield from _fields(inner, path, (*seen, id(properties)))
+        way = f"{around}{name}{'[]' if 'items' in inner else ''}."
+        yield from _fields(inner, way, (*seen, id(properties)))
 
 
-def _example(schema: Schema, seen: tuple[int, ...] = ()) -> Any:  # noqa: PLR0911 -- a table of cases
+def _example(schema: Schema, seen: tuple[int, ...] = (), *, only_needed: bool = False) -> Any:
     for given in ("example", "default", "const"):
         if schema.get(given) is not None:
             return schema[given]
-    if choices := _choices(schema):
-        return _example(choices[0], seen)
-    if values := schema.get("enum"):
-        return values[0]
-    properties = schema.get("properties", {})
-    if properties:
+    if choices := [*_choices(schema), *({"const": each} for each in schema.get("enum", ()))]:
+        return _example(choices[0], seen, only_needed=only_needed)
+    if properties := schema.get("properties", {}):
         if id(properties) in seen:
             return {}
-        deeper = (*seen, id(properties))
-        return {name: _example(_resolved(each), deeper) for name, each in properties.items()}
+        needed = schema.get("required") if only_needed else None
+        return {
+            name: _example(_resolved(each), (*seen, id(properties)), only_needed=only_needed)
+            for name, each in properties.items()
+            if not needed or name in needed
+        }
     kind = schema.get("type", "object")
     kind = kind if isinstance(kind, str) else kind[0]
     if kind == "array":
-        return [_example(_resolved(schema.get("items", {})), seen)]
+        return [_example(_resolved(schema.get("items", {})), seen, only_needed=only_needed)]
     return _EXAMPLES.get(schema.get("format", ""), _EXAMPLES.get(kind, {}))

@@ -35,6 +35,7 @@ def group(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "group": found,
         "groups": reference.groups(),
+        "shapes": found.shapes,
         "operations": [(each, each.curl(account_id)) for each in found.operations],
         "around": account,
     }

@@ -31,11 +31,12 @@ def test_overview_leads_to_every_operation(developer_client):
 def test_group_shows_all_that_the_document_says(group, developer_client, account):
     page = text(developer_client.get(reverse("reference-group", args=[group.slug])))
 
-    ids = re.findall(r'<section class="operation" aria-labelledby="([^"]+)"', page)
-    assert ids == [each.id for each in group.operations]
+    shown = re.findall(r'<section class="operation" aria-labelledby="([^"]+)"', page)
+    names = re.findall(r'<th scope="row"><code[^>]*><span[^>]*>(.*?)</span>(.*?)</code>', page)
+    assert shown == [each.id for each in group.operations] + [f"object-{n}" for n in group.shapes]
     for each in group.operations:
-        for field in (*each.parameters, *(f for body in each.bodies for f in body.fields)):
-            assert f"<code>{field.name}</code>" in page
+        fields = [field for content in each.contents for field in content.fields]
+        assert {(f.around, f.name) for f in (*each.parameters, *fields)} <= set(names)
         for answer in each.answers:
             assert answer.status in page
 
@@ -95,9 +96,9 @@ def test_fields_of_objects_in_lists_are_named_by_their_way():
 
     found = list(reference._fields(schema))
 
-    assert [(f.name, f.type, f.bounds, f.required) for f in found] == [
-        ("items", "list of object", "at most 3 of them", True),
-        ("items[].id", "text or null", "", False),
+    assert [(f.around, f.name, f.type, f.bounds, f.required) for f in found] == [
+        ("", "items", "list of object", "at most 3 of them", True),
+        ("items[].", "id", "text or null", "", False),
     ]
     assert reference._example(schema) == {"items": [{"id": "…"}]}
 
@@ -108,3 +109,14 @@ def test_schema_that_holds_itself_ends():
 
     assert [each.name for each in reference._fields(node)] == ["name", "children"]
     assert reference._example(node) == {"name": "…", "children": [{}]}
+
+
+def test_example_of_what_is_sent_has_no_more_than_is_needed():
+    schema = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": {"type": "string"}, "note": {"type": "string"}},
+    }
+
+    assert reference._example(schema, only_needed=True) == {"name": "…"}
+    assert reference._example(schema) == {"name": "…", "note": "…"}
