@@ -300,6 +300,19 @@ def test_invocations_of_a_window_are_counted(client, ran):
     assert response.json() == [{"successfulInvocations": 1, "failedInvocations": 0}]
 
 
+def test_count_costs_the_same_with_many_invocations(client, ran, django_assert_num_queries):
+    function = factories.deployed(name="greet")
+    for hours in range(1, 200, 4):
+        ran(function, hours * HOUR)
+    metrics.roll_up()
+    client.get("/reports/invocationCounts")
+
+    with django_assert_num_queries(5):  # client, levels, buckets, 2 of the last minutes
+        response = client.get("/reports/invocationCounts")
+
+    assert response.json() == [{"successfulInvocations": 50, "failedInvocations": 0}]
+
+
 @pytest.mark.parametrize(
     "query",
     [
