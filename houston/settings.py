@@ -379,6 +379,8 @@ CONTENT_SECURITY_POLICY = {
 }
 # The doors and forms read at most this much; a larger body gets 413 with a code.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+# As many environment variables as a function may have are two fields each.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 FILE_UPLOAD_HANDLERS = [
     "houston.uploads.BoundedUploadHandler",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from functions import gallery, offering, services
 from functions.access import ADMIN, DEVELOPER, ConsoleRequest, requires
@@ -52,18 +52,19 @@ def new(request: ConsoleRequest, account_id: str) -> HttpResponse:
     return _page(request, form, offered, event_id=event_id, template=template, words=words)
 
 
-@require_GET
+@require_POST
 @requires(DEVELOPER)
 def check(request: ConsoleRequest, account_id: str) -> HttpResponse:
     """What is wrong with what was typed so far. Without htmx the page itself shows what was typed.
 
+    It changes nothing; as many skills as there may be are more than fits into an address.
     Only a field that holds something is told of: nobody has done wrong by not having come to it.
     """
     if not request.htmx:
-        return redirect(f"{reverse('functions:new', args=[account_id])}?{_asked(request.GET)}")
-    form = NewFunctionForm(request.GET)
+        return redirect(f"{reverse('functions:new', args=[account_id])}?{_asked(request.POST)}")
+    form = NewFunctionForm(request.POST)
     form.is_valid()
-    name, skills = request.GET.get("name", "").strip(), form.cleaned_data.get("skills", [])
+    name, skills = request.POST.get("name", "").strip(), form.cleaned_data.get("skills", [])
     for field, message in services.refusals(
         account_id,
         name=name,
@@ -81,6 +82,7 @@ def check(request: ConsoleRequest, account_id: str) -> HttpResponse:
 def _asked(query: QueryDict) -> str:
     """The address of the page for what its form held: one field has another name there."""
     kept = query.copy()
+    kept.pop("csrfmiddlewaretoken", None)
     kept["event"] = kept.pop("event_type", [""])[-1]
     return kept.urlencode()
 

@@ -34,7 +34,6 @@ LEFT_OUT = {
     "readyz": "is for programs",
     "events": "is for messaging platforms",
     "events-token": "is for messaging platforms",
-    "functions:new-check": "leads to the page of a new function, or tells it of what is typed",
     "functions:schedule-check": "tells the form of a schedule what is typed, or leads to it",
     "functions:types": "is for the editor",
     "functions:schema": "is for the editor",

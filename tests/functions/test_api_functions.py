@@ -315,7 +315,7 @@ def test_manifest_that_cannot_be_is_refused(v2, body):
     [[], {"description": ""}, {"description": None}, {"description": "x" * 201},
      {"skills": "41"}, {"skills": [None]}, {"skills": [41]}, {"skills": ["4 1"]},
      {"skills": ["41", "41"]},
-     {"skills": ["x"] * 51}],
+     {"skills": ["x"] * 501}],
 )  # fmt: skip
 def test_meta_that_cannot_be_is_refused(v2, body):
     function = factories.FunctionFactory(event_type=NEW_CONVERSATION)

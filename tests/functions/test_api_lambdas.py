@@ -379,7 +379,7 @@ HOSTILE = {
         environmentVariables=[{"key": "a", "value": "b"}, {"key": "a", "value": "c"}]
     ),
     "too many variables": written(
-        environmentVariables=[{"key": f"a{n}", "value": "b"} for n in range(51)]
+        environmentVariables=[{"key": f"a{n}", "value": "b"} for n in range(513)]
     ),
     "long value": written(environmentVariables=[{"key": "a", "value": "x" * 1025}]),
 }

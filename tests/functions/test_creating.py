@@ -213,7 +213,7 @@ def test_what_was_typed_survives_another_choice(developer_client, account):
 def test_check_says_what_is_wrong_with_what_is_typed(typed, said, developer_client, account):
     factories.FunctionFactory(name="greet", event_type=NEW_CONVERSATION, skills=["1", "2"])
 
-    response = developer_client.get(
+    response = developer_client.post(
         url("new-check"), {"event_type": NEW_CONVERSATION, **typed}, headers=HTMX
     )
 
@@ -232,7 +232,7 @@ def test_check_asks_the_same_number_of_questions(
 
     # The session, the person, the roles, the name, the skills.
     with django_assert_num_queries(5):
-        developer_client.get(
+        developer_client.post(
             url("new-check"),
             {"event_type": NEW_CONVERSATION, "name": "hello", "skills": "9"},
             headers=HTMX,
@@ -240,7 +240,7 @@ def test_check_asks_the_same_number_of_questions(
 
 
 def test_check_without_htmx_is_the_page_with_what_was_typed(developer_client, account):
-    response = developer_client.get(
+    response = developer_client.post(
         url("new-check"), {"event_type": NEW_CONVERSATION, "name": "mine"}, follow=True
     )
 
@@ -249,7 +249,7 @@ def test_check_without_htmx_is_the_page_with_what_was_typed(developer_client, ac
 
 
 def test_check_is_for_developers(admin_client, account):
-    assert admin_client.get(url("new-check"), headers=HTMX).status_code == 403
+    assert admin_client.post(url("new-check"), headers=HTMX).status_code == 403
 
 
 def test_create_refuses_a_template_of_another_event(developer_client, account):

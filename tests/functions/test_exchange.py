@@ -354,7 +354,7 @@ def test_preview_tells_new_changed_and_unchanged_and_changes_nothing(account):
         ({"description": ""}, "invalid"),
         ({"description": None}, "invalid"),
         ({"description": "x" * 201}, "invalid"),
-        ({"code": "x" * 100_001}, "invalid"),
+        ({"code": "x" * 100_001}, "too-long"),
         ({"environment": {"BRAND_ID": "x"}}, "invalid"),
         ({"environment": {"1st": "x"}}, "invalid"),
         ({"environment": {"A": "x" * 1025}}, "invalid"),

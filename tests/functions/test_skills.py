@@ -260,13 +260,13 @@ def test_skill_that_is_there_twice_is_refused():
 
 
 def test_more_than_50_skills_are_refused():
-    fits = make("one", [str(number) for number in range(50)])
+    fits = make("one", [str(number) for number in range(500)])
 
     with pytest.raises(services.InvalidError) as caught:
-        change(fits, *(str(number) for number in range(51)))
+        change(fits, *(str(number) for number in range(501)))
 
     assert str(caught.value) == (
-        'Cannot change the skills of "one": it names 51 skills, at most 50 fit'
+        'Cannot change the skills of "one": it names 501 skills, at most 500 fit'
     )
 
 

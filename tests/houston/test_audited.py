@@ -292,6 +292,7 @@ EXCEPTIONS = {
     "automatic-message-preview": "draws a text that nobody saved",
     "session-token": "opens the API to a session of the console, until that ends",
     "alert-test": "sends a message and changes nothing",
+    "functions:new-check": "says what is wrong with what was typed so far",
     "functions:check": "finds problems in code as it is typed",
     "functions:replay": "runs two versions on past events and carries nothing out",
     "functions:payload": "chooses what a test runs with",
