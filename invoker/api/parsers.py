@@ -1,11 +1,13 @@
 """Bodies of the API: JSON, whatever their sender calls it, and not too large."""
 
+import contextlib
 import math
+import time
 from collections.abc import Mapping
 from typing import IO, Any, NoReturn
 
 import msgspec
-from django.http import UnreadablePostError
+from django.http import HttpRequest, UnreadablePostError
 from rest_framework.parsers import BaseParser
 
 from invoker.api.errors import PREFIX, ApiError
@@ -13,6 +15,11 @@ from invoker.api.errors import PREFIX, ApiError
 # Source: `product.md`, "Limits".
 MAX_BODY_BYTES = 1024 * 1024
 MAX_DEPTH = 200
+# What is too large is taken in all the same, up to here, and thrown away: a connection that ends
+# with bytes nobody read is reset, and whoever still sends them never sees the answer.
+MOST_DISCARDED_BYTES = 8 * MAX_BODY_BYTES
+DISCARDED_WITHIN_S = 5
+DISCARDED_AT_ONCE = 64 * 1024
 
 
 class JsonParser(BaseParser):
@@ -57,10 +64,20 @@ class JsonParser(BaseParser):
         return value
 
 
-def check_length(announced: str) -> None:
-    """Refuse a body by its Content-Length, before any of it is read."""
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
+def check_length(request: HttpRequest) -> None:
+    """Refuse a body by its Content-Length, and keep none of it."""
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    if announced.isdecimal() and (length := int(announced[:20])) > MAX_BODY_BYTES:
+        if length <= MOST_DISCARDED_BYTES:
+            _discard(request)
         _refuse_size()
+
+
+def _discard(request: HttpRequest) -> None:
+    ends = time.monotonic() + DISCARDED_WITHIN_S
+    with contextlib.suppress(UnreadablePostError):
+        while time.monotonic() < ends and request.read(DISCARDED_AT_ONCE):
+            pass
 
 
 def _refuse_size() -> NoReturn:

@@ -133,4 +133,4 @@ def _check_shape(request: Request) -> None:
         raise ApiError(
             411, "Cannot read the body: send a Content-Length", v1_code="length-required"
         )
-    check_length(request.META.get("CONTENT_LENGTH") or "")
+    check_length(request)
