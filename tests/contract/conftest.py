@@ -37,6 +37,7 @@ class Account:
     functions: dict[str, str]
     client: dict[str, str]
     tokens: dict[str, str]
+    admin_token: str
     revoked_token: str
     user_id: str
     door: dict[str, str]

@@ -150,6 +150,9 @@ def week(way: Way, folder: Path, account: Account, send: Callable[[], dict[str, 
     done["logs of errors"] = lpf("logs", WELCOME, "-s", since, "-l", "Warn", "Error")
     done["invoke"] = lpf("invoke", WELCOME)
     done["invoke local"] = lpf("invoke", WELCOME, "--local")
+    written = lpf.files(WELCOME)
+    lpf.write(WELCOME, CHANGED, event=EVENT)
+    done["invoke with another input"] = lpf("invoke", WELCOME)
     done["create:schedule"] = lpf("create:schedule", "-f", WELCOME, "-c", NEW_YEAR)
     done["add:domain"] = lpf("add:domain", DOMAIN)
     done["add:domain again"] = lpf("add:domain", DOMAIN)
@@ -163,7 +166,7 @@ def week(way: Way, folder: Path, account: Account, send: Callable[[], dict[str, 
     done["get logged out"] = lpf("get", "functions")
     done["login by password"] = lpf("login", "-a", ACCOUNT_ID, "-u", PERSON, "-p", PASSWORD)
     done["pull"] = elsewhere("pull", WELCOME, "-y")
-    return Week(done, created, lpf.files(WELCOME), elsewhere.files(WELCOME), event)
+    return Week(done, created, written, elsewhere.files(WELCOME), event)
 
 
 def log_in_by_token(lpf: Lpf, token: str, user_id: str, *, account_id: str = ACCOUNT_ID) -> Printed:

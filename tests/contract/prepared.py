@@ -5,6 +5,7 @@ from typing import Any
 
 from functions import deploying
 from functions import services as functions
+from functions.models import Function
 from houston import api_clients, auth, services
 from houston.connecting import NewConnection
 from houston.models import Account, ApiClient, Role, Scope, User
@@ -47,6 +48,9 @@ def main(callback_url: str) -> None:
     of_v2 = services.create_account(V2_ACCOUNT_ID, name="Of V2", by="team")
     person = User.objects.create_user(PERSON, password=PASSWORD)
     tokens = {}
+    # She administers the account and develops nothing.
+    admin = User.objects.create_user("glynn", password=PASSWORD)
+    services.let_in(account, admin, {Role.ADMIN})
     for one in (account, empty, of_v2):
         services.let_in(one, person, {Role.ADMIN, Role.DEVELOPER})
         tokens[one.pk] = auth.login_token(auth.log_in(person, one))
@@ -64,6 +68,7 @@ def main(callback_url: str) -> None:
                 "functions": _functions(),
                 "client": {"clientId": str(client.pk), "clientSecret": client_secret},
                 "tokens": tokens,
+                "admin_token": auth.login_token(auth.log_in(admin, account)),
                 "revoked_token": revoked_token,
                 "user_id": str(person.pk),
                 "door": {
@@ -95,7 +100,7 @@ def _functions() -> dict[str, str]:
     return {name: str(function.pk) for name, function in made.items()}
 
 
-def _function(name: str, code: str, *, event_type: str = "", **more: Any) -> functions.Function:
+def _function(name: str, code: str, *, event_type: str = "", **more: Any) -> Function:
     return functions.create(
         ACCOUNT_ID,
         name=name,
