@@ -33,8 +33,21 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret  # noqa: E
 from allauth.socialaccount.models import SocialAccount  # noqa: E402
 from allauth.usersessions.models import UserSession  # noqa: E402
 from axes.models import AccessAttempt  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric.ec import (  # noqa: E402
+    SECP256R1,
+    generate_private_key,
+)
 from django.test import Client, RequestFactory  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from fido2.cose import ES256  # noqa: E402
+from fido2.utils import websafe_encode  # noqa: E402
+from fido2.webauthn import (  # noqa: E402
+    Aaguid,
+    AttestationObject,
+    AttestedCredentialData,
+    AuthenticatorData,
+    CollectedClientData,
+)
 
 from functions import gallery, payloads  # noqa: E402
 from functions import services as functions  # noqa: E402
@@ -263,9 +276,28 @@ def make_second_factors(user: User) -> None:
         codes.validate_code(code)
     Authenticator.objects.create(
         user=user, type=Authenticator.Type.WEBAUTHN,
-        data={"name": "The blue telephone", "credential": {"clientExtensionResults": {}}},
+        data={"name": "The blue telephone", "credential": passkey()},
         last_used_at=NOW - dt.timedelta(hours=3),
     )  # fmt: skip
+
+
+def passkey() -> dict[str, Any]:
+    """What a browser answers when it has made one, which asking for it reads again."""
+    key = ES256.from_cryptography_key(generate_private_key(SECP256R1()).public_key())
+    credential = AttestedCredentialData.create(Aaguid.NONE, b"blue-telephone", key)
+    flags = AuthenticatorData.FLAG.UP | AuthenticatorData.FLAG.AT
+    data = AuthenticatorData.create(b"\0" * 32, flags, 0, credential)
+    client_data = CollectedClientData.create("webauthn.create", b"asked", "http://127.0.0.1")
+    return {
+        "id": websafe_encode(credential.credential_id),
+        "rawId": websafe_encode(credential.credential_id),
+        "type": "public-key",
+        "response": {
+            "clientDataJSON": websafe_encode(client_data),
+            "attestationObject": websafe_encode(AttestationObject.create("none", data, {})),
+        },
+        "clientExtensionResults": {},
+    }
 
 
 # What they wrote ----------------------------------------------------------------------------------
