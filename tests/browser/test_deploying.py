@@ -105,3 +105,5 @@ def review(page: Page, code: str) -> None:
     page.keyboard.insert_text(code)
     page.keyboard.press("Control+Shift+Enter")
     expect(page.get_by_role("heading", name="Checks")).to_be_visible()
+    # Before its scripts have come, the page deploys by a plain form and shows no steps.
+    page.wait_for_load_state()
