@@ -15,6 +15,15 @@ class Code:
     way_out: str
 
 
+@dataclass(frozen=True, slots=True)
+class VendorCode:
+    """`codes` are one for both generations of LivePerson's clients, or one for each."""
+
+    status: str
+    codes: tuple[str, ...]
+    means: str
+
+
 def _read(path: Path) -> dict[str, tuple[Code, ...]]:
     groups = tomllib.loads(path.read_text(encoding="utf-8"))
     return {
@@ -25,3 +34,18 @@ def _read(path: Path) -> dict[str, tuple[Code, ...]]:
 
 CODES = _read(Path(__file__).with_name("codes.toml"))
 KNOWN = frozenset(each.code for group in CODES.values() for each in group)
+
+
+def _read_vendor(path: Path) -> tuple[VendorCode, ...]:
+    rows = tomllib.loads(path.read_text(encoding="utf-8"))["codes"]
+    return tuple(
+        VendorCode(status, tuple(_whole(each) for each in codes), means)
+        for status, codes, means in rows
+    )
+
+
+def _whole(code: str) -> str:
+    return code if code.startswith("com.") else f"com.liveperson.faas.{code}"
+
+
+VENDOR_CODES = _read_vendor(Path(__file__).with_name("vendor_codes.toml"))

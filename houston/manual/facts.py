@@ -14,7 +14,7 @@ from functions import services as functions
 from functions.api import logs as api_logs
 from functions.models import State
 from functions.views import logs
-from houston.manual.codes import CODES
+from houston.manual.codes import CODES, VENDOR_CODES
 from invoker import (
     allow_list,
     calls,
@@ -251,6 +251,7 @@ def of(event_type_id: str | None) -> dict[str, Any]:
         "schedule_grace": _minutes(schedules.GRACE),
         "schedule_lanes": schedules.LANES,
         "codes": CODES,
+        "vendor_codes": VENDOR_CODES,
         "settings": environment_settings(),
         "toolbelt": _toolbelt(),
         "function_states": State,

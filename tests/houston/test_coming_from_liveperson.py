@@ -2,14 +2,21 @@
 
 import json
 import os
+import re
 import subprocess
 from html import unescape
+from pathlib import Path
 
 import pytest
 from django.template.loader import render_to_string
 
 from houston import manual
+from houston.manual.codes import VENDOR_CODES
+from invoker import answers
+from invoker.api import PREFIX
+from invoker.runtime import Failure, Outcome, Result
 
+ROOT = Path(__file__).parents[2]
 PAGE = manual.BY_SLUG["coming-from-liveperson"]
 ASK = """
 const request = (url, options = {}) => new Promise((done, failed) =>
@@ -66,3 +73,55 @@ def test_page_names_every_host_that_the_clients_ask():
         )
         if f"<code>{host}</code>" not in text
     ] == []
+
+
+def codes_of_the_api():
+    """Those of LivePerson's that the source of the API is able to send."""
+    found = set()
+    for folder in ("functions/api", "invoker/api", "invoker/gateway"):
+        for path in (ROOT / folder).glob("*.py"):
+            found |= _codes(path)
+    for name in ("houston/api_errors.py", "houston/vendor.py", "invoker/answers.py"):
+        found |= _codes(ROOT / name)
+    return found
+
+
+def _codes(path):
+    text = path.read_text()
+    pieces = re.findall(r'(?:\{(?:api[.])?PREFIX\})([a-z.-]+)"', text)
+    checks = re.findall(r'\{VALIDATION\}([a-z-]+)"', text)
+    return {PREFIX + each for each in pieces if not each.endswith(".")} | {
+        f"{PREFIX}fm.validation.{each}" for each in checks
+    }
+
+
+def test_page_has_every_code_that_the_api_sends():
+    told = {code for each in VENDOR_CODES for code in each.codes}
+
+    found = codes_of_the_api()
+
+    assert len(found) > 20
+    assert found - told == set()
+    text = manual.content(PAGE)
+    assert [code for code in told if f"<code>{code}</code>" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (Outcome.CODING_FAILURE, "custom-failure"),
+        (Outcome.CODING_FAILURE, "memory-exceeded"),
+        (Outcome.TIMEOUT, "execution-time-exceeded"),
+        (Outcome.PLATFORM_FAILURE, "busy"),
+        (Outcome.PLATFORM_FAILURE, "crashed"),
+    ],
+)
+def test_codes_of_runs_that_give_no_result_are_told_with_their_status(outcome, code):
+    sent = answers.refusal(
+        Result(outcome=outcome, failure=Failure(code=code, name="", message="no"))
+    )
+
+    rows = [each for each in VENDOR_CODES if each.codes == (sent.v1_code, sent.v2_code)]
+
+    assert len(rows) == 1
+    assert str(sent.status) in rows[0].status.split(", ")
