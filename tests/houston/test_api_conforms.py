@@ -3,7 +3,9 @@
 `make fuzz` asks longer.
 """
 
+import datetime as dt
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +15,11 @@ import schemathesis
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
+from django.utils import timezone
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from schemathesis.checks import CheckContext, not_a_server_error
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.transport import Response
 from schemathesis.openapi.checks import UndefinedStatusCode
 from schemathesis.specs.openapi.checks import (
@@ -24,8 +28,10 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
 )
 
+from functions.models import Function
 from houston import openapi
-from tests import api
+from houston.models import Scope
+from tests import api, factories
 from tests.houston import test_api_addresses
 from tests.houston.test_api_addresses import VALUES
 
@@ -90,9 +96,70 @@ def _connected() -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
+@pytest.fixture
+def known(account, developer, things):
+    """What fields and parameters of these names hold in an example that is likely to succeed."""
+    connection = factories.ConnectionFactory()
+    machine = factories.ApiClientFactory(account=account, scopes=list(Scope))
+    secret = machine.issue_secret()
+    machine.save()
+    developer.set_password("orbit-4-two")
+    developer.save()
+    function = Function.objects.get(pk=VALUES["function_id"])
+    now = timezone.now()
+    return {
+        **{name: str(value) for name, value in VALUES.items()},
+        "connection_id": str(connection.pk),
+        "name": "made_here",
+        "code": function.code,
+        "version": function.version,
+        "environment": {},
+        "environmentVariables": [],
+        "eventId": VALUES["event_id"],
+        "lambdaUUID": str(function.pk),
+        "cronExpression": "*/5 * * * *",
+        "timeZone": "Europe/Berlin",
+        "domain": "api.example.net",
+        "startTimestamp": int((now - dt.timedelta(hours=1)).timestamp() * 1000),
+        "endTimestamp": int(now.timestamp() * 1000),
+        "client_id": str(machine.pk),
+        "client_secret": secret,
+        "scope": "faas.developer",
+        "username": developer.username,
+        "password": "orbit-4-two",
+    }
+
+
+def make_likely(value: Any, known: dict[str, Any]) -> Any:
+    """The same with what is known, wherever there is a field of that name."""
+    match value:
+        case dict():
+            return {
+                name: known.get(name, make_likely(inner, known)) for name, inner in value.items()
+            }
+        case list():
+            return [make_likely(each, known) for each in value]
+    return value
+
+
+def prepare(case: schemathesis.Case, known: dict[str, Any]) -> None:
+    """Half of the examples that are allowed are made likely to succeed.
+
+    Those that are not keep what is wrong with them, but for addresses: few of them may be at fault,
+    as each other fault would hide behind the 404.
+    """
+    assert case.meta is not None
+    wrong = {place for place, part in case.meta.components.items() if part.mode.is_negative}
+    if wrong != {ParameterLocation.PATH}:
+        case.path_parameters = make_likely(case.path_parameters, known)
+    if not wrong and zlib.crc32(repr((case.query, case.body)).encode()) % 2:
+        case.query = make_likely(case.query, known)
+        case.body = make_likely(case.body, known)
+
+
 @pytest.mark.runtime
-@pytest.mark.usefixtures("_connected", "_unlimited")
 @pytest.mark.timeout(3600 if IS_LONG else 120)
+@pytest.mark.usefixtures("_connected", "_unlimited")
 @described.parametrize()
 @hypothesis_settings(
     max_examples=EXAMPLES,
@@ -101,11 +168,11 @@ def _connected() -> Iterator[None]:
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-def test_operation_answers_as_described(case: schemathesis.Case, account, things):
-    is_sensible = case.meta is None or case.meta.generation.mode.is_positive
-    for name in case.path_parameters:
-        if name == "account_id" or (is_sensible and name in VALUES):
-            case.path_parameters[name] = str({**VALUES, "account_id": account.pk}[name])
+def test_operation_answers_as_described(case: schemathesis.Case, account, known):
+    if case.method == "PUT":
+        # Names are chosen once.
+        known["name"] = "greet"
+    prepare(case, {**known, "account_id": account.pk})
     headers = {"Authorization": f"Bearer {api.of_client(account).token}"}
 
     with undone():
