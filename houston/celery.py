@@ -8,6 +8,8 @@ from celery import Celery
 from celery.signals import worker_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "houston.settings")
+# They would load every page and the API into a process that serves none of them.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("houston")
 app.config_from_object("django.conf:settings", namespace="CELERY")
