@@ -96,6 +96,28 @@ def test_command_line_finds_the_way_by_the_script_of_the_manual(
     assert re.search(r"^ *greet +Productive", printed, re.MULTILINE)
 
 
+UNCHANGED = """
+const client = new Client({ accountId, authStrategy: { clientId, clientSecret } });
+Promise.all([
+  client.isImplemented({ eventId: "controllerbot_messaging_new_conversation" }),
+  client.getLambdas({ state: ["Productive"] }),
+]).then(([isImplemented, { body }]) => console.log(isImplemented, body.map(({ name }) => name)));
+"""
+
+
+def test_unchanged_npm_client_comes_to_an_address_with_http_and_a_port_by_the_script_of_the_manual(
+    houston: Houston, pages: tuple[str, str], run: Run, tmp_path: Path
+) -> None:
+    assert re.fullmatch(r"http://[^/]+:\d+", houston.url)
+    (tmp_path / "houston.js").write_text(shown(pages[1], "houston-js"))
+    names = shown(pages[0], "example-npm").partition("async function")[0]
+    (tmp_path / "unchanged.js").write_text(names + UNCHANGED)
+
+    printed = run("node", "--require", "./houston.js", "unchanged.js")
+
+    assert printed == "true [ 'greet' ]\n"
+
+
 @pytest.mark.parametrize("invokes", [True, False])
 def test_npm_client_needs_one_line_where_houston_has_a_public_address(
     v1: Way, account: Account, tmp_path: Path, invokes: bool
