@@ -201,19 +201,21 @@ def _webhooks() -> dict[str, Any]:
     token = _parameter("token", "path", "Proves a platform that does not sign")
     signed = [_parameter(name, "header", meaning) for name, meaning in _SIGNED.items()]
     return {
-        "/events/{connection_id}": {"post": _webhook("webhook", [connection, *signed])},
+        "/events/{connection_id}": {
+            "post": _webhook("webhook", "A signed notification", [connection, *signed])
+        },
         "/events/{connection_id}/{token}": {
-            "post": _webhook("webhook_by_token", [connection, token])
+            "post": _webhook("webhook_by_token", "A notification with a token", [connection, token])
         },
     }
 
 
-def _webhook(operation_id: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+def _webhook(operation_id: str, summary: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Taken"}}}
     refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
     return {
         "operationId": operation_id,
-        "summary": "A notification of a messaging platform",
+        "summary": summary,
         "description": "What the body is and how it is signed depends on the platform of the "
         "connection, whose page in the console has a whole request to copy. A generic connection "
         "takes CloudEvents 1.0, signed as Standard Webhooks has it, and answers 202; the others "

@@ -118,6 +118,11 @@ class Operation:
     answers: tuple[Answer, ...]
 
     @property
+    def only(self) -> str:
+        """The one generation of clients that knows it, or nothing."""
+        return self.dialects[0] if len(self.dialects) == 1 else ""
+
+    @property
     def good(self) -> list[Answer]:
         return [each for each in self.answers if not each.failed]
 

@@ -31,7 +31,7 @@ def test_overview_leads_to_every_operation(developer_client):
 def test_group_shows_all_that_the_document_says(group, developer_client, account):
     page = text(developer_client.get(reverse("reference-group", args=[group.slug])))
 
-    shown = re.findall(r'<section class="operation" aria-labelledby="([^"]+)"', page)
+    shown = re.findall(r'<article class="operation" aria-labelledby="([^"]+)"', page)
     names = re.findall(r'<th scope="row"><code[^>]*><span[^>]*>(.*?)</span>(.*?)</code>', page)
     assert shown == [each.id for each in group.operations] + [f"object-{n}" for n in group.shapes]
     for each in group.operations:
