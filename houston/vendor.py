@@ -48,6 +48,11 @@ class OpenView(api.ApiView):
 
     throttle_classes = [AddressThrottle]
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Elsewhere it is compared with the token's before a database sees it.
+        api.no_nul(kwargs.get("account_id", ""), "the id of the account")
+        super().initial(request, *args, **kwargs)
+
     def perform_authentication(self, request: Request) -> None:
         """Nobody has to say who they are."""
 
@@ -104,7 +109,8 @@ class _Clients(RequestValidator):
         client = _find(self._account_id, client_id)
         if client is None or not client.has_secret(client_secret):
             return False
-        request.client, request.client_id = client, client_id
+        # As it is kept: an id means the same in capitals, and oauthlib compares the two.
+        request.client, request.client_id = client, client.client_id
         return True
 
     def validate_grant_type(

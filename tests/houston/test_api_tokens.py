@@ -105,6 +105,14 @@ def test_token_comes_for_basic_authorization(machine):
     assert response.status_code == 200
 
 
+def test_token_comes_for_a_client_id_in_capitals(machine):
+    client, secret = machine
+
+    response = as_form(asked(client, secret, client_id=str(client.pk).upper()))
+
+    assert response.status_code == 200
+
+
 def test_token_has_only_the_scopes_that_were_asked_for(account, machine):
     answer = as_form(asked(*machine, scope="faas.lambda.invoke")).json()
 
@@ -260,6 +268,19 @@ def test_account_that_does_not_exist_looks_like_a_wrong_password(developer):
 
     assert response.status_code == 401
     assert response.json()["code"] == UNAUTHORIZED
+
+
+def test_id_of_an_account_with_a_nul_character_reaches_no_database(machine):
+    """PostgreSQL refuses the character with an error, also where an attempt is written down."""
+    for url in (LOGIN_URL, TOKEN_URL):
+        nowhere = url.replace(factories.ACCOUNT_ID, f"{factories.ACCOUNT_ID}%00")
+
+        response = as_form(asked(*machine), nowhere)
+
+        assert response.status_code == 400
+        assert response.json()["message"] == (
+            "Cannot use the id of the account: it contains a NUL character"
+        )
 
 
 def test_many_wrong_passwords_lock_the_login(account, developer):
