@@ -495,6 +495,7 @@ def delete(function: Function, *, by: str) -> None:
             stage=Stage.DEPLOYING, stage_at__gt=timezone.now() - LONGEST_BUILD
         )
         if not idle.update(stage=Stage.UNDEPLOYING):
+            reload(function, f'Cannot delete "{function.name}"')
             raise NotAllowedError(
                 f'Cannot delete "{function.name}": it is deployed, undeploy it first'
             )

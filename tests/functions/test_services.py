@@ -337,8 +337,9 @@ def test_deployment_gives_way_to_one_that_began_later(monkeypatch: pytest.Monkey
     [
         lambda function: save(function, GOOD + "// second"),
         lambda function: deploying.deploy(function, version=1, by="kim"),
+        lambda function: services.delete(function, by="kim"),
     ],
-    ids=["save", "deploy"],
+    ids=["save", "deploy", "delete"],
 )
 def test_function_that_was_deleted_meanwhile_is_not_changed(
     act: Callable[[Function], object],
