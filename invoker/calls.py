@@ -23,6 +23,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseFault
 from django.db import connections, transaction
+from django.utils import timezone
 from msgspec import Meta, Struct
 
 from invoker import allow_list, answers, context, invocations, runtime, vault
@@ -134,6 +135,8 @@ def invoke(
     has no answer.
     """
     ran.function_id = ran.deployment.function_id
+    # Not when it was asked for: of the functions of an event some wait for others.
+    ran.started_at = timezone.now()
     result = runtime.run(
         program(ran.deployment, depth=depth),
         event,

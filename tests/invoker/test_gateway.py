@@ -403,6 +403,15 @@ class TestRunning:
 
         assert time.monotonic() - started_at < 3
 
+    def test_function_that_waits_for_another_begins_after_it(self, machine, monkeypatch):
+        monkeypatch.setattr(running, "SIDE_BY_SIDE", 1)
+        for _ in range(2):
+            deployed("setTimeout(() => callback(null, 1), 400);", event_type=COMMAND)
+
+        first, second = (one["timestamp"] for one in invoke_event(machine, COMMAND).json())
+
+        assert second - first >= 400
+
     def test_one_function_that_fails_is_the_answer_of_the_event(self, machine):
         deployed("callback(null, 1);", event_type=COMMAND)
         deployed("throw new Error('no');", event_type=COMMAND)
