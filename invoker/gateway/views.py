@@ -1,6 +1,8 @@
 """The addresses of the gateway. Source: `liveperson-contract.md` §2."""
 
 import time
+import uuid
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -92,7 +94,10 @@ class InvocationThrottle(Throttle):
         account_id: str = view.kwargs["account_id"]
         if request.dialect == Dialect.V1:
             return account_id
-        invoked = view.kwargs.get("function_id") or view.kwargs["event_id"]
+        invoked = str(view.kwargs.get("function_id") or view.kwargs["event_id"])
+        # One id can be written in many ways, and counts once.
+        with suppress(ValueError):
+            invoked = str(uuid.UUID(invoked))
         return f"{account_id} {invoked}"
 
 

@@ -150,6 +150,19 @@ def test_invocations_are_counted_by_account_in_v1_and_by_function_in_v2(account,
     assert refused(machines[0].post(paths[0], body)) == 20
 
 
+def test_function_is_counted_once_however_its_id_is_written(account, settings, clock):
+    settings.API_INVOCATIONS_PER_MIN = 2
+    machine = api.of_client(account, Scope.INVOCATION)
+    function_id = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+    statuses = [
+        machine.post(f"/lambdas/{each}/invoke", {"payload": None}).status_code
+        for each in (function_id, function_id.upper(), function_id.replace("-", ""))
+    ]
+
+    assert statuses == [404, 404, 429]
+
+
 @pytest.mark.parametrize(
     ("url", "status"), [(TOKEN_URL, 400), (LOGIN_URL, 400)], ids=["token", "login"]
 )
