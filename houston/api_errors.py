@@ -148,6 +148,7 @@ def _of_rest_framework(error: exceptions.APIException) -> api.ApiError:
         case exceptions.AuthenticationFailed():
             code = f"{PREFIX}ui.api.unauthorized"
         case exceptions.MethodNotAllowed():
+            message = "Cannot use this method here: take one of those that Allow names"
             code = "method-not-allowed"
         case exceptions.Throttled():
             code = "rate-limited"

@@ -125,3 +125,13 @@ def test_address_that_does_not_exist_has_the_shape_too(db):
 
     assert response.status_code == 404
     assert set(response.json()) == SHAPE
+
+
+def test_method_that_an_address_does_not_know_is_answered_with_those_that_it_does(account):
+    response = api.of_client(account).send("DELETE", "/functions/count")
+
+    assert response.status_code == 405
+    assert response["Allow"] == "GET, HEAD"
+    assert response.json()["message"] == (
+        "Cannot use this method here: take one of those that Allow names"
+    )
