@@ -150,6 +150,7 @@ def _of_rest_framework(error: exceptions.APIException) -> api.ApiError:
         case exceptions.MethodNotAllowed():
             message = "Cannot use this method here: take one of those that Allow names"
             code = "method-not-allowed"
+            message = "Cannot use this method here: use one that Allow has"
         case exceptions.Throttled():
             code = "rate-limited"
             wait_s = max(1, round(getattr(error, "wait", None) or 1))
@@ -172,4 +173,8 @@ def _first(detail: Any, at: str = "") -> str:
                 is_nested = isinstance(inner, dict | list)
                 return _first(inner, f"{at}[{position}]" if is_nested else at)
     what = f'use the field "{at}"' if at else "read the body"
-    return f"Cannot {what}: {detail}"
+    reason = str(detail)
+    if reason.endswith("."):
+        # A sentence of Django REST framework's.
+        reason = reason[0].lower() + reason[1:-1]
+    return f"Cannot {what}: {reason}"

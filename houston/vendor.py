@@ -260,7 +260,8 @@ class AppTokenInWords(AppToken):
 
 
 _REASONS = {
-    "invalid_client": "no client of this account has this id and this secret, or it was revoked",
+    "invalid_client": "the account has no client of this id and secret, or it was revoked, see "
+    "Settings, API clients",
     "invalid_scope": "the client has not all of these scopes, ask for fewer",
     "unsupported_grant_type": 'the only grant_type is "client_credentials"',
     "invalid_request": "send grant_type, client_id and client_secret once each, as a form",

@@ -85,7 +85,11 @@ def permits(
     """Whether somebody with these privileges may do it, in V1 or in V2 of the API."""
     if is_team and permission in _TEAM:
         return True
-    allowed = _PERMITTED[permission]
+    return not allowed(permission, in_v1=in_v1).isdisjoint(privileges)
+
+
+def allowed(permission: Permission, *, in_v1: bool) -> frozenset[Privilege]:
+    """The privileges of which each permits it."""
     if in_v1 and permission in _ALSO_IN_V1:
-        allowed = _EVERYBODY
-    return not allowed.isdisjoint(privileges)
+        return _EVERYBODY
+    return _PERMITTED[permission]

@@ -49,12 +49,13 @@ ERRORS: dict[int, tuple[str, str, str]] = {
     403: (
         "The token is good, but not for this",
         f"{PREFIX}db.error.authorization",
-        "Cannot deploy functions: API client CI lacks the privilege, ask an admin of the account",
+        "Cannot deploy functions: API client CI lacks the privilege developer, ask an admin of the "
+        "account",
     ),
     404: (
         "The account is not that of the token, or has nothing of this name",
         f"{PREFIX}db.not-found",
-        "Cannot find the account: this token is for another one",
+        'Cannot find the account "123": this token is for "456", use one of that account',
     ),
     408: (
         "The body did not arrive in time",

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from invoker.api.errors import PREFIX, ApiError
 from invoker.api.parsers import JsonParser, check_length
 from invoker.api.rates import CallerThrottle
-from invoker.permissions import Caller, Permission, permits
+from invoker.permissions import Caller, Permission, allowed, permits
 
 
 class Dialect(StrEnum):
@@ -79,22 +79,22 @@ class ApiView(APIView):
         caller = asked.auth
         if caller.account_id != self.kwargs["account_id"]:
             # Whether the account exists is nobody else's business.
-            raise not_found("Cannot find the account: this token is for another one")
+            raise not_found(
+                f'Cannot find the account "{self.kwargs["account_id"]}": this token is for '
+                f'"{caller.account_id}", use one of that account'
+            )
         method = "GET" if request.method == "HEAD" else request.method or ""
         if method not in self.allowed_methods:
             # Which is answered later, and is not secret.
             return
         permission = self.permissions[method]
-        if not permits(
-            permission,
-            caller.privileges,
-            is_team=caller.is_team,
-            in_v1=asked.dialect == Dialect.V1,
-        ):
+        in_v1 = asked.dialect == Dialect.V1
+        if not permits(permission, caller.privileges, is_team=caller.is_team, in_v1=in_v1):
+            wanted = " or ".join(sorted(allowed(permission, in_v1=in_v1)))
             raise ApiError(
                 403,
-                f"Cannot {permission}: {caller.name} lacks the privilege, ask an admin of the "
-                "account",
+                f"Cannot {permission}: {caller.name} lacks the privilege {wanted}, ask an admin of "
+                "the account",
                 v1_code=f"{PREFIX}db.error.authorization",
             )
 
