@@ -262,8 +262,8 @@ class ChatwootConnectionForm(ChatwootFields, ConnectionForm):
 SCOPES_ABOUT = {
     Scope.INVOCATION: "Runs deployed functions by id or by event, asks whether an event has one, "
     "and reads the list of functions",
-    Scope.DEVELOPER: "Creates, changes, tests, deploys and deletes functions and schedules, and "
-    "reads logs and reports: what lpf does",
+    Scope.DEVELOPER: "Creates, changes, tests, deploys, runs and deletes functions, makes "
+    "schedules, and reads logs and reports: what lpf does",
     Scope.ADMIN: "Changes secrets, the allow-list and schedules, and reads functions, logs and "
     "reports. Runs no function",
 }
