@@ -150,7 +150,6 @@ def _of_rest_framework(error: exceptions.APIException) -> api.ApiError:
         case exceptions.MethodNotAllowed():
             message = "Cannot use this method here: take one of those that Allow names"
             code = "method-not-allowed"
-            message = "Cannot use this method here: use one that Allow has"
         case exceptions.Throttled():
             code = "rate-limited"
             wait_s = max(1, round(getattr(error, "wait", None) or 1))
