@@ -48,6 +48,7 @@ class Permission(StrEnum):
     FUNCTION_READ = "read functions"
     FUNCTION_CHANGE = "create, change and delete functions"
     FUNCTION_DEPLOY = "deploy functions"
+    FUNCTION_TEST = "test functions"
     FUNCTION_INVOKE = "invoke functions"
     DOMAIN_READ = "read the allow-list"
     DOMAIN_CHANGE = "change the allow-list"
@@ -63,6 +64,8 @@ _PERMITTED: dict[Permission, frozenset[Privilege]] = {
     Permission.FUNCTION_READ: _EVERYBODY,
     Permission.FUNCTION_CHANGE: _DEVELOPER,
     Permission.FUNCTION_DEPLOY: _DEVELOPER,
+    # As in the console: machines that invoke run nothing but what is deployed, see `product.md`.
+    Permission.FUNCTION_TEST: _DEVELOPER,
     Permission.FUNCTION_INVOKE: _DEVELOPER | {Privilege.INVOCATION},
     Permission.DOMAIN_READ: _MEMBERS,
     Permission.DOMAIN_CHANGE: _ADMIN,

@@ -16,7 +16,7 @@ from invoker.gateway import running, views
 
 class DraftRun(api.ApiView):
     only = Dialect.V2
-    permissions = {"POST": Permission.FUNCTION_INVOKE}
+    permissions = {"POST": Permission.FUNCTION_TEST}
     throttle_classes = views.InvokeView.throttle_classes
 
     @extend_schema(

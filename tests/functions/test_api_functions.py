@@ -611,13 +611,13 @@ def test_draft_does_not_run_with_what_is_no_input(v2, body):
     assert error_of(response) == (400, f"{PREFIX}evg.invalid")
 
 
-def test_drafts_run_for_those_who_may_invoke(account):
+def test_drafts_run_for_developers_alone(account):
     function = factories.FunctionFactory()
     path = f"/functions/{function.pk}/test"
 
     statuses = {scope: api.of_client(account, scope).post(path, []).status_code for scope in Scope}
 
-    assert statuses == {Scope.ADMIN: 403, Scope.DEVELOPER: 400, Scope.INVOCATION: 400}
+    assert statuses == {Scope.ADMIN: 403, Scope.DEVELOPER: 400, Scope.INVOCATION: 403}
 
 
 # What to start from -------------------------------------------------------------------------------
