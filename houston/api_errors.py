@@ -150,11 +150,6 @@ def _of_rest_framework(error: exceptions.APIException) -> api.ApiError:
         case exceptions.MethodNotAllowed():
             message = "Cannot use this method here: take one of those that Allow names"
             code = "method-not-allowed"
-        case exceptions.Throttled():
-            code = "rate-limited"
-            wait_s = max(1, round(getattr(error, "wait", None) or 1))
-            message = f"Cannot take the request: too many of them, wait {wait_s} s"
-            headers["Retry-After"] = str(wait_s)
     if authenticate := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = authenticate
     return api.ApiError(error.status_code, message, v1_code=code, headers=headers)

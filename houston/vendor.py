@@ -35,12 +35,15 @@ _csrf = Signer(salt="houston.vendor.csrf")
 class AddressThrottle(api.Throttle):
     """What comes from one address, for who asks is not known yet."""
 
+    counted = "requests of one address"
+
     def key(self, request: Request, view: Any) -> str:
         return network(client_address(request._request))  # noqa: SLF001
 
 
 class TokenThrottle(AddressThrottle):
     per_minute = "API_TOKENS_PER_MIN"
+    counted = "requests for tokens of one address"
 
 
 class OpenView(api.ApiView):

@@ -6,6 +6,7 @@ thousands, as it lists its folder for each. Several hosts count each for itself.
 
 import fcntl
 import logging
+import math
 import os
 import struct
 import threading
@@ -17,6 +18,8 @@ from typing import Any
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+
+from invoker.api.errors import ApiError
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +89,10 @@ def _take(handle: int, offset: int, owner: int, per_minute: int) -> float:
 
 
 class Throttle(BaseThrottle):
-    """A limit of a view: `per_minute` names the setting that holds it."""
+    """A limit of a view: `per_minute` names the setting that holds it, `counted` what it counts."""
 
     per_minute = "API_REQUESTS_PER_MIN"
-    _wait_s = 0.0
+    counted = "requests of one client or person"
 
     def key(self, request: Any, view: Any) -> str:
         """Whose requests are counted together."""
@@ -97,11 +100,17 @@ class Throttle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         key = f"{type(self).__name__} {self.key(request, view)}"
-        self._wait_s = rates.take(key, getattr(settings, self.per_minute))
-        return not self._wait_s
-
-    def wait(self) -> float:
-        return self._wait_s
+        per_minute = getattr(settings, self.per_minute)
+        if wait_s := rates.take(key, per_minute):
+            whole_s = str(math.ceil(wait_s))
+            raise ApiError(
+                429,
+                f"Cannot take the request: at most {per_minute} {self.counted} are taken in a "
+                f"minute, wait {whole_s} s",
+                v1_code="rate-limited",
+                headers={"Retry-After": whole_s},
+            )
+        return True
 
 
 class CallerThrottle(Throttle):

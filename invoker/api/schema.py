@@ -75,7 +75,8 @@ ERRORS: dict[int, tuple[str, str, str]] = {
     429: (
         "Too many requests: wait as long as Retry-After says",
         "rate-limited",
-        "Cannot take the request: too many of them, wait 1 s",
+        "Cannot take the request: at most 3000 requests of one client or person are taken in a "
+        "minute, wait 1 s",
     ),
     500: (
         "Houston failed; its log has the request's id",

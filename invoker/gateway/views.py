@@ -89,6 +89,7 @@ class InvocationThrottle(Throttle):
     """Invocations: in V1 those of an account, in V2 those of a function. Source: §2.3."""
 
     per_minute = "API_INVOCATIONS_PER_MIN"
+    counted = "invocations of one account (V1) or one function (V2)"
 
     def key(self, request: Any, view: Any) -> str:
         account_id: str = view.kwargs["account_id"]

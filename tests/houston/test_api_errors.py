@@ -42,7 +42,10 @@ def test_method_that_an_address_has_not_leads_to_those_that_it_has(machine):
 
     assert response.status_code == 405
     assert response["Allow"] == "GET, HEAD, POST"
-    assert response.json()["message"] == "Cannot use this method here: take one of those that Allow names"
+    assert (
+        response.json()["message"]
+        == "Cannot use this method here: take one of those that Allow names"
+    )
 
 
 def test_field_that_is_missing_is_named_in_our_own_tone(account):
