@@ -27,6 +27,7 @@ from functions.api.shapes import (
 from functions.models import Function
 from invoker import api
 from invoker.api import ApiRequest, Dialect, Permission
+from invoker.gateway import running
 from invoker.models import Deployment
 
 TAG = "Deployments"
@@ -81,8 +82,9 @@ class DeploySerializer(serializers.Serializer[Any]):
 class OneDeployment(api.ApiView):
     """The deployment of one function.
 
-    A build takes less than a second, so the answer waits for it: the command line of V1 asks for
-    the state of a function for ever when it does not hear that the build has failed.
+    A build takes less than a second, unless code is slow to start, so the answer waits for it: the
+    command line of V1 asks for the state of a function for ever when it does not hear that the
+    build has failed.
     """
 
     two_dialects = True
@@ -129,12 +131,13 @@ def _deploy(request: ApiRequest, account_id: str, function_id: uuid.UUID) -> Res
     asked = DeploySerializer(data=request.data)
     asked.is_valid(raise_exception=True)
     given = asked.validated_data
-    deployment = deploying.deploy(
-        function,
-        version=given.get("version", function.version),
-        by=request.auth.name,
-        note=given["note"],
-    )
+    with running.place(account_id):
+        deployment = deploying.deploy(
+            function,
+            version=given.get("version", function.version),
+            by=request.auth.name,
+            note=given["note"],
+        )
     message = f'"{function.name}" is productive with version {deployment.version}'
     return Response({"message": message}, status=202)
 
@@ -220,7 +223,9 @@ class RollBack(api.ApiView):
         deployment_id: uuid.UUID,
     ) -> Response:
         function = find_function(account_id, function_id)
-        again = deploying.roll_back(function, _find(function, deployment_id), by=request.auth.name)
+        earlier = _find(function, deployment_id)
+        with running.place(account_id):
+            again = deploying.roll_back(function, earlier, by=request.auth.name)
         return Response(DeploymentSerializer(again).data)
 
 

@@ -27,9 +27,10 @@ LONGEST_WAIT_S: Final = 3.0
 SIDE_BY_SIDE: Final = 8
 RETRY_AFTER_S: Final = 1
 
-# An invocation keeps a thread of the web server for as long as the function runs. A quarter of
-# them always stays with the console and with what messaging platforms send, and no account keeps
-# more than half.
+# An invocation keeps a thread of the web server for as long as the function runs, and a deployment
+# for as long as its code takes to start, which a loop can make as long. A quarter of the threads
+# always stays with the console and with what messaging platforms send, and no account keeps more
+# than half.
 MOST_OF_ACCOUNT: Final = max(1, settings.WEB_THREADS // 2)
 MOST_TOGETHER: Final = max(1, settings.WEB_THREADS * 3 // 4)
 _at_once = calls.AtOnce(MOST_OF_ACCOUNT, together=MOST_TOGETHER)
@@ -45,7 +46,7 @@ def place(account_id: str) -> Iterator[None]:
     if not _at_once.begin(account_id):
         raise ApiError(
             429,
-            "Cannot invoke: too many functions are being invoked at once, try again in a moment",
+            "Cannot run the function: too many are being run at once, try again in a moment",
             v1_code="too-many-at-once",
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )

@@ -12,7 +12,8 @@ from django.urls import reverse
 from functions import deploying, gallery, offering, services
 from functions.models import Function, State
 from houston.models import Scope
-from invoker import events
+from invoker import calls, events
+from invoker.gateway import running
 from invoker.models import AuditEntry, Deployment, Invocation
 from tests import api, factories
 
@@ -618,6 +619,17 @@ def test_drafts_run_for_developers_alone(account):
     statuses = {scope: api.of_client(account, scope).post(path, []).status_code for scope in Scope}
 
     assert statuses == {Scope.ADMIN: 403, Scope.DEVELOPER: 400, Scope.INVOCATION: 403}
+
+
+@pytest.mark.parametrize("path", ["/deployments/{0}", "/functions/{0}/deployments/{1}/roll-back"])
+def test_code_that_is_slow_to_start_takes_no_more_threads_than_invocations(v2, monkeypatch, path):
+    function = factories.deployed()
+    monkeypatch.setattr(running, "_at_once", calls.AtOnce(0))
+
+    response = v2.post(path.format(function.pk, function.deployment_id))
+
+    assert error_of(response) == (429, "too-many-at-once")
+    assert response["Retry-After"] == "1"
 
 
 # What to start from -------------------------------------------------------------------------------
