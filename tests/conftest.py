@@ -51,6 +51,21 @@ from tests import factories  # noqa: E402
 from tests.stack import conftest as stack  # noqa: E402
 from tests.stack.conftest import Houston  # noqa: E402
 
+# What keeps a process of the test run busy for longest.
+SLOWEST = ("tests/browser/test_every_page.py", "tests/contract/", "tests/stack/", "tests/browser/",
+           "tests/attacks/")  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that take long first, so that no process is left with one when others are done."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    ranks = (rank for rank, start in enumerate(SLOWEST) if item.nodeid.startswith(start))
+    return next(ranks, len(SLOWEST))
+
 
 def pytest_unconfigure() -> None:
     runtime.close()
