@@ -75,8 +75,16 @@ ANSWERS = {
 class DeploySerializer(serializers.Serializer[Any]):
     """Clients send nothing. With a version only that is deployed, and nothing newer."""
 
-    version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION, required=False)
-    note = TextField(required=False, default="", max_length=200)
+    version = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_VERSION,
+        required=False,
+        help_text="The draft's as it was read: 409 when there is a newer one. Without it the "
+        "newest is deployed",
+    )
+    note = TextField(
+        required=False, default="", max_length=200, help_text="Stands with the deployment"
+    )
 
 
 class OneDeployment(api.ApiView):
