@@ -29,6 +29,8 @@ from invoker.schedules import Plan
 
 PAGE_SIZE = 25
 SHOWN_AHEAD = 5
+# The button of a form that wants the next times and saves nothing.
+SHOW = "show"
 PRESETS = (
     ("*/5 * * * *", "Every 5 minutes"),
     ("0 * * * *", "Every hour"),
@@ -119,9 +121,9 @@ def schedule_list(request: ConsoleRequest, account_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @requires(ADMIN, DEVELOPER)
 def schedule_new(request: ConsoleRequest, account_id: str) -> HttpResponse:
-    """A new schedule. What the address says is filled in, so that it works without scripts."""
+    """A new schedule. What the address says is filled in."""
     functions = _deployed(account_id)
-    if request.method == "POST":
+    if request.method == "POST" and SHOW not in request.POST:
         form = NewScheduleForm(functions, request.POST)
         if form.is_valid():
             try:
@@ -138,8 +140,8 @@ def schedule_new(request: ConsoleRequest, account_id: str) -> HttpResponse:
                 return redirect("functions:schedule", account_id, made.pk)
     else:
         named = {name: str(pk) for pk, name in functions.items()}
-        wish = request.GET.get("function", "")
         typed = _typed(request, form=NewScheduleForm)
+        wish = typed.get("function", "")
         initial = {"body": as_text(EMPTY_BODY), **typed, "function": named.get(wish, wish)}
         form = NewScheduleForm(functions, initial=initial)
     full = Schedule.objects.filter(account_id=account_id).count() >= schedules.MAX_SCHEDULES
@@ -153,8 +155,10 @@ def schedule_edit(request: ConsoleRequest, account_id: str, schedule_id: uuid.UU
     schedule = _find(account_id, schedule_id)
     here = redirect("functions:schedule", account_id, schedule.pk)
     context: dict[str, object] = {"schedule": schedule}
-    if request.method == "GET":
-        initial = ScheduleForm.initial_of(Plan.of(schedule)) | {"version": schedule.version}
+    if request.method == "GET" or SHOW in request.POST:
+        # The version that was read stays: who looks at times has not seen what others changed.
+        version = request.POST.get("version", schedule.version)
+        initial = ScheduleForm.initial_of(Plan.of(schedule)) | {"version": version}
         form = ScheduleForm(initial=initial | _typed(request, form=ScheduleForm))
         return _form_page(request, form, context)
     form = ScheduleForm(request.POST)
@@ -284,8 +288,9 @@ def _deployed(account_id: str) -> dict[uuid.UUID, str]:
 
 
 def _typed(request: HttpRequest, *, form: type[ScheduleForm]) -> dict[str, str]:
-    names = {*form.base_fields} - {"version", "function"}
-    return {name: request.GET[name] for name in names if name in request.GET}
+    """What the address says, or a form that without scripts asks for the next times."""
+    sent = request.POST if request.method == "POST" else request.GET
+    return {name: sent[name] for name in {*form.base_fields} - {"version"} if name in sent}
 
 
 def _form_page(

@@ -230,6 +230,39 @@ def test_preview_without_htmx_is_the_form_with_what_was_typed(developer_client, 
     assert response.context["preview"].words == "At 09:00"
 
 
+def test_button_for_the_next_times_saves_nothing_and_keeps_what_was_typed(
+    developer_client, account
+):
+    function = factories.deployed(name="greet")
+    factories.deployed(name="other")
+    typed = {**TYPED, "function": str(function.pk), "show": "times"}
+
+    response = developer_client.post(url("schedule-new"), typed)
+
+    form = response.context["form"]
+    kept = {name: form[name].value() for name in {*TYPED, "function"}}
+    assert kept == {**TYPED, "function": str(function.pk)}
+    assert [each[1] for each in response.context["preview"].times] != []
+    assert not Schedule.objects.exists()
+
+
+def test_button_for_the_next_times_does_not_take_what_others_changed_for_read(
+    developer_client, account
+):
+    schedule = scheduled()
+    schedules.change(schedule, schedules.Plan(cron_expression="0 1 * * *"), version=1, by="kim")
+    typed = {**TYPED, "version": "1", "show": "times"}
+
+    response = developer_client.post(url("schedule-edit", schedule), typed)
+
+    form = response.context["form"]
+    assert (form["cron_expression"].value(), form["version"].value()) == (
+        TYPED["cron_expression"],
+        "1",
+    )
+    assert Schedule.objects.get().cron_expression == "0 1 * * *"
+
+
 # One ----------------------------------------------------------------------------------------------
 
 
