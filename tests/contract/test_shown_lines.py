@@ -76,6 +76,15 @@ def test_curl_runs_a_function(pages: tuple[str, str], run: Run) -> None:
     assert [each["type"] for each in json.loads(body)] == ["systemMessage"]
 
 
+def test_curl_says_why_there_is_no_token(pages: tuple[str, str]) -> None:
+    lines = re.sub(r"client_secret='.*'", "client_secret='wrong'", shown(pages[0], "example-curl"))
+    asks = lines.partition("\n# ")[0]
+
+    done = subprocess.run(["/bin/sh", "-c", asks], capture_output=True, text=True, check=False)
+
+    assert json.loads(done.stderr)["message"].startswith("Cannot give out a token: ")
+
+
 def test_npm_client_runs_a_function(pages: tuple[str, str], run: Run, tmp_path: Path) -> None:
     (tmp_path / "shown.js").write_text(shown(pages[0], "example-npm"))
 
