@@ -55,6 +55,16 @@ def test_lines_of_an_invocation_stand_together_in_their_order(developer_client, 
     assert f"/activity/{run.event_id}/" in grouped.content.decode()
 
 
+def test_run_of_a_schedule_says_so(developer_client, account):
+    run = factories.InvocationFactory(event=None, account_id=account.pk)
+    logged("by the clock", run=run)
+
+    response = developer_client.get(url())
+
+    assert messages(response) == ["by the clock"]
+    assert '<span class="soft">on schedule</span>' in response.content.decode()
+
+
 @pytest.mark.parametrize(
     ("wishes", "found"),
     [
