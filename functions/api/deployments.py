@@ -139,7 +139,7 @@ def _deploy(request: ApiRequest, account_id: str, function_id: uuid.UUID) -> Res
     asked = DeploySerializer(data=request.data)
     asked.is_valid(raise_exception=True)
     given = asked.validated_data
-    with running.place(account_id):
+    with running.turn(account_id):
         deployment = deploying.deploy(
             function,
             version=given.get("version", function.version),
@@ -232,7 +232,7 @@ class RollBack(api.ApiView):
     ) -> Response:
         function = find_function(account_id, function_id)
         earlier = _find(function, deployment_id)
-        with running.place(account_id):
+        with running.turn(account_id):
             again = deploying.roll_back(function, earlier, by=request.auth.name)
         return Response(DeploymentSerializer(again).data)
 

@@ -3,6 +3,7 @@
 Whoever asks gets an answer before the vendor's client gives up, after 35 s, and asks again.
 """
 
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,10 @@ RETRY_AFTER_S: Final = 1
 MOST_OF_ACCOUNT: Final = max(1, settings.WEB_THREADS // 2)
 MOST_TOGETHER: Final = max(1, settings.WEB_THREADS * 3 // 4)
 _at_once = calls.AtOnce(MOST_OF_ACCOUNT, together=MOST_TOGETHER)
+PATIENCE_S: Final = 2.0
+_turns = threading.Condition()
+# When a deployment of an account has begun or ended last.
+_moved_at: dict[str, float] = {}
 
 
 @contextmanager
@@ -44,16 +49,46 @@ def place(account_id: str) -> Iterator[None]:
         ApiError: 429, all are taken.
     """
     if not _at_once.begin(account_id):
-        raise ApiError(
-            429,
-            "Cannot run the function: too many are being run at once, try again in a moment",
-            v1_code="too-many-at-once",
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
+        raise _too_many()
     try:
         yield
     finally:
         _at_once.end(account_id)
+
+
+@contextmanager
+def turn(account_id: str) -> Iterator[None]:
+    """One of these places for a deployment, which is over in a moment, as a rule.
+
+    So it waits for one while others of the account begin and end: the command line deploys all
+    that it is given at once. Where they have come to a stand, nobody waits.
+
+    Raises:
+        ApiError: 429, all are taken by what takes long.
+    """
+    with _turns:
+        while not _at_once.begin(account_id):
+            left_s = _moved_at.get(account_id, 0.0) + PATIENCE_S - time.monotonic()
+            if left_s <= 0:
+                raise _too_many()
+            _turns.wait(left_s)
+        _moved_at[account_id] = time.monotonic()
+    try:
+        yield
+    finally:
+        _at_once.end(account_id)
+        with _turns:
+            _moved_at[account_id] = time.monotonic()
+            _turns.notify_all()
+
+
+def _too_many() -> ApiError:
+    return ApiError(
+        429,
+        "Cannot run the function: too many are being run at once, try again in a moment",
+        v1_code="too-many-at-once",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
 
 
 # Finding ------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from houston.models import Role, Scope
-from invoker import answers, runtime
+from invoker import answers, calls, runtime
+from invoker.api import ApiError
 from invoker.gateway import running
 from invoker.models import Invocation, InvocationState, LogLine
 from tests import api, factories
@@ -183,6 +184,31 @@ def test_event_that_nothing_listens_to_has_no_results(machine, outsider, query):
 
     assert (response.status_code, response.json()) == (200, [])
     assert (check.status_code, check.json()) == (200, {"implemented": False})
+
+
+def test_deployment_waits_for_others_that_end(monkeypatch):
+    monkeypatch.setattr(running, "_at_once", calls.AtOnce(1))
+
+    def deploy(_):
+        with running.turn("acme1"):
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(10) as threads:
+        assert list(threads.map(deploy, range(10))) == [None] * 10
+
+
+def test_deployment_does_not_wait_for_those_that_take_long(monkeypatch):
+    monkeypatch.setattr(running, "_at_once", calls.AtOnce(1))
+    monkeypatch.setattr(running, "PATIENCE_S", 0.1)
+    with running.turn("acme1"):
+        time.sleep(0.2)
+        started_at = time.monotonic()
+
+        with pytest.raises(ApiError) as refused, running.turn("acme1"):
+            pass
+
+    assert refused.value.status == 429
+    assert time.monotonic() - started_at < 0.1
 
 
 @pytest.mark.parametrize("event_id", ["nothing", "NEW", "%20", "x" * 300])
