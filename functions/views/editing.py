@@ -18,6 +18,8 @@ from functions.views.comparing import compare_variables, merge_text, merge_varia
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
 from invoker import events
+from invoker.api import ApiError
+from invoker.gateway import running
 from invoker.runtime.dependencies import Dependency, dependencies
 
 PAGE = "functions/edit.html"
@@ -111,12 +113,15 @@ def test(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
     if form.is_valid():
         event = form.cleaned_data["payload"]
         try:
-            result = services.test(
-                function,
-                code=form.cleaned_data["code"],
-                environment=form.cleaned_data["environment"],
-                event=event,
-            )
+            with running.place(account_id):
+                result = services.test(
+                    function,
+                    code=form.cleaned_data["code"],
+                    environment=form.cleaned_data["environment"],
+                    event=event,
+                )
+        except ApiError as error:
+            form.add_error(None, str(error))
         except services.InvalidError as error:
             form.add_error(_field(form, error), str(error))
         else:

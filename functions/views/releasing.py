@@ -19,6 +19,8 @@ from functions.views.finding import deployed, find_function, may_change
 from functions.views.policy import with_editor
 from functions.views.replaying import pair
 from invoker import runtime
+from invoker.api import ApiError
+from invoker.gateway import running
 from invoker.models import Deployment
 
 REVIEW = "functions/deploy.html"
@@ -40,18 +42,20 @@ def deploy(request: ConsoleRequest, account_id: str, name: str) -> HttpResponse:
         problems = checking.findings(function, function.code)
         return _review(request, function, form, problems=problems, status=422)
     try:
-        deployment = deploying.deploy(
-            function,
-            version=form.cleaned_data["version"],
-            by=request.user.get_username(),
-            note=form.cleaned_data["note"],
-        )
+        with running.turn(account_id):
+            deployment = deploying.deploy(
+                function,
+                version=form.cleaned_data["version"],
+                by=request.user.get_username(),
+                note=form.cleaned_data["note"],
+            )
     except deploying.BuildError as error:
         form.add_error(None, str(error))
         return _review(request, function, form, problems=error.problems, tried=True, status=422)
-    except deploying.DeployError as error:
+    except (ApiError, deploying.DeployError) as error:
         form.add_error(None, str(error))
-        return _review(request, function, form, problems=[], tried=True, status=503)
+        tried = isinstance(error, deploying.DeployError)
+        return _review(request, function, form, problems=[], tried=tried, status=503)
     except (services.ConflictError, services.NotAllowedError) as error:
         # What is shown now is the newest version, so that the next click is about that one.
         again = DeployForm({"version": function.version, "note": form.cleaned_data["note"]})
@@ -246,8 +250,9 @@ def roll_back(
     note = f" ({deployment.note})" if deployment.note else ""
     if request.method == "POST":
         try:
-            deploying.roll_back(function, deployment, by=request.user.get_username())
-        except services.NotAllowedError as error:
+            with running.turn(account_id):
+                deploying.roll_back(function, deployment, by=request.user.get_username())
+        except (ApiError, services.NotAllowedError) as error:
             messages.error(request, str(error))
         else:
             messages.success(request, f'"{name}" serves with version {deployment.version} again')

@@ -147,7 +147,7 @@ def limits() -> list[Limit]:
             "429 rate-limited, with Retry-After",
         ),
         Limit(
-            "Invocations and deployments over the API at once",
+            "Invocations over the API, tests and deployments at once",
             f"{gateway.MOST_OF_ACCOUNT} of an account and {gateway.MOST_TOGETHER} of all, in each "
             "web process",
             "429 too-many-at-once, with Retry-After",

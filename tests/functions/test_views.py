@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from functions import gallery, services
 from functions.models import Function, Stage, State, Step
-from invoker import events
+from invoker import calls, events
+from invoker.gateway import running
 from invoker.models import Command, CommandState, Deployment, EventState, InvocationState, Verdict
 from invoker.runtime.dependencies import dependencies
 from tests import factories
@@ -482,6 +483,23 @@ def test_test_points_at_the_line_that_failed(developer_client, account):
 
     assert 'data-state="CODING_FAILURE"' in text(response)
     assert 'data-reveal="2:' in text(response)
+
+
+@pytest.mark.parametrize(
+    ("page", "status"), [("test", 422), ("deploy", 503), ("roll_back", 200)], ids=str
+)
+def test_code_that_may_take_long_runs_only_while_the_web_server_has_places(
+    developer_client, account, monkeypatch, page, status
+):
+    function = factories.deployed(name="greet")
+    earlier = factories.DeploymentFactory(function_id=function.pk, active=False)
+    monkeypatch.setattr(running, "_at_once", calls.AtOnce(0))
+    address = url(page, "greet", earlier.pk) if page == "roll_back" else url(page, "greet")
+
+    response = developer_client.post(address, draft(function, payload="{}"), follow=True)
+
+    assert response.status_code == status
+    assert "too many are being run at once, try again in a moment" in text(response)
 
 
 # From draft to live -------------------------------------------------------------------------------
