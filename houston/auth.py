@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import jwt
+import msgspec
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
+from msgspec import Struct
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -100,7 +102,7 @@ def access(token: str) -> Access:
         AuthenticationFailed: it was never worth anything, or is not any more.
     """
     claims = _read(token)
-    found = _person(claims) if "sid" in claims else _client(claims)
+    found = _person(claims) if isinstance(claims, _OfPerson) else _client(claims)
     if found is None:
         raise AuthenticationFailed(
             "Cannot use the token: it was revoked, or its owner may not come in any more"
@@ -123,24 +125,39 @@ def _sign(claims: dict[str, Any]) -> str:
     )
 
 
-def _read(token: str) -> dict[str, Any]:
+class _OfClient(Struct):
+    sub: uuid.UUID
+    aud: str
+    scope: str
+
+
+class _OfPerson(Struct):
+    sid: uuid.UUID
+    aud: str
+    pwd: str
+
+
+def _read(token: str) -> _OfClient | _OfPerson:
     if len(token) > LONGEST_TOKEN:
         raise AuthenticationFailed("Cannot read the token: it is no token of this Houston")
     try:
-        claims: dict[str, Any] = jwt.decode(
+        claims = jwt.decode(
             token,
             _key(),
             algorithms=[ALGORITHM],
             # Which account it is for is compared with the address.
             options={"verify_aud": False, "require": ["exp", "sub", "aud"]},
         )
+        # Another version of Houston may have signed it, which has other claims.
+        if "sid" in claims:
+            return msgspec.convert(claims, _OfPerson)
+        return msgspec.convert(claims, _OfClient)
     except jwt.ExpiredSignatureError as error:
         raise AuthenticationFailed("Cannot use the token: it has expired, get a new one") from error
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, msgspec.ValidationError) as error:
         raise AuthenticationFailed(
             "Cannot read the token: it is no token of this Houston"
         ) from error
-    return claims
 
 
 def _key() -> bytes:
@@ -150,24 +167,24 @@ def _key() -> bytes:
 # Who holds them -----------------------------------------------------------------------------------
 
 
-def _client(claims: dict[str, Any]) -> Access | None:
-    client = ApiClient.objects.filter(pk=claims["sub"], revoked_at=None).first()
-    if client is None or client.account_id != claims["aud"]:
+def _client(claims: _OfClient) -> Access | None:
+    client = ApiClient.objects.filter(pk=claims.sub, revoked_at=None).first()
+    if client is None or client.account_id != claims.aud:
         return None
     _note_use(client)
     return Access(
         account_id=client.account_id,
-        privileges=privileges(set(client.scopes).intersection(str(claims["scope"]).split())),
+        privileges=privileges(set(client.scopes).intersection(claims.scope.split())),
         name=f"API client {client.name}",
         key=f"client-{client.pk}",
     )
 
 
-def _person(claims: dict[str, Any]) -> Access | None:
-    login = find_login(claims["sid"])
-    if login is None or login.account_id != claims["aud"]:
+def _person(claims: _OfPerson) -> Access | None:
+    login = find_login(str(claims.sid))
+    if login is None or login.account_id != claims.aud:
         return None
-    if not constant_time_compare(_fingerprint(login.user), claims["pwd"]):
+    if not constant_time_compare(_fingerprint(login.user), claims.pwd):
         return None
     roles = Membership.objects.filter(user=login.user, account_id=login.account_id)
     held = frozenset(Privilege(role) for role in roles.values_list("role", flat=True))

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import uuid
 from urllib.parse import urlencode
 
 import jwt
@@ -211,6 +212,27 @@ def test_last_use_is_told_to_the_minute(account, machine):
 )
 def test_token_of_somebody_else_is_refused(db, token):
     with pytest.raises(auth.AuthenticationFailed):
+        auth.access(token)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"sub": "1", "sid": ["a"], "pwd": ""},
+        {"sub": "1", "sid": 5, "pwd": ""},
+        {"sub": "1", "sid": None, "pwd": ""},
+        {"sub": "1", "sid": "nonsense", "pwd": ""},
+        {"sub": "nonsense", "scope": ""},
+        {"sub": str(uuid.uuid4())},
+        {"sub": str(uuid.uuid4()), "scope": [], "aud": ["acme1"]},
+    ],
+    ids=["list", "number", "null", "text", "client", "no-scope", "audiences"],
+)
+def test_token_with_claims_of_another_version_is_refused(db, claims):
+    given = {"aud": "acme1", "exp": 9999999999, **claims}
+    token = jwt.encode(given, auth._key(), algorithm=auth.ALGORITHM)
+
+    with pytest.raises(auth.AuthenticationFailed, match="no token of this Houston"):
         auth.access(token)
 
 
