@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpResponse
@@ -96,11 +97,9 @@ def _export(function: Function, asked: dict[str, Any]) -> HttpResponse:
         function_ids=[function.pk],
         levels=asked.get("filterLevels", ()),
     )
-    file = io.StringIO()
-    rows = csv.writer(file, delimiter=";", lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for line in log_lines.every(wanted, most=MOST_EXPORTED, oldest_first=True):
-        rows.writerow(
+    lines = [_line(COLUMNS)]
+    lines += [
+        _line(
             (
                 function.pk,
                 line.request_id or line.invocation_id,
@@ -110,4 +109,13 @@ def _export(function: Function, asked: dict[str, Any]) -> HttpResponse:
                 json.dumps(line.extras, ensure_ascii=False, separators=(",", ":")),
             )
         )
-    return HttpResponse(file.getvalue(), content_type="text/csv; charset=utf-8")
+        for line in log_lines.every(wanted, most=MOST_EXPORTED, oldest_first=True)
+    ]
+    return HttpResponse("".join(lines), content_type="text/csv; charset=utf-8")
+
+
+def _line(values: Iterable[object]) -> str:
+    file = io.StringIO()
+    # With the end that a line has here, a carriage return in a text would not be quoted.
+    csv.writer(file, delimiter=";", lineterminator="\r\n").writerow(values)
+    return file.getvalue().removesuffix("\r\n") + "\n"

@@ -87,7 +87,19 @@ def test_line_of_an_invocation_over_the_api_has_its_request(client, function, ac
 
 @pytest.mark.parametrize(
     "message",
-    ["a;b", 'say "hi"', "two\nlines", "\r\n", "=1+1", "-5 left", "@you", "", " x ", "\u2028"],
+    [
+        "a;b",
+        'say "hi"',
+        "two\nlines",
+        "a\rb",
+        "\r\n",
+        "=1+1",
+        "-5 left",
+        "@you",
+        "",
+        " x ",
+        "\u2028",
+    ],
 )
 def test_texts_come_back_as_they_were_logged(client, function, message):
     logged(function, message, extras=[message])
