@@ -7,6 +7,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from allauth.mfa.utils import is_mfa_enabled
+from axes.utils import reset as forget_wrong_passwords
 from django.conf import settings
 from django.contrib.auth import authenticate
 from django.core.signing import BadSignature, Signer
@@ -351,6 +352,8 @@ def _sign_in(
             "Cannot sign in by password alone: you have a second factor, use the token that the "
             "console keeps for you, see its help on coming from LivePerson"
         )
+    # As on the sign-in page, which is told by a signal of sessions.
+    forget_wrong_passwords(username=username, ip=client_address(request))
     return user, account
 
 

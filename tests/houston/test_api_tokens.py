@@ -317,6 +317,13 @@ def test_many_wrong_passwords_lock_the_login(account, developer):
     assert response.json()["code"] == "locked-out"
 
 
+def test_wrong_passwords_before_the_right_one_do_not_count(account, developer):
+    for _ in range(2):
+        for _ in range(4):
+            assert log_in("dana", "wrong").status_code == 401
+        assert log_in("dana").status_code == 200
+
+
 def test_token_of_a_person_ends_with_the_password(account, developer):
     token = log_in("dana").json()["bearer"]
     developer.set_password("another one entirely")
