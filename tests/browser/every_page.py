@@ -444,7 +444,7 @@ ERRORS = (
     Shown(slug="patterns", name="patterns", debug=True),
     Shown(slug="patterns-shortcuts", name="patterns", debug=True,
           steps=(click("Open a dialog"),)),
-    Shown(slug="error-400", path="/accounts/", query=f"?{'a&' * 1100}", who="team", status=400),
+    Shown(slug="error-400", path="/accounts/", query=f"?{'a&' * 2010}", who="team", status=400),
     Shown(slug="error-403", name="members", who="dana", status=403),
     Shown(slug="error-403-forged", name="sign-in", who="", steps=(forged,)),
     Shown(slug="error-404", path="/a/48291057/functions/gone/", status=404),

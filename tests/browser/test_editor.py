@@ -27,6 +27,8 @@ def test_host_is_allowed_by_an_admin_and_asked_for_by_others(
     sign_in(page, houston, demo["sign_in"])
     call_stranger(page)
     page.keyboard.press("F8")
+    # What is said of the problem opens above the line, and would close what is asked for before.
+    expect(page.locator(".marker-widget")).to_be_visible()
     expect(page.locator("#cursor")).to_have_text("Line 1, column 16")
     choose_fix(page, "Add stranger.example to the allow-list")
     expect(page.get_by_role("status").get_by_text("Allowed stranger.example")).to_be_visible()

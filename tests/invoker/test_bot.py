@@ -191,8 +191,8 @@ def test_function_does_not_run_again_once_nobody_expects_an_answer(
     connection: Connection, callback_server: CallbackServer, settings: Any
 ) -> None:
     ControllerBot.objects.update(function_retries=3)
-    settings.EVENT_MAX_AGE_S = 1.0
-    deploy("function lambda(input, callback) { setTimeout(() => callback(new Error('no')), 600); }")
+    settings.EVENT_MAX_AGE_S = 2.0
+    deploy("function lambda(input, callback) { setTimeout(() => callback(Error('no')), 1100); }")
 
     senders.post(connection, senders.updated())
     drain()
