@@ -18,11 +18,8 @@ from invoker.api import PREFIX
 
 logger = logging.getLogger(__name__)
 
-# Status, and what each generation of clients calls it. The vendor publishes no statuses for these.
-# Source of the codes: `liveperson-contract.md` §2.3.
-Answer = tuple[int, str, str]
 VALIDATION = f"{PREFIX}fm.validation."
-INVALID: Answer = (400, f"{VALIDATION}general", f"{VALIDATION}general")
+GENERAL = f"{VALIDATION}general"
 # What is wrong with code that may not even be saved.
 _REJECTED = {
     "too-long": f"{VALIDATION}to-long",
@@ -32,54 +29,36 @@ _REJECTED = {
     "forbidden-code": f"{VALIDATION}unallowed-code",
     "unknown-dependency": f"{VALIDATION}unallowed-dependency",
 }
-_FUNCTIONS: dict[type[Exception], Answer] = {
-    services.InvalidError: INVALID,
-    services.CodeTooLongError: (400, f"{VALIDATION}to-long", f"{VALIDATION}to-long"),
-    services.NameTakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
-    services.EventTakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
-    services.LimitError: (409, "limit-reached", "limit-reached"),
-    services.UnchangedError: (409, f"{PREFIX}function.unchanged", f"{PREFIX}function.unchanged"),
-    services.ConflictError: (409, f"{PREFIX}db.error.revision", f"{PREFIX}db.error.revision"),
-    services.NotAllowedError: (
-        409,
-        f"{PREFIX}dm.action.not-allowed",
-        f"{PREFIX}dm.action.not-allowed",
-    ),
-    deploying.BuildError: (400, f"{PREFIX}dm.build.rejected", f"{PREFIX}dm.build.rejected"),
-    deploying.DeployError: (503, f"{PREFIX}dm.deploy.general", f"{PREFIX}dm.deploy.general"),
-}
-_DOMAINS: dict[type[Exception], Answer] = {
-    allow_list.InvalidError: (
-        400,
-        f"{VALIDATION}invalid-domain",
-        f"{VALIDATION}invalid-domain",
-    ),
-    allow_list.TakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
-    allow_list.LimitError: (409, "limit-reached", "limit-reached"),
-}
-_SECRETS: dict[type[Exception], Answer] = {
-    vault.InvalidError: (
-        400,
-        f"{PREFIX}secret.invalid-format",
-        f"{PREFIX}secret.invalid-format",
-    ),
-    vault.KeyTakenError: (409, f"{PREFIX}db.conflict", f"{PREFIX}db.conflict"),
-    vault.NotFoundError: (404, f"{PREFIX}secret.not-found", f"{PREFIX}secret.not-found"),
-    vault.ForbiddenError: (403, f"{PREFIX}secret.forbidden", f"{PREFIX}secret.forbidden"),
-}
-_SCHEDULES: dict[type[Exception], Answer] = {
-    schedules.InvalidError: INVALID,
-    **{
-        error: (400, error.code, error.code)
-        for error in (schedules.CronError, schedules.ZoneError, schedules.PayloadTooLongError)
-    },
+# Status and code, and the code of V2 where that has another one. The vendor publishes no statuses
+# for these. Source of the codes: `liveperson-contract.md` §2.3.
+_KNOWN: dict[type[Exception], tuple[int, str] | tuple[int, str, str]] = {
+    services.InvalidError: (400, GENERAL),
+    services.CodeTooLongError: (400, f"{VALIDATION}to-long"),
+    services.NameTakenError: (409, f"{PREFIX}db.conflict"),
+    services.EventTakenError: (409, f"{PREFIX}db.conflict"),
+    services.LimitError: (409, "limit-reached"),
+    services.UnchangedError: (409, f"{PREFIX}function.unchanged"),
+    services.ConflictError: (409, f"{PREFIX}db.error.revision"),
+    services.NotAllowedError: (409, f"{PREFIX}dm.action.not-allowed"),
+    deploying.BuildError: (400, f"{PREFIX}dm.build.rejected"),
+    deploying.DeployError: (503, f"{PREFIX}dm.deploy.general"),
+    allow_list.InvalidError: (400, f"{VALIDATION}invalid-domain"),
+    allow_list.TakenError: (409, f"{PREFIX}db.conflict"),
+    allow_list.LimitError: (409, "limit-reached"),
+    vault.InvalidError: (400, f"{PREFIX}secret.invalid-format"),
+    vault.KeyTakenError: (409, f"{PREFIX}db.conflict"),
+    vault.NotFoundError: (404, f"{PREFIX}secret.not-found"),
+    vault.ForbiddenError: (403, f"{PREFIX}secret.forbidden"),
+    schedules.InvalidError: (400, GENERAL),
+    schedules.CronError: (400, schedules.CronError.code),
+    schedules.ZoneError: (400, schedules.ZoneError.code),
+    schedules.PayloadTooLongError: (400, schedules.PayloadTooLongError.code),
     schedules.NotDeployedError: (404, f"{PREFIX}es.notdeployed", f"{PREFIX}function.not-found"),
-    schedules.LimitError: (409, "limit-reached", "limit-reached"),
-    schedules.UnchangedError: (409, "unchanged", "unchanged"),
-    schedules.ConflictError: (409, f"{PREFIX}db.error.revision", f"{PREFIX}db.error.revision"),
-    schedules.NotFoundError: (404, f"{PREFIX}db.not-found", f"{PREFIX}db.not-found"),
+    schedules.LimitError: (409, "limit-reached"),
+    schedules.UnchangedError: (409, "unchanged"),
+    schedules.ConflictError: (409, f"{PREFIX}db.error.revision"),
+    schedules.NotFoundError: (404, f"{PREFIX}db.not-found"),
 }
-_KNOWN = _FUNCTIONS | _DOMAINS | _SECRETS | _SCHEDULES
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:  # noqa: ARG001
@@ -100,19 +79,18 @@ def _read(error: Exception) -> api.ApiError | None:  # noqa: PLR0911 -- a table 
     if isinstance(error, api.ApiError):
         return error
     if (known := _KNOWN.get(type(error))) is not None:
-        status, v1_code, v2_code = known
         logs = problems.entries(error.problems) if isinstance(error, deploying.BuildError) else None
-        return api.ApiError(status, str(error), v1_code=v1_code, v2_code=v2_code, logs=logs)
+        return api.ApiError(known[0], str(error), v1_code=known[1], v2_code=known[-1], logs=logs)
     match error:
         case checking.RejectedError():
             return api.ApiError(
                 400,
                 str(error),
-                v1_code=_REJECTED.get(error.problems[0].code, INVALID[1]),
+                v1_code=_REJECTED.get(error.problems[0].code, GENERAL),
                 logs=problems.entries(error.problems),
             )
         case exceptions.ValidationError():
-            return api.ApiError(400, _first(error.detail), v1_code=INVALID[1], v2_code=INVALID[2])
+            return api.ApiError(400, _first(error.detail), v1_code=GENERAL)
         case exceptions.APIException():
             return _of_rest_framework(error)
         case Http404():

@@ -157,7 +157,6 @@ class Functions(api.ApiView):
     def get(self, request: ApiRequest, account_id: str) -> Response:
         wanted = Filters.read(request.query_params, name="functionName")
         rows = of_account(account_id).defer("code", "environment")
-        rows = rows.defer("deployment__code", "deployment__environment")
         found = [each for each in rows if wanted.match(each)]
         return Response(MetaSerializer(found, many=True).data)
 

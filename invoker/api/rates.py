@@ -1,7 +1,7 @@
 """How often somebody may ask: so many requests a minute, counted for all processes of this host.
 
-Counts lie in a file of fixed size, where one takes 30 µs; in Django's cache on files it would be
-thousands, as it lists its folder for each. Several hosts count each for itself.
+Counts lie in a file of fixed size. Django's cache on files would take a hundred times as long, as
+it lists its folder for each. Several hosts count each for itself.
 """
 
 import fcntl
