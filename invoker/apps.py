@@ -10,6 +10,9 @@ class InvokerConfig(AppConfig):
     name = "invoker"
 
     def ready(self) -> None:
+        from invoker import ingest, simulator  # noqa: PLC0415 -- models are loaded only now
+
+        simulator.connect(door=ingest.hand_over, knock=ingest.knock)
         runtime.configure(
             runtime.Config(
                 directory=settings.SOCKET_DIR / "sandbox",

@@ -147,11 +147,15 @@ def record(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
-    """What an automatic message is chosen by. `effective_ttr` is -1 where nobody set a time."""
+    """What an automatic message is chosen by, at `now_ms` by the conversation's clock.
+
+    `effective_ttr` is -1 where nobody set a time.
+    """
 
     account_id: str
     event_type: str
     subtype: str
+    now_ms: int
     skill_id: str = conversations.NO_SKILL
     language: str | None = None
     effective_ttr: int = -1
@@ -174,7 +178,7 @@ def automatic_message(occasion: Occasion, asked: list[Asked]) -> Asked | None:
         skill_id=occasion.skill_id,
         language=occasion.language,
         facts=automatic_messages.Facts(
-            now_ms=int(timezone.now().timestamp() * 1000),
+            now_ms=occasion.now_ms,
             effective_ttr=occasion.effective_ttr,
             agent_nickname=occasion.agent_nickname,
         ),
@@ -198,6 +202,7 @@ def _occasion(event: Event, state: conversations.State | None) -> Occasion:
         account_id=event.account_id,
         event_type=event.type,
         subtype=event.subtype,
+        now_ms=int(event.conversation.now().timestamp() * 1000),
         skill_id=routing.get("newSkillId", conversations.NO_SKILL),
         language=(state and state.language) or general.get("clientLanguage"),
         effective_ttr=state.effective_ttr if state else read_ttr(said_ttr),
@@ -296,7 +301,8 @@ def _may_send(
     if command.type == CommandType.CLOSE and state and state.state == "CLOSE":
         _settle(lease, command, CommandState.SENT, reason="", detail="It was closed already")
         return False
-    stale = guards.check(command, state, now=timezone.now(), hours=hours)
+    conversation = command.event.conversation
+    stale = guards.check(command, state, now=conversation.now(), hours=hours)
     if not Connection.objects.filter(pk=connection.pk, active=True).exists():
         stale = guards.SWITCHED_OFF
     if connection.agent_login and command.type == CommandType.MESSAGE and is_over(state):
@@ -341,7 +347,7 @@ def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datet
             return None
         # Coming back later than its age allows would only keep others waiting.
         due_at = timezone.now() + dt.timedelta(seconds=_wait_s(command.attempts, error))
-        if due_at > guards.expires_at(command.event):
+        if due_at + command.event.conversation.ahead > guards.expires_at(command.event):
             _settle(lease, command, CommandState.FAILED, reason="gave-up", detail=str(error))
             return None
         with lease.transaction():

@@ -23,6 +23,8 @@ from invoker.models import (
     LeaseLostError,
     Notification,
     NotificationState,
+    Office,
+    Simulation,
     Verdict,
 )
 from invoker.platforms import PLATFORMS, Derived, RejectedError
@@ -55,17 +57,21 @@ SUPPRESSED = {
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an account has set that decides about events."""
+    """What an account has set that decides about the events of a conversation."""
 
     bot: ControllerBot | None
     hours: conversations.Hours
     idle_times: Callable[[str], conversations.IdleTimes]
 
     @classmethod
-    def load(cls, account_id: str) -> "Rules":
+    def load(cls, conversation: Conversation) -> "Rules":
+        account_id = conversation.account_id
+        simulation = getattr(conversation, "simulation", None)
         return cls(
             ControllerBot.objects.filter(pk=account_id).first(),
-            hours.load(account_id),
+            conversations.FixedHours(simulation.office == Office.OPEN, simulation.office_since_ms)
+            if simulation and simulation.office
+            else hours.load(account_id),
             automatic_messages.idle_times(account_id),
         )
 
@@ -94,14 +100,15 @@ def digest(lease: Lease, conversation: Conversation, rules: Rules) -> None:
 
 def add_idle_events(
     lease: Lease, conversation: Conversation, rules: Rules
-) -> tuple[bool, dt.datetime | None]:
+) -> tuple[bool, int | None]:
     """Look at the clock: add the idle events that are due by now.
 
     Everything is computed anew from the state and the settings, so a restart, a timer that was
     changed, or a clock that was put right needs no care.
 
     Returns:
-        Whether there are new events, and when to look again if there are none (None: no need).
+        Whether there are new events, and if there are none when the next may be due, in epoch
+        milliseconds by the conversation's clock (None: never).
     """
     state = stored_state(conversation)
     if state is None or not conversation.connection.active:
@@ -113,9 +120,40 @@ def add_idle_events(
             _keep(conversation, found.state)
             _add_events(conversation, found.events, received_at=now, state=found.state)
         return True, None
-    if found.due_ms is None:
-        return False, None
-    return False, _moment(min(found.due_ms, _millis(now + LOOK_AGAIN)))
+    return False, found.due_ms
+
+
+def look_again_at(conversation: Conversation, due_ms: int | None) -> dt.datetime | None:
+    """When to look at a conversation again, by our clock; `due_ms` as `add_idle_events` has it."""
+    if due_ms is None:
+        return None
+    latest_ms = _millis(conversation.now() + LOOK_AGAIN)
+    return _moment(min(due_ms, latest_ms)) - conversation.ahead
+
+
+def pass_time(lease: Lease, conversation: Conversation, due_ms: int | None) -> bool:
+    """Move the clock of a simulated conversation on, as far as to what is due next.
+
+    Called when nothing waits, so that whatever happened before is handled by the time it was.
+
+    Returns:
+        False where no time is to pass.
+    """
+    simulation = getattr(conversation, "simulation", None)
+    if simulation is None or simulation.goes_to_ms is None:
+        return False
+    now_ms = _millis(conversation.now())
+    to_ms = simulation.goes_to_ms
+    if due_ms is not None and due_ms > now_ms:
+        to_ms = min(to_ms, due_ms)
+    arrived = to_ms >= simulation.goes_to_ms
+    simulation.ahead_ms += max(0, to_ms - now_ms)
+    simulation.goes_to_ms = None if arrived else simulation.goes_to_ms
+    with lease.transaction():
+        Simulation.objects.filter(pk=simulation.pk).update(
+            ahead_ms=simulation.ahead_ms, goes_to_ms=simulation.goes_to_ms
+        )
+    return True
 
 
 def look_again(account_id: str) -> None:
@@ -172,12 +210,12 @@ def _circumstances(
     previous: conversations.Previous | None = None,
 ) -> conversations.Circumstances:
     return conversations.Circumstances(
-        now_ms=_millis(now),
+        now_ms=_millis(now + conversation.ahead),
         account_id=conversation.account_id,
         own_ids=frozenset(conversation.connection.own_ids),
         hours=rules.hours,
         idle_times=rules.idle_times,
-        high_water_ms=_millis(conversation.connection.listening_since),
+        high_water_ms=_millis(conversation.connection.listening_since + conversation.ahead),
         previous=previous,
         history_known=True,
     )

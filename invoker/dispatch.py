@@ -119,17 +119,26 @@ _renewer = _Renewer()
 
 
 def _drain(lease: Lease) -> int:
-    conversation = Conversation.objects.select_related("connection").get(pk=lease.conversation_pk)
-    rules = digesting.Rules.load(conversation.account_id)
+    found = Conversation.objects.select_related("connection", "simulation")
+    conversation = found.get(pk=lease.conversation_pk)
+    simulation = getattr(conversation, "simulation", None)
+    rules = digesting.Rules.load(conversation)
     finished = 0
     while True:
         seen = lease.arrived()
+        if simulation:
+            # People play while we work: they open its office, and let time pass.
+            simulation.refresh_from_db()
+            rules = digesting.Rules.load(conversation)
         digesting.digest(lease, conversation, rules)
         event = conversation.events.exclude(state=EventState.DONE).order_by("position").first()
         if event is None:
-            added, due_at = digesting.add_idle_events(lease, conversation, rules)
+            added, due_ms = digesting.add_idle_events(lease, conversation, rules)
             if added:
                 continue
+            if digesting.pass_time(lease, conversation, due_ms):
+                continue
+            due_at = digesting.look_again_at(conversation, due_ms)
         else:
             event.conversation = conversation
             due_at = _handle_or_give_up(lease, conversation, event, rules)
@@ -223,7 +232,8 @@ def _again_at(
         return None
     wait = PLATFORM_PAUSE if platform else dt.timedelta(0)
     again_at = timezone.now() + wait
-    return None if again_at > guards.expires_at(event) else again_at
+    late = again_at + event.conversation.ahead > guards.expires_at(event)
+    return None if late else again_at
 
 
 def _begin_invocation(lease: Lease, event: Event) -> Invocation | None:

@@ -109,8 +109,12 @@ def max_age_s(event: Event) -> float:
 
 
 def expires_at(event: Event) -> dt.datetime:
-    """Until when an event is worth an answer, by the platform's clock and by ours."""
-    return min(event.occurred_at, event.received_at) + dt.timedelta(seconds=max_age_s(event))
+    """Until when an event is worth an answer, by the conversation's clock.
+
+    Both by the platform's and by ours, whichever was the earlier.
+    """
+    received_at = event.received_at + event.conversation.ahead
+    return min(event.occurred_at, received_at) + dt.timedelta(seconds=max_age_s(event))
 
 
 def check(
@@ -122,7 +126,8 @@ def check(
 ) -> Stale | None:
     """Say why a command no longer makes sense. None when it does.
 
-    `state` is None where the platform sends events that it derived itself: then only age counts.
+    `now` is by the conversation's clock. `state` is None where the platform sends events that it
+    derived itself: then only age counts.
     """
     event = command.event
     late = _too_late(event, now)

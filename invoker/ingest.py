@@ -1,11 +1,15 @@
 """The doors: check who sent it, store it, answer. Everything else happens in a worker."""
 
+import io
 import logging
 import uuid
+from collections.abc import Mapping
 
 from celery.exceptions import OperationalError as BrokerError
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
 
@@ -52,6 +56,37 @@ def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> 
         accepted=accepted, duplicates=len(incoming) - accepted
     )
     return JsonResponse(body, status=status)
+
+
+def hand_over(
+    connection: Connection,
+    body: bytes,
+    headers: Mapping[str, str],
+    request_id: str,
+    token: str = "",
+) -> HttpResponse:
+    """Put a request of our own through the door, as if it had come by HTTP."""
+    named = {
+        f"HTTP_{name.upper().replace('-', '_')}": value
+        for name, value in headers.items()
+        if name != "content-type"
+    }
+    request = WSGIRequest(
+        named
+        | {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": reverse("events", args=[connection.pk]),
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_TYPE": headers["content-type"],
+        }
+    )
+    request.id = request_id  # type: ignore[attr-defined]
+    return receive(request, connection.pk, token)
 
 
 def _admit(

@@ -5,15 +5,12 @@ and no event can come of it, so no function runs and no command goes out.
 """
 
 import datetime as dt
-import io
 import json
 import time
 import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.core.handlers.wsgi import WSGIRequest
-from django.urls import reverse
 from django.utils import timezone
 from standardwebhooks import Webhook
 
@@ -58,9 +55,7 @@ def send(connection: Connection) -> Answer:
     body, headers = _signed(connection)
     token = "" if connection.signs else connection.signing_secret
     request_id = f"test:{uuid.uuid4().hex}"
-    request = _request(connection, body, headers)
-    request.id = request_id  # type: ignore[attr-defined]
-    response = ingest.receive(request, connection.pk, token)
+    response = ingest.hand_over(connection, body, headers, request_id, token)
     said: dict[str, Any] = json.loads(response.content)
     return Answer(
         status=response.status_code,
@@ -160,19 +155,3 @@ def _chatwoot(connection: Connection, now: dt.datetime, now_ms: int) -> dict[str
         "created_at": now.isoformat(),
         "conversation": {"id": CHATWOOT_ID, "status": "open"},
     }
-
-
-def _request(connection: Connection, body: bytes, headers: dict[str, str]) -> WSGIRequest:
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": reverse("events", args=[connection.pk]),
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "CONTENT_LENGTH": str(len(body)),
-        "CONTENT_TYPE": headers.pop("content-type"),
-    }
-    named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
-    return WSGIRequest(environ | named)

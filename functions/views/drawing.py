@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from django.utils import timezone
+
 from functions.models import Function
 from invoker import commands, events, metrics, runtime
 from invoker.automatic_messages.names import SUBTYPE_NAMES
@@ -154,6 +156,7 @@ def _occasion(function: Function, event: Any) -> commands.Occasion:
         account_id=function.account_id,
         event_type=function.event_type,
         subtype=subtype if subtype in known else next(iter(known), ""),
+        now_ms=int(timezone.now().timestamp() * 1000),
         skill_id=_text(event, "routing", "newSkillId"),
         language=_text(event, "general", "clientLanguage") or None,
         effective_ttr=commands.read_ttr(_text(event, "general", "effectiveTTR")),

@@ -17,6 +17,7 @@ from invoker.conversations.changes import (
 from invoker.conversations.circumstances import (
     ALWAYS_OPEN,
     Circumstances,
+    FixedHours,
     Hours,
     IdleTimer,
     IdleTimes,
@@ -45,6 +46,7 @@ __all__ = [
     "Dialog",
     "DialogParticipant",
     "DialogState",
+    "FixedHours",
     "Hours",
     "IdleDerivation",
     "IdleTimer",

@@ -38,6 +38,16 @@ class _AlwaysOpen:
 ALWAYS_OPEN: Final[Hours] = _AlwaysOpen()
 
 
+class FixedHours(msgspec.Struct, frozen=True):
+    """The same for every skill and, from a moment on, without an end."""
+
+    open: bool
+    since_ms: int
+
+    def shift(self, _skill_id: str, _at_ms: int, /) -> Shift:
+        return Shift(open=self.open, since_ms=self.since_ms)
+
+
 class IdleTimer(msgspec.Struct, frozen=True):
     """How long may pass before a conversation counts as idle; 0: it never does."""
 

@@ -54,6 +54,7 @@ from invoker.models.events import (
 )
 from invoker.models.metrics import WHOLE_ACCOUNT, MetricBucket, MetricLevel
 from invoker.models.schedules import FAILED_RUN_STATES, RunState, Schedule, ScheduleRun
+from invoker.models.simulator import Office, SimulatedAct, SimulatedLine, Simulation
 from invoker.models.stores import (
     AllowedDomain,
     ContextNamespace,
@@ -105,6 +106,7 @@ __all__ = [
     "MetricLevel",
     "Notification",
     "NotificationState",
+    "Office",
     "OfficeHours",
     "Platform",
     "RunState",
@@ -113,6 +115,9 @@ __all__ = [
     "Secret",
     "SecretType",
     "SecretUse",
+    "SimulatedAct",
+    "SimulatedLine",
+    "Simulation",
     "SkillHours",
     "Telling",
     "TellingKind",

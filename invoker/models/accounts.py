@@ -53,6 +53,7 @@ class ControllerBot(models.Model):
 class Platform(models.TextChoices):
     """A messaging system that Houston reads from and writes to."""
 
+    SIMULATOR = "simulator", "Simulator (built in)"
     GENERIC = "generic", "Generic (CloudEvents)"
     LIVEPERSON = "liveperson", "LivePerson"
     CHATWOOT = "chatwoot", "Chatwoot"

@@ -60,6 +60,16 @@ class Conversation(models.Model):
     def __str__(self) -> str:
         return self.conv_id
 
+    @property
+    def ahead(self) -> dt.timedelta:
+        """How far its clock is before ours: nothing, but for what the simulator plays."""
+        simulation = getattr(self, "simulation", None)
+        return dt.timedelta(milliseconds=simulation.ahead_ms if simulation else 0)
+
+    def now(self) -> dt.datetime:
+        """What its clock says. Whatever happens in the conversation is told by this one."""
+        return timezone.now() + self.ahead
+
     @staticmethod
     def mark_arrivals(pks: list[int]) -> None:
         """Say that something new waits for each of these, whoever holds the lease now."""

@@ -259,7 +259,9 @@ OPEN_COMMAND_STATES = (CommandState.PENDING, CommandState.SENDING)
 class Command(models.Model):
     """One thing to do in the conversation, or the record of why it was not done.
 
-    Its id travels with every attempt, so a receiver can tell a repetition.
+    Its id travels with every attempt, so a receiver can tell a repetition. `late_ms` is how long
+    after what made it stale it would have been sent. `redelivered_at` is when a person had it sent
+    again, from which its age counts then.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -281,6 +283,8 @@ class Command(models.Model):
     due_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True)
+    late_ms = models.PositiveIntegerField(null=True)
+    redelivered_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -12,11 +12,13 @@ from invoker.platforms.contract import (
 )
 from invoker.platforms.generic import Generic
 from invoker.platforms.liveperson import LivePerson
+from invoker.platforms.simulator import Simulator
 
 PLATFORMS: dict[str, Platform] = {
     "chatwoot": Chatwoot(),
     "generic": Generic(),
     "liveperson": LivePerson(),
+    "simulator": Simulator(),
 }
 
 __all__ = [

@@ -337,7 +337,7 @@ def take_stored(due: list[int]) -> None:
         assert lease
         conversation = Conversation.objects.select_related("connection").get(pk=pk)
         seen = lease.arrived()
-        digesting.digest(lease, conversation, digesting.Rules.load(conversation.account_id))
+        digesting.digest(lease, conversation, digesting.Rules.load(conversation))
         assert lease.release(seen=seen, due_at=None)
 
 

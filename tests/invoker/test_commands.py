@@ -8,7 +8,7 @@ import pytest
 
 from invoker import commands, conversations, events, guards
 from invoker.commands import Asked
-from invoker.models import Command, Event
+from invoker.models import Command, Conversation, Event
 
 MESSAGE = {"type": "systemMessage", "text": "hi"}
 TRANSFER = {"type": "transfer", "skillId": "7"}
@@ -106,6 +106,7 @@ def event(subtype: str, **facts: Any) -> Event:
     payload["general"]["manualETTR"] = None
     occurred_at = dt.datetime.fromtimestamp(HAPPENED_MS / 1000, dt.UTC)
     return Event(
+        conversation=Conversation(),
         type=kind.id,
         subtype=subtype,
         payload=payload,

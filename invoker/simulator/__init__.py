@@ -1,0 +1,32 @@
+"""A messaging platform inside the console, to play conversations with.
+
+`acts` are what people do, `scene` what comes of it (both pure), `playing` keeps the conversations
+and tells of them through the same door as any other platform.
+"""
+
+from invoker.simulator.acts import ACTS, Act, ActError
+from invoker.simulator.playing import (
+    carry_out,
+    connect,
+    is_ready,
+    perform,
+    request_id,
+    start,
+)
+from invoker.simulator.scene import NewLine, Person, Played, Scene
+
+__all__ = [
+    "ACTS",
+    "Act",
+    "ActError",
+    "NewLine",
+    "Person",
+    "Played",
+    "Scene",
+    "carry_out",
+    "connect",
+    "is_ready",
+    "perform",
+    "request_id",
+    "start",
+]

@@ -1,0 +1,437 @@
+"""What the simulated platform knows of a conversation, and how an act changes it.
+
+Pure: no database, no clock. The notifications are those of LivePerson, whose shapes say most.
+Source: `controller-bot.md` §1.4 and §1.5.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from invoker.conversations import NO_SKILL
+from invoker.simulator import acts
+from invoker.simulator.acts import Act, ActError
+
+USUAL_TTR_S: Final = 600
+URGENT_TTR_S: Final = 120
+CONVERSATION: Final = "cqm.ExConversationChangeNotification"
+MESSAGE: Final = "ms.MessagingEventNotification"
+MOST_PEOPLE: Final = 20
+CLOSE_REASONS: Final = {"consumer": "CONSUMER", "agent": "AGENT", "system": "SYSTEM"}
+JOINED_ROLES: Final = {"agent": "AGENT", "manager": "MANAGER", "consumer": "CONSUMER"}
+CONTROLLER: Final = "CONTROLLER"
+BOT: Final = "Controller bot"
+BOT_ID: Final = "controller-bot"
+
+
+class Person(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    role: str
+    suggested: bool = False
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One conversation as its platform sees it. Times are epoch milliseconds by its clock."""
+
+    conv_id: str
+    state: str = "OPEN"
+    stage: str = "OPEN"
+    skill_id: str = NO_SKILL
+    people: tuple[Person, ...] = ()
+    first_time: bool = False
+    authenticated: bool = False
+    language: str = "en-US"
+    campaign_id: str = ""
+    engagement_id: str = ""
+    start_ms: int
+    updated_ms: int = 0
+    end_ms: int = 0
+    closed_by: str = ""
+    ttr_type: str = "NORMAL"
+    ttr_s: int = USUAL_TTR_S
+    manual_ettr_ms: int = 0
+    answer_due_ms: int = -1
+    """When the consumer may expect an answer; -1: nothing waits for one."""
+    survey: str = ""
+    """`OPEN` or `CLOSE`; empty where there is none."""
+    next_sequence: int = 0
+    last_line: dict[str, Any] | None = None
+
+    @property
+    def consumer(self) -> Person:
+        """Who began the conversation."""
+        return next(each for each in self.people if each.role == "CONSUMER")
+
+    @property
+    def assigned(self) -> Person | None:
+        found = (each for each in self.people if each.role == "ASSIGNED_AGENT")
+        return next((each for each in found if not each.suggested), None)
+
+
+class NewLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line for the panes. `role` is empty for a remark of the platform itself."""
+
+    text: str
+    role: str = ""
+    author: str = ""
+    private: bool = False
+
+
+class Played(msgspec.Struct, frozen=True):
+    """What an act leads to: the scene after it, lines to read, and notifications in their order."""
+
+    scene: Scene
+    lines: tuple[NewLine, ...]
+    notifications: tuple[dict[str, Any], ...]
+
+
+def begin(conv_id: str, consumer_id: str, start: acts.Start, now_ms: int) -> Played:
+    """Open a conversation."""
+    consumer = Person(consumer_id, start.consumer, "CONSUMER")
+    scene = Scene(
+        conv_id=conv_id,
+        skill_id=start.skill,
+        people=(consumer,),
+        first_time=start.first_time,
+        authenticated=start.authenticated,
+        language=start.language,
+        campaign_id=start.campaign,
+        engagement_id=start.engagement,
+        start_ms=now_ms,
+        updated_ms=now_ms,
+    )
+    scene, line, message = _say(scene, consumer, start.text, now_ms)
+    return Played(scene, (line,), (_conversation(scene), message))
+
+
+def apply(scene: Scene, act: Act, now_ms: int) -> Played:
+    """Do something in a conversation that is there.
+
+    Raises:
+        ActError: it cannot be done as things are; nothing changes.
+    """
+    if isinstance(act, acts.EndSurvey):
+        return _end_survey(scene, now_ms)
+    if scene.state != "OPEN":
+        raise ActError("closed", "Cannot do this: the conversation is closed, start another one")
+    if isinstance(act, acts.ConsumerSays):
+        return _played_line(scene, scene.consumer, act.text, now_ms)
+    if isinstance(act, acts.AgentSays):
+        return _agent_says(scene, act, now_ms)
+    changed, remark = _changed(scene, act, now_ms)
+    return _moved(scene, changed, remark, now_ms)
+
+
+def bot_says(scene: Scene, text: str, now_ms: int) -> Played:
+    """A system message. It is told in a closed conversation too: the end has a function as well."""
+    return _played_line(scene, Person(BOT_ID, BOT, CONTROLLER), text, now_ms)
+
+
+def bot_transfers(scene: Scene, skill_id: str | None, agent: str | None, now_ms: int) -> Played:
+    """Another skill, a proposed agent, or both; whoever was assigned is so no longer.
+
+    Raises:
+        ActError: the conversation is closed.
+    """
+    if scene.state != "OPEN":
+        raise ActError("closed", "The conversation is closed")
+    people = _without(scene.people, lambda each: each.role == "ASSIGNED_AGENT")
+    changed = replace(scene, skill_id=skill_id or scene.skill_id, people=people)
+    remarks = [f"{BOT} moved the conversation to skill {skill_id}"] if skill_id else []
+    if agent:
+        changed = _with(changed, Person(agent, agent, "ASSIGNED_AGENT", suggested=True))
+        remarks.append(f"{BOT} proposed agent {agent}")
+    return _moved(scene, changed, "; ".join(remarks), now_ms)
+
+
+def bot_closes(scene: Scene, now_ms: int) -> Played:
+    """Close without a survey; the platform calls it its own doing."""
+    if scene.state != "OPEN":
+        return Played(scene, (), ())
+    return _moved(scene, _closed(scene, "SYSTEM", now_ms), f"{BOT} closed the conversation", now_ms)
+
+
+def person_id(role: str, name: str) -> str:
+    """The id by which somebody of this name is known: the same each time."""
+    return f"{role}-{re.sub(r'[^0-9a-z]+', '-', name.casefold()).strip('-') or name.encode().hex()}"
+
+
+# Acts ---------------------------------------------------------------------------------------------
+
+
+def _changed(scene: Scene, act: Act, now_ms: int) -> tuple[Scene, str]:
+    """The scene with what changes beside lines, and a remark on it."""
+    changed, remark = scene, ""
+    match act:
+        case acts.Assign(agent=name):
+            changed, remark = _assign(scene, name), f"{name} took the conversation"
+        case acts.Suggest(agent=name):
+            changed, remark = _suggest(scene, name), f"The conversation was offered to {name}"
+        case acts.Join(who=name, role=role):
+            changed, remark = _join(scene, name, role), f"{name} joined as {role}"
+        case acts.Leave(who=name):
+            changed, remark = _leave(scene, name), f"{name} left"
+        case acts.BackToQueue():
+            agent = _assigned(scene)
+            changed = replace(scene, people=_without(scene.people, lambda each: each == agent))
+            remark = f"{agent.name} gave the conversation back to the queue"
+        case acts.Urgent(on=on):
+            changed = _urgent(scene, on=on)
+            remark = f"Marked as {'urgent' if on else 'no longer urgent'}"
+        case acts.ResponseTime(minutes=minutes):
+            due_ms = now_ms + minutes * 60_000
+            changed = replace(scene, manual_ettr_ms=due_ms, answer_due_ms=due_ms)
+            remark = f"Response time set to {minutes} min"
+        case acts.Transfer(skill=skill):
+            changed, remark = _transfer(scene, skill), f"Transferred to skill {skill}"
+        case acts.SignIn():
+            changed, remark = _sign_in(scene), f"{scene.consumer.name} signed in"
+        case acts.Close(by=by, survey=survey):
+            changed = _closed(scene, CLOSE_REASONS[by], now_ms)
+            remark = f"Closed by the {by}"
+            if survey:
+                changed = replace(changed, stage="OPEN", survey="OPEN")
+                remark += ", the survey begins"
+    return changed, remark
+
+
+def _end_survey(scene: Scene, now_ms: int) -> Played:
+    if scene.survey != "OPEN":
+        raise ActError("no-survey", "Cannot end the survey: none is running")
+    ended = replace(scene, survey="CLOSE", stage="CLOSE")
+    return _moved(scene, ended, "The survey ended", now_ms)
+
+
+def _agent_says(scene: Scene, act: acts.AgentSays, now_ms: int) -> Played:
+    if act.agent is None:
+        return _played_line(scene, _assigned(scene), act.text, now_ms, private=act.private)
+    staff = (each for each in scene.people if each.role != "CONSUMER" and not each.suggested)
+    author = next((each for each in staff if each.name == act.agent), None)
+    if author is None:
+        raise ActError(
+            "not-there", f'Cannot write as "{act.agent}": assign or join this agent first'
+        )
+    return _played_line(scene, author, act.text, now_ms, private=act.private)
+
+
+def _assigned(scene: Scene) -> Person:
+    if scene.assigned is None:
+        raise ActError("nobody-assigned", "Cannot do this: no agent is assigned, assign one first")
+    return scene.assigned
+
+
+def _assign(scene: Scene, name: str) -> Scene:
+    if scene.assigned and scene.assigned.name == name:
+        raise ActError("assigned-already", f'Cannot assign "{name}": this agent has it already')
+    known = next((each for each in scene.people if each.name == name), None)
+    if known and known.role == "CONSUMER":
+        raise ActError("there-already", f'Cannot assign "{name}": this is a consumer')
+    # Whoever was proposed or joined keeps their id.
+    agent = Person(known.id if known else person_id("agent", name), name, "ASSIGNED_AGENT")
+    left = _without(scene.people, lambda each: each.role == "ASSIGNED_AGENT" or each == known)
+    return _with(replace(scene, people=left), agent)
+
+
+def _suggest(scene: Scene, name: str) -> Scene:
+    agent = Person(person_id("agent", name), name, "ASSIGNED_AGENT", suggested=True)
+    if any(each.name == name for each in scene.people):
+        raise ActError("there-already", f'Cannot offer it to "{name}": this agent is in it already')
+    return _with(scene, agent)
+
+
+def _join(scene: Scene, name: str, role: str) -> Scene:
+    kind = "consumer" if role == "consumer" else "agent"
+    person = Person(person_id(kind, name), name, JOINED_ROLES[role])
+    if any(each.name == name for each in scene.people):
+        raise ActError("there-already", f'Cannot let "{name}" join: there is one of this name')
+    return _with(scene, person)
+
+
+def _leave(scene: Scene, name: str) -> Scene:
+    joined = [each for each in scene.people if each.name == name and each != scene.consumer]
+    if not joined:
+        raise ActError("not-there", f'Cannot let "{name}" leave: nobody of this name joined')
+    if joined[0].role == "ASSIGNED_AGENT" and not joined[0].suggested:
+        raise ActError(
+            "assigned", f'Cannot let "{name}" leave: this agent has it, put it back to the queue'
+        )
+    return replace(scene, people=_without(scene.people, lambda each: each == joined[0]))
+
+
+def _urgent(scene: Scene, *, on: bool) -> Scene:
+    if on == (scene.ttr_type == "URGENT"):
+        word = "is urgent already" if on else "is not urgent"
+        raise ActError("as-it-was", f"Cannot change it: the conversation {word}")
+    seconds = URGENT_TTR_S if on else USUAL_TTR_S
+    due_ms = scene.answer_due_ms
+    if due_ms != -1 and not scene.manual_ettr_ms:
+        due_ms += (seconds - scene.ttr_s) * 1000
+    return replace(
+        scene, ttr_type="URGENT" if on else "NORMAL", ttr_s=seconds, answer_due_ms=due_ms
+    )
+
+
+def _transfer(scene: Scene, skill: str) -> Scene:
+    if skill == scene.skill_id:
+        raise ActError("as-it-was", f'Cannot transfer it: it is in skill "{skill}" already')
+    people = _without(scene.people, lambda each: each.role == "ASSIGNED_AGENT")
+    return replace(scene, skill_id=skill, people=people)
+
+
+def _sign_in(scene: Scene) -> Scene:
+    if scene.authenticated:
+        raise ActError("as-it-was", "Cannot sign in: the consumer is signed in already")
+    known = replace(scene.consumer, id=person_id("consumer", scene.consumer.name))
+    people = tuple(known if each == scene.consumer else each for each in scene.people)
+    return replace(scene, people=people, authenticated=True)
+
+
+def _closed(scene: Scene, reason: str, now_ms: int) -> Scene:
+    return replace(
+        scene, state="CLOSE", stage="CLOSE", closed_by=reason, end_ms=now_ms, answer_due_ms=-1
+    )
+
+
+def _with(scene: Scene, person: Person) -> Scene:
+    if len(scene.people) >= MOST_PEOPLE:
+        raise ActError("too-many", f"Cannot add {person.name}: {MOST_PEOPLE} people are in it")
+    return replace(scene, people=(*scene.people, person))
+
+
+def _without(people: tuple[Person, ...], leaves: Any) -> tuple[Person, ...]:
+    return tuple(each for each in people if not leaves(each))
+
+
+# What is told of it -------------------------------------------------------------------------------
+
+
+def _moved(old: Scene, changed: Scene, remark: str, now_ms: int) -> Played:
+    # Two snapshots of one millisecond could not be told apart.
+    scene = replace(changed, updated_ms=max(now_ms, old.updated_ms + 1))
+    return Played(scene, (NewLine(text=remark),), (_conversation(scene),))
+
+
+def _played_line(
+    scene: Scene, author: Person, text: str, now_ms: int, *, private: bool = False
+) -> Played:
+    scene, line, message = _say(scene, author, text, now_ms, private=private)
+    return Played(scene, (line,), (message,))
+
+
+def _say(
+    scene: Scene, author: Person, text: str, now_ms: int, *, private: bool = False
+) -> tuple[Scene, NewLine, dict[str, Any]]:
+    event = {
+        "sequence": scene.next_sequence,
+        "dialogId": scene.conv_id,
+        "conversationId": scene.conv_id,
+        "serverTimestamp": now_ms,
+        "originatorId": author.id,
+        "originatorMetadata": {"id": author.id, "role": author.role},
+        "event": {"type": "ContentEvent", "contentType": "text/plain", "message": text},
+    }
+    if private:
+        event["messageAudience"] = "AGENTS_AND_MANAGERS"
+    due_ms = scene.answer_due_ms
+    if author.role == "CONSUMER" and due_ms == -1 and scene.state == "OPEN":
+        due_ms = now_ms + scene.ttr_s * 1000
+    elif author.role not in ("CONSUMER", CONTROLLER) and not private:
+        due_ms = -1
+    answered = due_ms == -1
+    scene = replace(
+        scene,
+        next_sequence=scene.next_sequence + 1,
+        last_line=scene.last_line if private else event,
+        answer_due_ms=due_ms,
+        manual_ettr_ms=0 if answered else scene.manual_ettr_ms,
+    )
+    line = NewLine(text=text, role=author.role, author=author.name, private=private)
+    return scene, line, _envelope(MESSAGE, {"dialogId": scene.conv_id, "changes": [event]})
+
+
+def _conversation(scene: Scene) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "convId": scene.conv_id,
+        "effectiveTTR": scene.answer_due_ms,
+        "conversationDetails": _details(scene),
+    }
+    if scene.last_line:
+        result["lastContentEventNotification"] = scene.last_line
+    return _envelope(CONVERSATION, {"changes": [{"type": "UPSERT", "result": result}]})
+
+
+def _details(scene: Scene) -> dict[str, Any]:
+    details = {
+        "state": scene.state,
+        "stage": scene.stage,
+        "skillId": scene.skill_id,
+        "participants": [
+            {"id": each.id, "role": each.role} for each in scene.people if not each.suggested
+        ],
+        "nicknames": {each.id: each.name for each in scene.people},
+        "dialogs": _dialogs(scene),
+        "startTs": scene.start_ms,
+        "metaDataLastUpdateTs": scene.updated_ms,
+        "firstConversation": scene.first_time,
+        "ttr": {"ttrType": scene.ttr_type, "value": scene.ttr_s},
+        "manualETTR": scene.manual_ettr_ms,
+        "context": {
+            "type": "SharkContext",
+            "lang": scene.language,
+            "visitorId": scene.consumer.id,
+            "sessionId": scene.conv_id,
+            "interactionContextId": "1",
+            "clientProperties": {
+                "type": ".ClientProperties",
+                "appId": "houston-simulator",
+                "ipAddress": "192.0.2.1",
+                "deviceFamily": "DESKTOP",
+                "integration": "WEB_SDK",
+                "features": ["AUTO_MESSAGES", "MULTI_DIALOG", "QUICK_REPLIES", "RICH_CONTENT"],
+            },
+        },
+    }
+    if scene.campaign_id or scene.engagement_id:
+        details["campaignInfo"] = {
+            "campaignId": scene.campaign_id or None,
+            "engagementId": scene.engagement_id or None,
+        }
+    if scene.state == "CLOSE":
+        details |= {"closeReason": scene.closed_by, "endTs": scene.end_ms}
+    return details
+
+
+def _dialogs(scene: Scene) -> list[dict[str, Any]]:
+    everybody = [
+        {
+            "id": each.id,
+            "role": each.role,
+            "state": "SUGGESTED" if each.suggested else "ACTIVE",
+        }
+        for each in scene.people
+    ]
+    main = {
+        "dialogId": scene.conv_id,
+        "dialogType": "MAIN",
+        "channelType": "MESSAGING",
+        "state": scene.state,
+        "participantsDetails": everybody,
+    }
+    if not scene.survey:
+        return [main]
+    survey = {
+        "dialogId": f"{scene.conv_id}-survey",
+        "dialogType": "POST_SURVEY",
+        "channelType": "MESSAGING",
+        "state": scene.survey,
+    }
+    return [main, survey]
+
+
+def _envelope(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "notification", "type": kind, "body": body}
