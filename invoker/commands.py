@@ -305,7 +305,12 @@ def _may_send(
     stale = guards.check(command, state, now=conversation.now(), hours=hours)
     if not Connection.objects.filter(pk=connection.pk, active=True).exists():
         stale = guards.SWITCHED_OFF
-    if connection.agent_login and command.type == CommandType.MESSAGE and is_over(state):
+    if (
+        stale is None
+        and connection.agent_login
+        and command.type == CommandType.MESSAGE
+        and is_over(state)
+    ):
         # With the survey's end the platform takes no more: expected, so no failure.
         stale = guards.OVER
     if stale and interrupted:
@@ -314,7 +319,14 @@ def _may_send(
         _settle(lease, command, CommandState.UNCERTAIN, reason="interrupted", detail=detail)
         return False
     if stale:
-        _settle(lease, command, CommandState.STALE, reason=stale.reason, detail=stale.detail)
+        _settle(
+            lease,
+            command,
+            CommandState.STALE,
+            reason=stale.reason,
+            detail=stale.detail,
+            late_ms=stale.late_ms,
+        )
         return False
     with lease.transaction():
         Command.objects.filter(pk=command.pk).update(
@@ -371,12 +383,23 @@ def _wait_s(attempts: int, error: DeliveryError) -> float:
 
 
 def _settle(
-    lease: Lease, command: Command, state: CommandState, *, reason: str, detail: str
+    lease: Lease,
+    command: Command,
+    state: CommandState,
+    *,
+    reason: str,
+    detail: str,
+    late_ms: int | None = None,
 ) -> None:
     sent_at = timezone.now() if state == CommandState.SENT else None
     with lease.transaction():
         Command.objects.filter(pk=command.pk).update(
-            state=state, reason=reason, detail=storable(detail), sent_at=sent_at, due_at=None
+            state=state,
+            reason=reason,
+            detail=storable(detail),
+            sent_at=sent_at,
+            late_ms=late_ms,
+            due_at=None,
         )
     command.state = state
     logger.info(

@@ -6,7 +6,7 @@ version number: that somebody has read a message voids nothing. Source: `control
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -27,14 +27,21 @@ IDLE_TIMERS = {
     "CONV_AWAITING_IN_QUEUE": "convNotTakenTime",
 }
 UNIT_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
+MOST_LATE_MS = 2**31 - 1
+"""25 days: a lateness that is written down is no larger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Why a command is not sent: a stable word, and the sentence that Activity shows."""
+    """Why a command is not sent: a stable word, and the sentence that Activity shows.
+
+    `late_ms` is how long after what made it stale it would have been sent; None where nobody knows
+    when that was. Of an agent who wrote several lines the last one counts, so it may be longer.
+    """
 
     reason: str
     detail: str
+    late_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,19 @@ class Scene:
         return (self.now.last_consumer_ts or 0) > self.happened_ms
 
     @property
-    def open_now(self) -> bool:
-        return self.hours.shift(self.now.skill_id, self.now_ms).open
+    def consumer_wrote_ms(self) -> int | None:
+        """When the consumer wrote first, of what came since the event as far as it is kept."""
+        later = (ts_ms for ts_ms in self.now.unanswered if ts_ms > self.happened_ms)
+        return next(later, self.now.last_consumer_ts)
+
+    @property
+    def shift(self) -> conversations.Shift:
+        return self.hours.shift(self.now.skill_id, self.now_ms)
+
+    @property
+    def assigned_ms(self) -> int | None:
+        """When who is assigned now came, or the last one left."""
+        return self.now.at.assigned_since if self.now.at.assigned else self.now.at.queue_since
 
     @property
     def assigned(self) -> set[str]:
@@ -73,6 +91,12 @@ class Scene:
     def skill_then(self) -> str:
         skill: str = self.payload["routing"]["newSkillId"]
         return skill
+
+    def late(self, stale: Stale, since_ms: int | None) -> Stale:
+        """`stale` with how late it is. What is no later than the event cannot have made it so."""
+        if since_ms is None or since_ms <= self.happened_ms:
+            return stale
+        return replace(stale, late_ms=_lateness(self.now_ms - since_ms))
 
 
 AGENT_SPOKE = Stale("agent-spoke", "An agent has written since the event")
@@ -133,8 +157,6 @@ def check(
     late = _too_late(event, now)
     if late or state is None:
         return late
-    if state.state == "CLOSE" and event.type != events.CONVERSATION_END.id:
-        return CLOSED
     scene = Scene(
         event.payload,
         int(event.occurred_at.timestamp() * 1000),
@@ -143,13 +165,15 @@ def check(
         hours=hours,
         until_ms=command.fields.get(UNTIL),
     )
+    if state.state == "CLOSE" and event.type != events.CONVERSATION_END.id:
+        return scene.late(CLOSED, state.closed_ts)
     match command.type:
         case CommandType.TRANSFER:
             return _transfer(event.subtype, scene)
         case CommandType.CLOSE:
-            return CONSUMER_WROTE if scene.consumer_wrote else None
+            return _consumer_silent(scene)
     if scene.until_ms is not None and scene.now_ms > scene.until_ms:
-        return OVERDUE
+        return scene.late(OVERDUE, scene.until_ms)
     guard = MESSAGE_GUARDS.get(event.subtype)
     return guard(scene) if guard else None
 
@@ -163,7 +187,13 @@ def _too_late(event: Event, now: dt.datetime) -> Stale | None:
         "too-old",
         f"The event is {longest_s + over_s:.0f} s old, and after {longest_s:g} s nobody expects an "
         "answer to it",
+        _lateness(over_s * 1000),
     )
+
+
+def _lateness(ms: float) -> int:
+    # A platform's clock may be ahead of ours.
+    return min(max(round(ms), 0), MOST_LATE_MS)
 
 
 def _transfer(subtype: str, scene: Scene) -> Stale | None:
@@ -171,41 +201,46 @@ def _transfer(subtype: str, scene: Scene) -> Stale | None:
     stagnant = STAGNANT_GUARDS.get(subtype)
     if stagnant:
         return stagnant(scene)
-    if scene.skill_then != scene.now.skill_id:
-        return SKILL_CHANGED
-    return ASSIGNMENT_CHANGED if scene.assigned_then != scene.assigned else None
+    return _still_there(scene) or _still_assigned(scene)
 
 
 def _unanswered(scene: Scene) -> Stale | None:
-    return AGENT_SPOKE if scene.agent_spoke else None
+    return scene.late(AGENT_SPOKE, scene.now.last_agent_ts) if scene.agent_spoke else None
 
 
 def _consumer_silent(scene: Scene) -> Stale | None:
-    return CONSUMER_WROTE if scene.consumer_wrote else None
+    return scene.late(CONSUMER_WROTE, scene.consumer_wrote_ms) if scene.consumer_wrote else None
 
 
 def _still_in_queue(scene: Scene) -> Stale | None:
-    return ASSIGNED_NOW if scene.assigned else None
+    return scene.late(ASSIGNED_NOW, scene.assigned_ms) if scene.assigned else None
+
+
+def _still_assigned(scene: Scene) -> Stale | None:
+    if scene.assigned_then == scene.assigned:
+        return None
+    return scene.late(ASSIGNMENT_CHANGED, scene.assigned_ms)
 
 
 def _still_connected(scene: Scene) -> Stale | None:
     if not scene.assigned_then & scene.assigned:
-        return ASSIGNMENT_CHANGED
+        return scene.late(ASSIGNMENT_CHANGED, scene.assigned_ms)
     return _unanswered(scene)
 
 
 def _still_there(scene: Scene) -> Stale | None:
-    return SKILL_CHANGED if scene.skill_then != scene.now.skill_id else None
+    if scene.skill_then == scene.now.skill_id:
+        return None
+    return scene.late(SKILL_CHANGED, scene.now.at.skill_changed_ts)
 
 
 def _agent_still_silent(scene: Scene) -> Stale | None:
-    if scene.assigned_then != scene.assigned:
-        return ASSIGNMENT_CHANGED
-    return _unanswered(scene)
+    return _still_assigned(scene) or _unanswered(scene)
 
 
 def _still_off_hours(scene: Scene) -> Stale | None:
-    return OPEN_AGAIN if scene.open_now else _unanswered(scene)
+    shift = scene.shift
+    return scene.late(OPEN_AGAIN, shift.since_ms) if shift.open else _unanswered(scene)
 
 
 def _same_response_time(scene: Scene) -> Stale | None:
@@ -216,6 +251,7 @@ def _same_response_time(scene: Scene) -> Stale | None:
         ttr.value,
         str(scene.now.manual_ettr),
     )
+    # When it changed is not kept, only when it was last told.
     return None if same else TTR_CHANGED
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from invoker import commands, conversations, events, guards
 from invoker.commands import Asked
+from invoker.conversations.states import Whereabouts
 from invoker.models import Command, Conversation, Event
 
 MESSAGE = {"type": "systemMessage", "text": "hi"}
@@ -116,13 +117,14 @@ def event(subtype: str, **facts: Any) -> Event:
 
 
 class Hours:
-    """Open or closed, always and for every skill."""
+    """Open or closed, since a moment and for every skill."""
 
-    def __init__(self, *, open_now: bool) -> None:
+    def __init__(self, *, open_now: bool, since_ms: int = 0) -> None:
         self.open_now = open_now
+        self.since_ms = since_ms
 
     def shift(self, skill_id: str, at_ms: int) -> conversations.Shift:  # noqa: ARG002
-        return conversations.Shift(open=self.open_now)
+        return conversations.Shift(open=self.open_now, since_ms=self.since_ms)
 
 
 CLOSED_NOW = Hours(open_now=False)
@@ -309,6 +311,111 @@ def test_idle_event_is_worth_an_answer_for_half_its_timer_and_a_minute_at_most(
 
     happened.received_at = NOW - dt.timedelta(seconds=longest_s + 1)
     assert stale("systemMessage", happened, now()) == "too-old"
+
+
+# How late -----------------------------------------------------------------------------------------
+
+# A fact 300 ms after the event is 700 ms before NOW, when the message would be sent.
+FACT_MS = HAPPENED_MS + 300
+QUEUED = {"participants": (CONSUMER,), "at": Whereabouts(queue_since=FACT_MS)}
+TAKEN = {
+    "participants": (CONSUMER, OTHER),
+    "at": Whereabouts(assigned=(OTHER.id,), assigned_since=FACT_MS),
+}
+STILL_THERE = {
+    "participants": (CONSUMER, AGENT),
+    "at": Whereabouts(assigned=(AGENT.id,), assigned_since=HAPPENED_MS - 5_000),
+}
+MOVED_ON = {"skill_id": "7", "at": Whereabouts(skill_changed_ts=FACT_MS)}
+
+
+def late(
+    command: str,
+    happened: Event,
+    state: conversations.State | None,
+    *,
+    hours: conversations.Hours = CLOSED_NOW,
+    at: dt.datetime = NOW,
+    **fields: Any,
+) -> tuple[str, int | None]:
+    found = guards.check(
+        Command(type=command, event=happened, fields=fields), state, now=at, hours=hours
+    )
+    assert found
+    return found.reason, found.late_ms
+
+
+@pytest.mark.parametrize(
+    ("command", "subtype", "then", "state", "wanted"),
+    [
+        ("systemMessage", "CONSUMER_OPEN_NEW_CONVERSATION", {}, {"last_agent_ts": FACT_MS},
+         ("agent-spoke", 700)),
+        ("systemMessage", "CONSUMER_NON_RESPONSIVE", {}, {"last_consumer_ts": FACT_MS},
+         ("consumer-wrote", 700)),
+        ("closeConversation", "CONSUMER_NON_RESPONSIVE", {},
+         {"last_consumer_ts": FACT_MS + 400, "unanswered": (HAPPENED_MS, FACT_MS, FACT_MS + 400)},
+         ("consumer-wrote", 700)),
+        ("transfer", "BACK_TO_QUEUE", {}, {"state": "CLOSE", "closed_ts": FACT_MS},
+         ("closed", 700)),
+        ("systemMessage", "BACK_TO_QUEUE", {}, TAKEN, ("assignment-changed", 700)),
+        ("transfer", "BACK_TO_QUEUE", {}, TAKEN, ("assignment-changed", 700)),
+        ("systemMessage", "YOU_ARE_CONNECTED_TO", {"participants": (AGENT,)}, QUEUED,
+         ("assignment-changed", 700)),
+        ("systemMessage", "YOU_ARE_CONNECTED_TO", {"participants": (AGENT,)}, TAKEN,
+         ("assignment-changed", 700)),
+        ("systemMessage", "YOU_ARE_CONNECTED_TO", {"participants": (AGENT,)},
+         STILL_THERE | {"last_agent_ts": FACT_MS}, ("agent-spoke", 700)),
+        ("systemMessage", "AGENT_NON_RESPONSIVE", {"participants": (AGENT,)}, TAKEN,
+         ("assignment-changed", 700)),
+        # One of two agents left, and nobody knows when: the other one has been there all along.
+        ("systemMessage", "AGENT_NON_RESPONSIVE", {"participants": (AGENT, OTHER)}, STILL_THERE,
+         ("assignment-changed", None)),
+        ("systemMessage", "ENGAGEMENT_TRANSFERED", {}, MOVED_ON, ("skill-changed", 700)),
+        ("transfer", "BACK_TO_QUEUE", {}, MOVED_ON, ("skill-changed", 700)),
+        ("systemMessage", "CONSUMER_ASKED_URGENT_RESPONSE_TIME", {},
+         {"ttr": events.Ttr("NORMAL", 300)}, ("response-time-changed", None)),
+    ],
+)  # fmt: skip
+def test_lateness_counts_from_what_made_it_too_late(
+    command: str,
+    subtype: str,
+    then: dict[str, Any],
+    state: dict[str, Any],
+    wanted: tuple[str, int | None],
+) -> None:
+    assert late(command, event(subtype, **then), now(**state)) == wanted
+
+
+def test_lateness_counts_from_the_moment_that_a_text_names() -> None:
+    happened = event("CONSUMER_ASKED_URGENT_RESPONSE_TIME")
+
+    found = late("systemMessage", happened, now(), until=FACT_MS)
+
+    assert found == ("response-time-overdue", 700)
+
+
+@pytest.mark.parametrize(("since_ms", "late_ms"), [(FACT_MS, 700), (0, None)])
+def test_lateness_counts_from_the_end_of_the_off_hours(since_ms: int, late_ms: int | None) -> None:
+    hours = Hours(open_now=True, since_ms=since_ms)
+    happened = event("CONSUMER_SEND_MESSAGE_ON_OFFHOURS")
+
+    assert late("systemMessage", happened, now(), hours=hours) == ("open-again", late_ms)
+
+
+def test_lateness_of_an_old_event_counts_from_when_nobody_expected_an_answer_any_more() -> None:
+    happened = event("BACK_TO_QUEUE", received_at=NOW - dt.timedelta(seconds=32.5))
+
+    assert late("systemMessage", happened, None) == ("too-old", 2_500)
+
+
+def test_lateness_is_never_below_nothing_nor_more_than_a_column_holds() -> None:
+    happened = event("BACK_TO_QUEUE")
+
+    ahead = late("systemMessage", happened, now(state="CLOSE", closed_ts=HAPPENED_MS + 60_000))
+    months = late("systemMessage", happened, now(), at=NOW + dt.timedelta(days=90))
+
+    assert ahead == ("closed", 0)
+    assert months == ("too-old", 2**31 - 1)
 
 
 def test_event_that_the_platform_derived_itself_is_only_judged_by_its_age() -> None:
