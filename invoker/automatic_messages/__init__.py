@@ -7,12 +7,18 @@ from invoker.automatic_messages.choosing import (
     choose,
     idle_times,
 )
-from invoker.automatic_messages.defaults import DEFAULT_LANGUAGE, DEFAULT_TEXTS, create_defaults
+from invoker.automatic_messages.defaults import (
+    DEFAULT_LANGUAGE,
+    DEFAULT_TEXTS,
+    SUBTYPES,
+    create_defaults,
+)
 
 __all__ = [
     "DEFAULT_LANGUAGE",
     "DEFAULT_TEXTS",
     "NO_TEXT",
+    "SUBTYPES",
     "Chosen",
     "Facts",
     "choose",

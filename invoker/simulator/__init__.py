@@ -6,6 +6,7 @@ and tells of them through the same door as any other platform.
 
 from invoker.simulator.acts import ACTS, Act, ActError
 from invoker.simulator.playing import (
+    LATEST_MS,
     carry_out,
     connect,
     is_ready,
@@ -17,6 +18,7 @@ from invoker.simulator.scene import NewLine, Person, Played, Scene
 
 __all__ = [
     "ACTS",
+    "LATEST_MS",
     "Act",
     "ActError",
     "NewLine",

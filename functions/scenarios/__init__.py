@@ -1,0 +1,39 @@
+"""Scenarios: a conversation as a file, acts with times and what is expected to come of them.
+
+A run happens in memory, with the parts that the controller bot is made of: nothing is written
+down, nothing is delivered, and no request leaves but where that is asked for.
+"""
+
+from functions.scenarios.casting import Cast, CastError, Player, cast
+from functions.scenarios.documents import Document, Expected, Settings, Step
+from functions.scenarios.errors import ScenarioError
+from functions.scenarios.outcomes import Came, Line, Outcome, StepOutcome, Stopped
+from functions.scenarios.playing import run
+from functions.scenarios.reading import read
+from functions.scenarios.recording import accept, from_conversation
+from functions.scenarios.shipped import Shipped, shipped
+from functions.scenarios.writing import write
+
+__all__ = [
+    "Came",
+    "Cast",
+    "CastError",
+    "Document",
+    "Expected",
+    "Line",
+    "Outcome",
+    "Player",
+    "ScenarioError",
+    "Settings",
+    "Shipped",
+    "Step",
+    "StepOutcome",
+    "Stopped",
+    "accept",
+    "cast",
+    "from_conversation",
+    "read",
+    "run",
+    "shipped",
+    "write",
+]

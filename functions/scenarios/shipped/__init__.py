@@ -1,0 +1,26 @@
+"""The scenarios that come with the product, to read and to start from."""
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from functions.scenarios.documents import Document
+from functions.scenarios.reading import read
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """A scenario that brings its functions and settings along; `slug` is its file's name."""
+
+    slug: str
+    text: str
+    document: Document
+
+
+@functools.cache
+def shipped() -> tuple[Shipped, ...]:
+    """Every shipped scenario, in the order of their files."""
+    return tuple(
+        Shipped(path.stem, text := path.read_text(encoding="utf-8"), read(text, path.name))
+        for path in sorted(Path(__file__).parent.glob("*.yaml"))
+    )
