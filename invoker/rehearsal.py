@@ -1,13 +1,16 @@
 """A function that only rehearses: it runs on what really happened, and nothing comes of it.
 
-No request leaves the sandbox. Secrets and stored context can be read, so that the function goes
-the way it would go; reading leaves no trace. What would be written is answered as if it were, and
-is not: a refusal would end most functions where they begin to differ. Other functions are not
-invoked, for they would act.
+No request leaves the sandbox, unless somebody allowed the network: then those to the hosts of the
+account's allow-list do, and what they change elsewhere is changed. Secrets and stored context can
+be read, so that the function goes the way it would go; reading leaves no trace. What would be
+written is answered as if it were, and is not: a refusal would end most functions where they begin
+to differ. Other functions are not invoked, for they would act.
 """
 
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -17,12 +20,17 @@ from invoker.answers import PREFIX
 from invoker.runtime import CallError
 
 REFUSED = "rehearsal-refused"
+# All rehearsals of a function together keep to the rate of a real one, by waiting. They have a
+# count of their own: requests of the real one must not be refused for their sake.
+_pace = calls.Buckets(calls.REQUESTS_PER_S)
+PACE_S = 0.005
 
 
 class Mark(StrEnum):
     """Where a rehearsal went another way than the real thing."""
 
     NETWORK = "network"
+    REQUEST = "request"
     WRITE = "write"
     INVOKE = "invoke"
     SECRET = "secret"  # noqa: S105
@@ -30,12 +38,19 @@ class Mark(StrEnum):
 
 
 class Platform:
-    """Answers a rehearsal. `marks` are what it asked for that was refused, or is of today."""
+    """Answers one run of a rehearsal.
 
-    def __init__(self, account_id: str, function_id: uuid.UUID) -> None:
+    `marks` are what it asked for that was refused, or is of today. With `network` requests leave
+    as they would in a real run.
+    """
+
+    def __init__(self, account_id: str, function_id: uuid.UUID, *, network: bool = False) -> None:
         self.marks: set[Mark] = set()
+        self.network = network
         self._account_id = account_id
+        self._function_id = function_id
         self._real = calls.Calls(account_id, function_id)
+        self._requests = calls.Buckets(calls.REQUESTS_PER_S)
 
     def answer(self, op: str, arguments: Any) -> Any:
         """A JSON value.
@@ -44,8 +59,7 @@ class Platform:
             CallError: refused, with a code of the toolbelt.
         """
         if op == "http.permit":
-            self.marks.add(Mark.NETWORK)
-            raise CallError(REFUSED, "Cannot send: no request leaves a rehearsal")
+            return self._permit_request()
         if op == "orchestrator.invoke":
             self.marks.add(Mark.INVOKE)
             raise CallError(REFUSED, "Cannot invoke: a rehearsal invokes no other function")
@@ -59,6 +73,18 @@ class Platform:
             self.marks.add(Mark.CONTEXT)
             return self._real.answer(op, arguments)
         raise CallError(calls.UNKNOWN_CALL, "Cannot answer: a rehearsal knows no call of this name")
+
+    def _permit_request(self) -> bool:
+        if not self.network:
+            self.marks.add(Mark.NETWORK)
+            raise CallError(REFUSED, "Cannot send: no request leaves a rehearsal")
+        self.marks.add(Mark.REQUEST)
+        # As many as one run may send at once, and then in turn with all others.
+        if not self._requests.take(self._function_id):
+            return False
+        while not _pace.take(self._function_id):
+            time.sleep(PACE_S)
+        return True
 
     def _read_secret(self, arguments: Any) -> dict[str, Any]:
         key = arguments.get("key") if isinstance(arguments, dict) else None
@@ -79,10 +105,36 @@ def program(
     code: str,
     environment: Mapping[str, str],
     platform: Platform,
+    key: str | None = None,
 ) -> runtime.Program:
-    """What the sandbox runs for a rehearsal: once, with no host to connect to."""
+    """What the sandbox runs for a rehearsal, with no host to connect to unless the network is on.
+
+    It runs once, or with a `key` of `warm` on many events, with a platform of its own for each.
+    """
     draft = calls.draft(account_id, function_id, function_name, code=code, environment=environment)
-    return replace(draft, hosts=(), platform=platform)
+    hosts = draft.hosts if platform.network else ()
+    return replace(draft, key=key, hosts=hosts, platform=platform)
+
+
+@contextmanager
+def warm() -> Iterator[Callable[[], str]]:
+    """Keep sandboxes for one event after the other, as those of real events are kept.
+
+    What is given makes a key for each program. The sandboxes end with the block.
+    """
+    group = f"rehearsal{uuid.uuid4().hex}"
+    made = 0
+
+    def key() -> str:
+        nonlocal made
+        made += 1
+        return f"{group}-{made}"
+
+    try:
+        yield key
+    finally:
+        if made:
+            runtime.retire(group)
 
 
 _READS = frozenset(

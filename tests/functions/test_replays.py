@@ -1,12 +1,10 @@
 """What a draft would have returned on real events: in the real sandbox, and nothing comes of it."""
 
-import uuid
-
 import pytest
 
 from functions import deploying, replays, services
-from invoker import context, rehearsal, runtime, vault
-from invoker.models import Command, Event, Invocation, LogLine, SecretUse
+from invoker import rehearsal, runtime
+from invoker.models import Command, Event, Invocation, LogLine
 from tests import factories
 
 EVENT = "controllerbot_messaging_new_conversation"
@@ -97,61 +95,6 @@ def test_replay_refuses_the_network_and_says_so(account):
     assert one.new.marks == (rehearsal.Mark.NETWORK,)
     assert one.new.result.outcome == runtime.Outcome.CODING_FAILURE
     assert "no request leaves a rehearsal" in one.new.result.failure.message
-
-
-@pytest.mark.runtime
-def test_replay_is_refused_by_the_sandbox_when_the_toolbelt_is_gone_round(account):
-    around = """const net = require("node:net");
-    function lambda(input, callback) {
-      net.connect(443, "example.com").on("error", (error) => callback(null, String(error)));
-    }"""
-    platform = rehearsal.Platform(account.id, uuid.uuid4())
-    program = rehearsal.program(
-        account.id, uuid.uuid4(), "greet", code=around, environment={}, platform=platform
-    )
-
-    result = runtime.run(program, {}, timeout_s=5)
-
-    assert program.hosts == ()
-    said = str(result.value) + str(result.failure)
-    assert "EPERM" in said
-
-
-def test_rehearsal_writes_no_secret_and_reads_without_a_trace(account):
-    vault.add(account.id, key="token", value="old", by="ada")
-    platform = rehearsal.Platform(account.id, uuid.uuid4())
-
-    platform.answer("secret.update", {"key": "token", "value": "new"})
-
-    assert platform.answer("secret.read", {"key": "token"}) == {"key": "token", "value": "old"}
-    assert platform.marks == {rehearsal.Mark.WRITE, rehearsal.Mark.SECRET}
-    assert not SecretUse.objects.exists()
-
-
-def test_rehearsal_writes_no_context(account):
-    context.create_namespace(account.id, "seen", None)
-    platform = rehearsal.Platform(account.id, uuid.uuid4())
-    asked = {"namespace": "seen", "session": "s", "properties": {"a": 1}}
-
-    assert platform.answer("context.setPropertiesInNamespace", asked) == {"a": 1}
-    platform.answer("context.deleteNamespace", {"namespace": "seen"})
-
-    assert [each["name"] for each in context.namespaces(account.id)] == ["seen"]
-    assert context.sessions(account.id, "seen") == []
-
-
-@pytest.mark.parametrize("op", ["orchestrator.invoke", "http.permit", "nothing.known"])
-def test_rehearsal_refuses_what_acts(account, op):
-    platform = rehearsal.Platform(account.id, uuid.uuid4())
-
-    with pytest.raises(runtime.CallError):
-        platform.answer(op, {"uuid": "x"})
-
-
-@pytest.mark.parametrize("arguments", [None, [], {}, {"key": 3}, {"key": "missing"}])
-def test_rehearsal_refuses_a_secret_that_is_not_there(account, arguments):
-    with pytest.raises(runtime.CallError):
-        rehearsal.Platform(account.id, uuid.uuid4()).answer("secret.read", arguments)
 
 
 @pytest.mark.runtime
