@@ -207,3 +207,47 @@ class SavedPayload(models.Model):
     def key(self) -> str:
         """How addresses and the picker name it, see `payloads.source`."""
         return f"saved:{self.pk}"
+
+
+class Scenario(models.Model):
+    """A played conversation that an account keeps, with what is expected to come of it.
+
+    `text` is the whole file, as `scenarios.write` writes it; `name` and `description` stand in it
+    too. `event_types` are those that are expected or came. `last_…` tells of the last run of the
+    steps as they are now; all of it is empty before one.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
+    name = models.CharField(max_length=100)
+    description = models.TextField(blank=True)
+    text = models.TextField()
+    event_types = models.JSONField(default=list, blank=True)
+    # Of the gallery: the functions of the account have no part in it.
+    brings_functions = models.BooleanField(default=False)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=150)
+    updated_at = models.DateTimeField(default=timezone.now)
+    updated_by = models.CharField(max_length=150)
+    last_run_at = models.DateTimeField(null=True)
+    last_run_by = models.CharField(max_length=150, blank=True)
+    last_against = models.CharField(max_length=300, blank=True)
+    last_passed = models.BooleanField(null=True)
+    last_differing = models.PositiveIntegerField(default=0)
+    # What came, as `scenario_runs.tell` puts it, and the file in which that is what is expected.
+    last_outcome = models.JSONField(null=True)
+    last_text = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "name"], name="scenario_name_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def run_mark(self) -> str:
+        """Tells the last run from any other one; "" before the first."""
+        return self.last_run_at.isoformat() if self.last_run_at else ""

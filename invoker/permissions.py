@@ -56,6 +56,9 @@ class Permission(StrEnum):
     SECRET_CHANGE = "change secrets"
     SCHEDULE_READ = "read schedules"
     SCHEDULE_CHANGE = "change schedules"
+    SCENARIO_READ = "read scenarios"
+    SCENARIO_CHANGE = "change scenarios"
+    SCENARIO_RUN = "run scenarios"
     LOG_READ = "read logs"
     REPORT_READ = "read reports"
 
@@ -73,6 +76,9 @@ _PERMITTED: dict[Permission, frozenset[Privilege]] = {
     Permission.SECRET_CHANGE: _ADMIN,
     Permission.SCHEDULE_READ: _MEMBERS,
     Permission.SCHEDULE_CHANGE: _MEMBERS,
+    Permission.SCENARIO_READ: _MEMBERS,
+    Permission.SCENARIO_CHANGE: _DEVELOPER,
+    Permission.SCENARIO_RUN: _DEVELOPER,
     Permission.LOG_READ: _MEMBERS,
     Permission.REPORT_READ: _MEMBERS,
 }

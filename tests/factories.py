@@ -12,8 +12,8 @@ import factory
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from functions import claims
-from functions.models import Function, Version
+from functions import claims, scenarios
+from functions.models import Function, Scenario, Version
 from houston.models import Account, ApiClient, Invitation, Membership, Role, User
 from invoker import events
 from invoker.models import (
@@ -249,6 +249,38 @@ class VersionFactory(DjangoModelFactory):
     environment = factory.SelfAttribute("function.environment")
     description = factory.SelfAttribute("function.description")
     saved_by = "kim"
+
+
+SCENARIO = """scenario: 1
+name: {name}
+starts_at: '2026-06-01T12:00:00+00:00'
+steps:
+  - at: 0s
+    act: start
+    text: Hello
+    expect:
+      - event: CONSUMER_OPEN_NEW_CONVERSATION
+        function: greet
+        commands:
+          - type: systemMessage
+            text: hello
+"""
+
+
+class ScenarioFactory(DjangoModelFactory):
+    """Expects the first answer of `SOURCE` in a function called greet."""
+
+    class Meta:
+        model = Scenario
+
+    account_id = ACCOUNT_ID
+    name = factory.Sequence(lambda n: f"Scenario {n}")
+    text = factory.LazyAttribute(
+        lambda one: scenarios.write(scenarios.read(SCENARIO.format(name=one.name)))
+    )
+    event_types = ["controllerbot_messaging_new_conversation"]
+    created_by = "kim"
+    updated_by = "kim"
 
 
 class DeploymentFactory(DjangoModelFactory):
