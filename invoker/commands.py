@@ -131,18 +131,36 @@ def record(
 ) -> None:
     """Write down what an event leads to, before anything leaves the house.
 
-    Adds the account's automatic message when the function asked for no message and did not ask
-    for silence either. Call it inside the lease's transaction.
+    Call it inside the lease's transaction.
+    """
+    texts = automatic_messages.AccountTexts(event.account_id)
+    now_ms = int(event.conversation.now().timestamp() * 1000)
+    Command.objects.bulk_create(led_to(event, asked, invocation, state, texts=texts, now_ms=now_ms))
+
+
+def led_to(
+    event: Event,
+    asked: list[Asked],
+    invocation: Invocation | None,
+    state: conversations.State | None,
+    *,
+    texts: automatic_messages.Texts,
+    now_ms: int,
+) -> list[Command]:
+    """What an event leads to, in the order of delivery, at `now_ms` by the conversation's clock.
+
+    Adds the automatic message when the function asked for no message and did not ask for silence
+    either. Nothing is written down.
     """
     rows = [_row(event, one, invocation) for one in asked]
-    automatic = automatic_message(_occasion(event, state), asked)
+    automatic = automatic_message(_occasion(event, state, now_ms), asked, texts)
     if automatic:
         rows.append(_row(event, automatic, None))
     # Kept in the order of delivery: message, transfer, close, then what was dropped.
     rows.sort(key=lambda row: (row.state == CommandState.DROPPED, _rank(row.type)))
     for position, row in enumerate(rows):
         row.position = position
-    Command.objects.bulk_create(rows)
+    return rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +180,15 @@ class Occasion:
     agent_nickname: str = ""
 
 
-def automatic_message(occasion: Occasion, asked: list[Asked]) -> Asked | None:
-    """The account's own message, where what a function asked for leaves room for it.
+def automatic_message(
+    occasion: Occasion, asked: list[Asked], texts: automatic_messages.Texts | None = None
+) -> Asked | None:
+    """The automatic message, where what a function asked for leaves room for it.
+
+    Args:
+        occasion: what it is chosen by.
+        asked: what the function asked for.
+        texts: where texts come from; None for the account's own.
 
     Returns:
         None where there is nothing to say; with a reason where a text exists and does not go out.
@@ -173,7 +198,7 @@ def automatic_message(occasion: Occasion, asked: list[Asked]) -> Asked | None:
     if any(one.type == CommandType.MESSAGE and one.reason in ("", "empty") for one in asked):
         return None
     chosen = automatic_messages.choose(
-        occasion.account_id,
+        texts or automatic_messages.AccountTexts(occasion.account_id),
         occasion.subtype,
         skill_id=occasion.skill_id,
         language=occasion.language,
@@ -193,7 +218,7 @@ def automatic_message(occasion: Occasion, asked: list[Asked]) -> Asked | None:
     return Asked(CommandType.MESSAGE, fields)
 
 
-def _occasion(event: Event, state: conversations.State | None) -> Occasion:
+def _occasion(event: Event, state: conversations.State | None, now_ms: int) -> Occasion:
     # Surveys have another payload, and no automatic message.
     general: dict[str, Any] = event.payload.get("general") or {}
     routing: dict[str, Any] = event.payload.get("routing") or {}
@@ -202,7 +227,7 @@ def _occasion(event: Event, state: conversations.State | None) -> Occasion:
         account_id=event.account_id,
         event_type=event.type,
         subtype=event.subtype,
-        now_ms=int(event.conversation.now().timestamp() * 1000),
+        now_ms=now_ms,
         skill_id=routing.get("newSkillId", conversations.NO_SKILL),
         language=(state and state.language) or general.get("clientLanguage"),
         effective_ttr=state.effective_ttr if state else read_ttr(said_ttr),
@@ -298,7 +323,7 @@ def _may_send(
             detail="The process ended between sending and recording, so it is not sent again",
         )
         return False
-    if command.type == CommandType.CLOSE and state and state.state == "CLOSE":
+    if is_done(command, state):
         _settle(lease, command, CommandState.SENT, reason="", detail="It was closed already")
         return False
     conversation = command.event.conversation
@@ -334,6 +359,12 @@ def _may_send(
         )
     command.attempts += 1
     return True
+
+
+def is_done(command: Command, state: conversations.State | None) -> bool:
+    """Whether somebody else has done already what the command asks for."""
+    closes = command.type == CommandType.CLOSE
+    return closes and state is not None and state.state == "CLOSE"
 
 
 def is_over(state: conversations.State | None) -> bool:

@@ -263,11 +263,7 @@ def _add_events(
     notification: Notification | None = None,
     state: conversations.State | None = None,
 ) -> None:
-    """Write down what is to be handled, and what is only to be shown.
-
-    What the bot's own commands led to is handled like anything else, somebody may rely on it,
-    until it comes too often or without an end.
-    """
+    """Write down what is to be handled, and what is only to be shown."""
     if not derived:
         return
     last = conversation.events.order_by("-position").values_list("position", flat=True).first()
@@ -275,10 +271,51 @@ def _add_events(
     recent = conversation.events.filter(
         caused_by__isnull=False, received_at__gt=received_at - LOOP_WINDOW
     )
-    caused = recent.count() if own else 0
+    before = Before(
+        position=last or 0,
+        own=own,
+        caused=recent.count() if own else 0,
+        silences=(lambda subtype: _silences(conversation, subtype, state)) if state else None,
+    )
+    Event.objects.bulk_create(
+        new_events(
+            conversation, derived, before, received_at=received_at, notification=notification
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What happened in a conversation until now, as far as it decides about new events.
+
+    `own` are transfers and closes that the bot carried out within `ECHO`, the newest first,
+    `caused` how many events they led to within `LOOP_WINDOW`. `silences` counts the events of an
+    idle sub-type since the consumer's last word; None where the new events are no silences.
+    """
+
+    position: int
+    own: Sequence[Command]
+    caused: int
+    silences: Callable[[str], int] | None = None
+
+
+def new_events(
+    conversation: Conversation,
+    derived: Sequence[conversations.DerivedEvent],
+    before: Before,
+    *,
+    received_at: dt.datetime,
+    notification: Notification | None = None,
+) -> list[Event]:
+    """Events that were derived, to be handled or, where they are done already, to be shown.
+
+    What the bot's own commands led to is handled like anything else, somebody may rely on it,
+    until it comes too often or without an end. Nothing is written down.
+    """
+    caused = before.caused
     rows = []
-    for position, one in enumerate(derived, start=(last or 0) + 1):
-        cause = next((command for command in own if _leads_to(command, one)), None)
+    for position, one in enumerate(derived, start=before.position + 1):
+        cause = next((command for command in before.own if _leads_to(command, one)), None)
         row = Event(
             account_id=conversation.account_id,
             conversation=conversation,
@@ -299,10 +336,10 @@ def _add_events(
             loop = _loop(row, caused)
             if loop:
                 _close(row, Verdict.LOOP, "loop", loop)
-        elif state and _answers_itself(conversation, one, state):
+        elif before.silences and before.silences(one.subtype) >= LONGEST_CHAIN:
             _close(row, Verdict.LOOP, "loop", ANSWERS_ITSELF)
         rows.append(row)
-    Event.objects.bulk_create(rows)
+    return rows
 
 
 def _close(event: Event, verdict: Verdict, reason: str, detail: str) -> None:
@@ -350,14 +387,12 @@ def _loop(event: Event, caused: int) -> str:
     return ""
 
 
-def _answers_itself(
-    conversation: Conversation, one: conversations.DerivedEvent, state: conversations.State
-) -> bool:
-    """Whether a silence came again and again, with no word of the consumer in between."""
-    earlier = conversation.events.filter(subtype=one.subtype)
+def _silences(conversation: Conversation, subtype: str, state: conversations.State) -> int:
+    """How often a silence came, with no word of the consumer in between."""
+    earlier = conversation.events.filter(subtype=subtype)
     if state.last_consumer_ts is not None:
         earlier = earlier.filter(occurred_at__gt=_moment(state.last_consumer_ts))
-    return earlier.count() >= LONGEST_CHAIN
+    return earlier.count()
 
 
 def _millis(at: dt.datetime) -> int:

@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -194,7 +194,7 @@ def _handle(
                 invocations.record(invocation, result)
             if again_at is None:
                 state = digesting.stored_state(conversation)
-                commands.record(event, _asked(event, result), invocation, state)
+                commands.record(event, asked_of(event, result), invocation, state)
                 Event.objects.filter(pk=event.pk).update(
                     state=EventState.DELIVERING,
                     reason=event.reason,
@@ -222,13 +222,11 @@ def _again_at(
     if result.outcome == runtime.Outcome.SUCCEEDED:
         return None
     platform = result.outcome == runtime.Outcome.PLATFORM_FAILURE
-    # Every failure counts against the number of its own kind: the two have different reasons.
-    kind = (InvocationState.PLATFORM_FAILURE,)
     failed = event.invocations.exclude(pk=invocation.pk).exclude(
         outcome__in=(InvocationState.UNKNOWN, InvocationState.SUCCEEDED)
     )
-    before = (failed.filter if platform else failed.exclude)(outcome__in=kind).count()
-    if before >= (bot.platform_retries if platform else bot.function_retries):
+    before = list(failed.values_list("outcome", flat=True))
+    if not may_run_again(bot, result.outcome, before):
         return None
     wait = PLATFORM_PAUSE if platform else dt.timedelta(0)
     again_at = timezone.now() + wait
@@ -236,9 +234,19 @@ def _again_at(
     return None if late else again_at
 
 
+def may_run_again(bot: ControllerBot, outcome: str, before: Sequence[str]) -> bool:
+    """Whether a function that failed is to run again; `before` is how its runs until now failed.
+
+    Every failure counts against the number of its own kind: the two have different reasons.
+    """
+    platform = outcome == runtime.Outcome.PLATFORM_FAILURE
+    alike = [each for each in before if (each == runtime.Outcome.PLATFORM_FAILURE) == platform]
+    return len(alike) < (bot.platform_retries if platform else bot.function_retries)
+
+
 def _begin_invocation(lease: Lease, event: Event) -> Invocation | None:
     """Write down that the event's function runs now. None when nobody listens."""
-    deployment = _listening(event)
+    deployment = listening(event, _deployed(event))
     if deployment is None:
         return None
     with lease.transaction():
@@ -256,24 +264,29 @@ def _begin_invocation(lease: Lease, event: Event) -> Invocation | None:
         )
 
 
-def _listening(event: Event) -> Deployment | None:
-    """The deployment for this event and the conversation's skill; else say on the event why not."""
-    listening = list(
-        Deployment.objects.filter(
-            account_id=event.account_id, event_type=event.type, active=True
-        ).order_by("created_at")
+def _deployed(event: Event) -> list[Deployment]:
+    active = Deployment.objects.filter(
+        account_id=event.account_id, event_type=event.type, active=True
     )
+    return list(active.order_by("created_at"))
+
+
+def listening(event: Event, deployed: Sequence[Deployment]) -> Deployment | None:
+    """The deployment for this event and the conversation's skill; else say on the event why not.
+
+    `deployed` are those that have the event at all.
+    """
     skill = skill_of(event)
-    for deployment in listening:
+    for deployment in deployed:
         if not deployment.skills or skill in deployment.skills:
             event.reason = event.detail = ""
             return deployment
     name = events.EVENT_TYPES[event.type].name
-    if not listening:
+    if not deployed:
         event.reason = "nobody-listens"
         event.detail = f'No deployed function has the event "{name}"'
     else:
-        skills = sorted({each for deployment in listening for each in deployment.skills})
+        skills = sorted({each for deployment in deployed for each in deployment.skills})
         shown = ", ".join(skills[:SKILLS_SHOWN]) + (" …" if len(skills) > SKILLS_SHOWN else "")
         event.reason = "skill-not-in-set"
         event.detail = (
@@ -320,7 +333,8 @@ def _run(event: Event, invocation: Invocation) -> runtime.Result:
     return result
 
 
-def _asked(event: Event, result: runtime.Result | None) -> list[commands.Asked]:
+def asked_of(event: Event, result: runtime.Result | None) -> list[commands.Asked]:
+    """What a run for this event asks for; nothing where it failed, or the event takes nothing."""
     if result is None or result.outcome != runtime.Outcome.SUCCEEDED:
         return []
     if not events.EVENT_TYPES[event.type].runs_commands:

@@ -2,8 +2,11 @@
 
 from invoker.automatic_messages.choosing import (
     NO_TEXT,
+    AccountTexts,
     Chosen,
     Facts,
+    FixedTexts,
+    Texts,
     choose,
     idle_times,
 )
@@ -19,8 +22,11 @@ __all__ = [
     "DEFAULT_TEXTS",
     "NO_TEXT",
     "SUBTYPES",
+    "AccountTexts",
     "Chosen",
     "Facts",
+    "FixedTexts",
+    "Texts",
     "choose",
     "create_defaults",
     "idle_times",

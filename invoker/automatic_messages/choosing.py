@@ -1,11 +1,11 @@
 """Which text goes out for an event, in which language, and when a conversation counts as idle."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from invoker.automatic_messages import wording
-from invoker.automatic_messages.defaults import IDLE_DEFAULTS
+from invoker.automatic_messages.defaults import DEFAULT_LANGUAGE, IDLE_DEFAULTS
 from invoker.conversations import IdleTimer, IdleTimes
 from invoker.models import AutomaticMessage, ControllerBot
 
@@ -39,7 +39,7 @@ class Chosen:
 
 
 @dataclass(slots=True)
-class _Level:
+class Level:
     """The texts of one row, the account's or a skill's, by language."""
 
     enabled: bool
@@ -47,8 +47,46 @@ class _Level:
     default: str = ""
 
 
+class Texts(Protocol):
+    """Where texts come from."""
+
+    def levels(self, subtype: str, skill_id: str) -> list[tuple[str, Level]]:
+        """The skill's own level where there is one, and that of all, by its skill or ""."""
+
+    def nickname(self) -> str:
+        """What an agent is called whose name nobody tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTexts:
+    """What an account has set, read when it is asked for."""
+
+    account_id: str
+
+    def levels(self, subtype: str, skill_id: str) -> list[tuple[str, Level]]:
+        return _read_levels(self.account_id, subtype, skill_id)
+
+    def nickname(self) -> str:
+        return _usual_nickname(self.account_id)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedTexts:
+    """A text for some sub-types, the same for every skill and language."""
+
+    texts: Mapping[str, str]
+    agent_nickname: str = ""
+
+    def levels(self, subtype: str, skill_id: str) -> list[tuple[str, Level]]:  # noqa: ARG002
+        text = self.texts.get(subtype, "")
+        return [("", Level(enabled=True, texts={DEFAULT_LANGUAGE: text}))] if text.strip() else []
+
+    def nickname(self) -> str:
+        return self.agent_nickname or ControllerBot().agent_nickname
+
+
 def choose(
-    account_id: str, subtype: str, *, skill_id: str, language: str | None, facts: Facts
+    texts: Texts, subtype: str, *, skill_id: str, language: str | None, facts: Facts
 ) -> Chosen:
     """Choose and fill in the text that goes out for an event.
 
@@ -56,25 +94,24 @@ def choose(
     one. A skill that is switched off sends nothing; one without a text takes the account's text
     and switch.
     """
-    levels = _read_levels(account_id, subtype, skill_id)
-    for skill, level in levels:
+    for skill, level in texts.levels(subtype, skill_id):
         if not level.enabled:
             where = f'for skill "{skill}"' if skill else "for the account"
             return Chosen("", "switched-off", f"The automatic message is switched off {where}")
         found = _in_language(level, language)
         if found is not None:
-            return _fill(account_id, found[0], found[1], facts)
+            return _fill(texts, found[0], found[1], facts)
     return Chosen("", NO_TEXT, "The account has no automatic message for this event")
 
 
-def _read_levels(account_id: str, subtype: str, skill_id: str) -> list[tuple[str, _Level]]:
+def _read_levels(account_id: str, subtype: str, skill_id: str) -> list[tuple[str, Level]]:
     """The skill's row, where there is one, and the account's, in one query."""
     rows = AutomaticMessage.objects.filter(
         account_id=account_id, subtype=subtype, skill_id__in={"", skill_id}
     ).values_list("skill_id", "enabled", "texts__language", "texts__text", "texts__is_default")
-    levels: dict[str, _Level] = {}
+    levels: dict[str, Level] = {}
     for skill, enabled, language, text, is_default in rows:
-        level = levels.setdefault(skill, _Level(enabled))
+        level = levels.setdefault(skill, Level(enabled))
         if not text or not text.strip():
             continue
         level.texts[language] = text
@@ -83,7 +120,7 @@ def _read_levels(account_id: str, subtype: str, skill_id: str) -> list[tuple[str
     return [(skill, levels[skill]) for skill in sorted(levels, reverse=True)]
 
 
-def _in_language(level: _Level, wanted: str | None) -> tuple[str, str] | None:
+def _in_language(level: Level, wanted: str | None) -> tuple[str, str] | None:
     """A text and its language; None where the level has no text at all."""
     if not level.texts:
         return None
@@ -91,7 +128,7 @@ def _in_language(level: _Level, wanted: str | None) -> tuple[str, str] | None:
     return level.texts[language], language
 
 
-def _fill(account_id: str, text: str, language: str, facts: Facts) -> Chosen:
+def _fill(texts: Texts, text: str, language: str, facts: Facts) -> Chosen:
     left_ms = 0
     names_response_time = wording.RESPONSE_TIME in text
     if names_response_time:
@@ -110,7 +147,7 @@ def _fill(account_id: str, text: str, language: str, facts: Facts) -> Chosen:
             )
     nickname = facts.agent_nickname
     if not nickname and wording.AGENT_NICKNAME in text:
-        nickname = _usual_nickname(account_id)
+        nickname = texts.nickname()
     return Chosen(
         wording.fill(
             text,

@@ -6,8 +6,10 @@ and tells of them through the same door as any other platform.
 
 from invoker.simulator.acts import ACTS, Act, ActError
 from invoker.simulator.playing import (
+    CONTENT_TYPE,
     LATEST_MS,
     carry_out,
+    cloud_event,
     connect,
     is_ready,
     perform,
@@ -18,6 +20,7 @@ from invoker.simulator.scene import NewLine, Person, Played, Scene
 
 __all__ = [
     "ACTS",
+    "CONTENT_TYPE",
     "LATEST_MS",
     "Act",
     "ActError",
@@ -26,6 +29,7 @@ __all__ = [
     "Played",
     "Scene",
     "carry_out",
+    "cloud_event",
     "connect",
     "is_ready",
     "perform",

@@ -30,6 +30,7 @@ from invoker.simulator import acts, scene
 from invoker.simulator.acts import Act, ActError
 
 SOURCE: Final = "//houston/simulator"
+CONTENT_TYPE: Final = "application/cloudevents+json"
 LIVEPERSON_PREFIX: Final = "com.liveperson."
 MOST_LINES: Final = 500
 LATEST_MS: Final = 4_102_444_800_000
@@ -283,20 +284,11 @@ def _tell(
         ActError: the door turned one away, with its code and words.
     """
     for notification in notifications:
-        event = {
-            "specversion": "1.0",
-            "id": str(uuid.uuid4()),
-            "source": SOURCE,
-            "type": LIVEPERSON_PREFIX + notification["type"],
-            "time": (_EPOCH + dt.timedelta(milliseconds=now_ms)).isoformat(),
-            "datacontenttype": "application/json",
-            "data": notification["body"],
-        }
-        body = msgspec.json.encode(event)
+        body = cloud_event(notification, now_ms)
         key = f"sim_{uuid.uuid4().hex}"
         now = timezone.now()
         headers = {
-            "content-type": "application/cloudevents+json",
+            "content-type": CONTENT_TYPE,
             "webhook-id": key,
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": Webhook(connection.signing_secret).sign(key, now, body.decode()),
@@ -305,6 +297,21 @@ def _tell(
         if response.status_code >= 300:  # noqa: PLR2004
             said = json.loads(response.content)
             raise ActError(said["code"], said["message"])
+
+
+def cloud_event(notification: dict[str, Any], now_ms: int) -> bytes:
+    """The body of the request that tells of a notification; its content type is `CONTENT_TYPE`."""
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": str(uuid.uuid4()),
+            "source": SOURCE,
+            "type": LIVEPERSON_PREFIX + notification["type"],
+            "time": (_EPOCH + dt.timedelta(milliseconds=now_ms)).isoformat(),
+            "datacontenttype": "application/json",
+            "data": notification["body"],
+        }
+    )
 
 
 def _millis(at: dt.datetime) -> int:

@@ -35,8 +35,9 @@ def texts(message):
 
 def said(account, *, skill_id="", language="en-US", subtype=WELCOME):
     facts = Facts(now_ms=0)
+    texts = automatic_messages.AccountTexts(account.pk)
     return automatic_messages.choose(
-        account.pk, subtype, skill_id=skill_id, language=language, facts=facts
+        texts, subtype, skill_id=skill_id, language=language, facts=facts
     ).text
 
 

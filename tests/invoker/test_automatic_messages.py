@@ -30,7 +30,7 @@ def message(skill_id="", *, enabled=True, subtype=WELCOME, **texts):
 
 def chosen(skill_id="sales", language="en-US", subtype=WELCOME, **facts):
     return automatic_messages.choose(
-        factories.ACCOUNT_ID,
+        automatic_messages.AccountTexts(factories.ACCOUNT_ID),
         subtype,
         skill_id=skill_id,
         language=language,
