@@ -3,13 +3,14 @@
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from invoker.fields import JsonTextField
-from invoker.models.accounts import ACCOUNT_ID_LENGTH, Connection
+from invoker.models.accounts import ACCOUNT_ID_LENGTH, Connection, Platform
 
 LONGEST_LEASE = dt.timedelta(minutes=2)
 
@@ -61,9 +62,19 @@ class Conversation(models.Model):
         return self.conv_id
 
     @property
+    def simulated(self) -> Any:
+        """Its `Simulation`, which holds its clock. None for any other platform's.
+
+        Whoever asks many conversations loads `connection` and `simulation` along.
+        """
+        simulation = getattr(self, "simulation", None)
+        mine = simulation is not None and self.connection.platform == Platform.SIMULATOR
+        return simulation if mine else None
+
+    @property
     def ahead(self) -> dt.timedelta:
         """How far its clock is before ours: nothing, but for what the simulator plays."""
-        simulation = getattr(self, "simulation", None)
+        simulation = self.simulated
         return dt.timedelta(milliseconds=simulation.ahead_ms if simulation else 0)
 
     def now(self) -> dt.datetime:

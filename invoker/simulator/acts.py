@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from invoker.conversations import NO_SKILL
+from invoker.fields import storable
 
 LONGEST_TEXT: Final = 5_000
 LONGEST_WAIT_S: Final = 400 * 86_400
 LONGEST_RESPONSE_MINUTES: Final = 7 * 24 * 60
 
-# Whatever people read: no line breaks and nothing that cannot be seen.
-Name = Annotated[
-    str, Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")
-]
-Skill = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^\S+$")]
-Id = Annotated[str, Meta(max_length=40, pattern=r"^\S*$")]
-Language = Annotated[str, Meta(max_length=20, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=40)]
+Skill = Annotated[str, Meta(min_length=1, max_length=40)]
+Id = Annotated[str, Meta(max_length=40)]
+Language = Annotated[str, Meta(max_length=20)]
 Words = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
 
 DEFAULT_CONSUMER: Final = "Sam"
@@ -34,8 +34,39 @@ class ActError(Exception):
         self.code = code
 
 
+def _is_name(value: str) -> bool:
+    return value.isprintable() and not value.isspace()
+
+
+def _is_id(value: str) -> bool:
+    return value.isprintable() and " " not in value
+
+
+def _is_text(value: str) -> bool:
+    # Neither can every database keep a NUL, nor any of them half a character.
+    return not value.isspace() and storable(value) == value
+
+
+_RULES: Final[dict[str, tuple[Callable[[str], object], str]]] = {
+    **dict.fromkeys(("consumer", "agent", "who"), (_is_name, "characters that can be seen")),
+    **dict.fromkeys(("skill", "campaign", "engagement"), (_is_id, "an id without spaces")),
+    "language": (
+        re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*").fullmatch,
+        "a language such as en-US",
+    ),
+    "text": (_is_text, "text with something to read, without NUL and halves of characters"),
+}
+
+
 class _Act(msgspec.Struct, frozen=True, kw_only=True, tag_field="act", forbid_unknown_fields=True):
     """Fields that have their usual value are left out where an act is written down."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            fits, what = _RULES.get(name, (bool, ""))
+            value = getattr(self, name)
+            if what and value is not None and not fits(value):
+                raise ValueError(f"{name} must be {what}, not {value!r:.60}")
 
 
 class Start(_Act, frozen=True, tag="start", omit_defaults=True):
@@ -160,7 +191,7 @@ def read(fields: Any) -> Act:
         ActError: `unknown-act`, or `bad-act` with the field and what it must be.
     """
     word = fields.get("act") if isinstance(fields, dict) else None
-    if word not in ACTS:
+    if not isinstance(word, str) or word not in ACTS:
         raise ActError(
             "unknown-act", f"Cannot do {word!r:.60}: it must be one of {', '.join(ACTS)}"
         )

@@ -6,21 +6,27 @@ Source: `controller-bot.md` §1.4 and §1.5.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from invoker.conversations import NO_SKILL
+from invoker.fields import storable
 from invoker.simulator import acts
 from invoker.simulator.acts import Act, ActError
 
 USUAL_TTR_S: Final = 600
 URGENT_TTR_S: Final = 120
+MOST_WHILE_WAITING: Final = 200
+"""Events after which time that is let pass stands still, so that no function keeps a worker."""
 CONVERSATION: Final = "cqm.ExConversationChangeNotification"
 MESSAGE: Final = "ms.MessagingEventNotification"
 MOST_PEOPLE: Final = 20
+LONGEST_ID: Final = 60
 CLOSE_REASONS: Final = {"consumer": "CONSUMER", "agent": "AGENT", "system": "SYSTEM"}
 JOINED_ROLES: Final = {"agent": "AGENT", "manager": "MANAGER", "consumer": "CONSUMER"}
 CONTROLLER: Final = "CONTROLLER"
@@ -129,23 +135,38 @@ def apply(scene: Scene, act: Act, now_ms: int) -> Played:
 
 def bot_says(scene: Scene, text: str, now_ms: int) -> Played:
     """A system message. It is told in a closed conversation too: the end has a function as well."""
-    return _played_line(scene, Person(BOT_ID, BOT, CONTROLLER), text, now_ms)
+    return _played_line(scene, Person(BOT_ID, BOT, CONTROLLER), storable(text), now_ms)
 
 
 def bot_transfers(scene: Scene, skill_id: str | None, agent: str | None, now_ms: int) -> Played:
     """Another skill, a proposed agent, or both; whoever was assigned is so no longer.
 
+    An agent is known by id or by name, and need not have been here before.
+
     Raises:
-        ActError: the conversation is closed.
+        ActError: the conversation is closed, or one of the ids cannot be one.
     """
     if scene.state != "OPEN":
         raise ActError("closed", "The conversation is closed")
+    for name, given in (("skillId", skill_id), ("agentId", agent)):
+        if given and (len(given) > LONGEST_ID or storable(given) != given):
+            raise ActError(
+                "unknown-id",
+                f"The simulator knows no {name} {given!r:.60}: it has up to {LONGEST_ID} "
+                "characters",
+            )
     people = _without(scene.people, lambda each: each.role == "ASSIGNED_AGENT")
     changed = replace(scene, skill_id=skill_id or scene.skill_id, people=people)
     remarks = [f"{BOT} moved the conversation to skill {skill_id}"] if skill_id else []
     if agent:
-        changed = _with(changed, Person(agent, agent, "ASSIGNED_AGENT", suggested=True))
-        remarks.append(f"{BOT} proposed agent {agent}")
+        known = _known(scene, agent) or Person(agent, agent, "")
+        if known.role == "CONSUMER":
+            raise ActError("there-already", f'Cannot propose "{known.name}": this is a consumer')
+        changed = _with(
+            replace(changed, people=_without(people, lambda each: each.id == known.id)),
+            Person(known.id, known.name, "ASSIGNED_AGENT", suggested=True),
+        )
+        remarks.append(f"{BOT} proposed agent {known.name}")
     return _moved(scene, changed, "; ".join(remarks), now_ms)
 
 
@@ -156,9 +177,29 @@ def bot_closes(scene: Scene, now_ms: int) -> Played:
     return _moved(scene, _closed(scene, "SYSTEM", now_ms), f"{BOT} closed the conversation", now_ms)
 
 
+def why_time_stops(happened: int, *, in_circles: bool) -> str:
+    """Why time passes no further than to here, "" where it does.
+
+    `happened` counts the events since it was let pass; `in_circles` says whether one of them was
+    not handled because the bot had led to it again and again.
+    """
+    if in_circles:
+        return "Time stopped here: the bot was going in circles, see the latest event"
+    if happened >= MOST_WHILE_WAITING:
+        return (
+            f"Time stopped here: {happened} events came of it so far, let it pass once more to go "
+            "on"
+        )
+    return ""
+
+
 def person_id(role: str, name: str) -> str:
-    """The id by which somebody of this name is known: the same each time."""
-    return f"{role}-{re.sub(r'[^0-9a-z]+', '-', name.casefold()).strip('-') or name.encode().hex()}"
+    """The id by which somebody of this name is known: the same each time, and for nobody else."""
+    folded = name.casefold()
+    if re.fullmatch(r"[0-9a-z]+( [0-9a-z]+)*", folded):
+        return f"{role}-{folded.replace(' ', '-')}"
+    readable = re.sub(r"[^0-9a-z]+", "-", folded).strip("-") or "x"
+    return f"{role}-{readable}-{hashlib.sha256(folded.encode()).hexdigest()[:8]}"
 
 
 # Acts ---------------------------------------------------------------------------------------------
@@ -210,13 +251,20 @@ def _end_survey(scene: Scene, now_ms: int) -> Played:
 def _agent_says(scene: Scene, act: acts.AgentSays, now_ms: int) -> Played:
     if act.agent is None:
         return _played_line(scene, _assigned(scene), act.text, now_ms, private=act.private)
-    staff = (each for each in scene.people if each.role != "CONSUMER" and not each.suggested)
-    author = next((each for each in staff if each.name == act.agent), None)
-    if author is None:
+    author = _known(scene, act.agent)
+    if author is None or author.role == "CONSUMER" or author.suggested:
         raise ActError(
             "not-there", f'Cannot write as "{act.agent}": assign or join this agent first'
         )
     return _played_line(scene, author, act.text, now_ms, private=act.private)
+
+
+def _known(scene: Scene, name: str) -> Person | None:
+    """Who goes by a name, however it is capitalised, or by its id, or has that for a name."""
+    ids = {name, person_id("agent", name), person_id("consumer", name)}
+    folded = name.casefold()
+    found = (each for each in scene.people if each.id in ids or each.name.casefold() == folded)
+    return next(found, None)
 
 
 def _assigned(scene: Scene) -> Person:
@@ -226,41 +274,39 @@ def _assigned(scene: Scene) -> Person:
 
 
 def _assign(scene: Scene, name: str) -> Scene:
-    if scene.assigned and scene.assigned.name == name:
+    known = _known(scene, name) or Person(person_id("agent", name), name, "")
+    if known == scene.assigned:
         raise ActError("assigned-already", f'Cannot assign "{name}": this agent has it already')
-    known = next((each for each in scene.people if each.name == name), None)
-    if known and known.role == "CONSUMER":
+    if known.role == "CONSUMER":
         raise ActError("there-already", f'Cannot assign "{name}": this is a consumer')
     # Whoever was proposed or joined keeps their id.
-    agent = Person(known.id if known else person_id("agent", name), name, "ASSIGNED_AGENT")
+    agent = Person(known.id, known.name, "ASSIGNED_AGENT")
     left = _without(scene.people, lambda each: each.role == "ASSIGNED_AGENT" or each == known)
     return _with(replace(scene, people=left), agent)
 
 
 def _suggest(scene: Scene, name: str) -> Scene:
-    agent = Person(person_id("agent", name), name, "ASSIGNED_AGENT", suggested=True)
-    if any(each.name == name for each in scene.people):
+    if _known(scene, name):
         raise ActError("there-already", f'Cannot offer it to "{name}": this agent is in it already')
-    return _with(scene, agent)
+    return _with(scene, Person(person_id("agent", name), name, "ASSIGNED_AGENT", suggested=True))
 
 
 def _join(scene: Scene, name: str, role: str) -> Scene:
-    kind = "consumer" if role == "consumer" else "agent"
-    person = Person(person_id(kind, name), name, JOINED_ROLES[role])
-    if any(each.name == name for each in scene.people):
+    if _known(scene, name):
         raise ActError("there-already", f'Cannot let "{name}" join: there is one of this name')
-    return _with(scene, person)
+    kind = "consumer" if role == "consumer" else "agent"
+    return _with(scene, Person(person_id(kind, name), name, JOINED_ROLES[role]))
 
 
 def _leave(scene: Scene, name: str) -> Scene:
-    joined = [each for each in scene.people if each.name == name and each != scene.consumer]
-    if not joined:
+    known = _known(scene, name)
+    if known is None or known == scene.consumer:
         raise ActError("not-there", f'Cannot let "{name}" leave: nobody of this name joined')
-    if joined[0].role == "ASSIGNED_AGENT" and not joined[0].suggested:
+    if known == scene.assigned:
         raise ActError(
             "assigned", f'Cannot let "{name}" leave: this agent has it, put it back to the queue'
         )
-    return replace(scene, people=_without(scene.people, lambda each: each == joined[0]))
+    return replace(scene, people=_without(scene.people, lambda each: each == known))
 
 
 def _urgent(scene: Scene, *, on: bool) -> Scene:
@@ -287,6 +333,8 @@ def _sign_in(scene: Scene) -> Scene:
     if scene.authenticated:
         raise ActError("as-it-was", "Cannot sign in: the consumer is signed in already")
     known = replace(scene.consumer, id=person_id("consumer", scene.consumer.name))
+    if any(each.id == known.id for each in scene.people):
+        raise ActError("there-already", f'Cannot sign in as "{known.name}": somebody is here so')
     people = tuple(known if each == scene.consumer else each for each in scene.people)
     return replace(scene, people=people, authenticated=True)
 
@@ -299,11 +347,11 @@ def _closed(scene: Scene, reason: str, now_ms: int) -> Scene:
 
 def _with(scene: Scene, person: Person) -> Scene:
     if len(scene.people) >= MOST_PEOPLE:
-        raise ActError("too-many", f"Cannot add {person.name}: {MOST_PEOPLE} people are in it")
+        raise ActError("too-many-people", f"Cannot add {person.name}: {MOST_PEOPLE} people are in it")
     return replace(scene, people=(*scene.people, person))
 
 
-def _without(people: tuple[Person, ...], leaves: Any) -> tuple[Person, ...]:
+def _without(people: tuple[Person, ...], leaves: Callable[[Person], bool]) -> tuple[Person, ...]:
     return tuple(each for each in people if not leaves(each))
 
 
@@ -319,8 +367,12 @@ def _moved(old: Scene, changed: Scene, remark: str, now_ms: int) -> Played:
 def _played_line(
     scene: Scene, author: Person, text: str, now_ms: int, *, private: bool = False
 ) -> Played:
-    scene, line, message = _say(scene, author, text, now_ms, private=private)
-    return Played(scene, (line,), (message,))
+    said, line, message = _say(scene, author, text, now_ms, private=private)
+    if said.answer_due_ms == scene.answer_due_ms:
+        return Played(said, (line,), (message,))
+    # Only the conversation tells until when the consumer may expect an answer.
+    said = replace(said, updated_ms=max(now_ms, scene.updated_ms + 1))
+    return Played(said, (line,), (message, _conversation(said)))
 
 
 def _say(
