@@ -9,7 +9,7 @@ import msgspec
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from invoker import automatic_messages, conversations, events, hours
+from invoker import automatic_messages, conversations, events, hours, simulator
 from invoker.fields import storable
 from invoker.models import (
     Command,
@@ -24,7 +24,6 @@ from invoker.models import (
     Notification,
     NotificationState,
     Office,
-    Simulation,
     Verdict,
 )
 from invoker.platforms import PLATFORMS, Derived, RejectedError
@@ -41,8 +40,9 @@ LOOP_EVENTS = 5
 LONGEST_CHAIN = 20
 ANSWERS_ITSELF = (
     f"This silence came {LONGEST_CHAIN} times without a word of the consumer, so it is not handled "
-    "any more: if the platform tells the bot's own messages as those of an agent, name the bot's "
-    "user in the connection's settings, or send its messages with the role CONTROLLER"
+    "any more: look for a function that moves the conversation on whenever it is silent. If the "
+    "platform tells the bot's own messages as those of an agent, name the bot's user in the "
+    "connection's settings, or send its messages with the role CONTROLLER"
 )
 # How long after a command the platform may take to tell what came of it.
 ECHO = dt.timedelta(seconds=30)
@@ -66,7 +66,7 @@ class Rules:
     @classmethod
     def load(cls, conversation: Conversation) -> "Rules":
         account_id = conversation.account_id
-        simulation = getattr(conversation, "simulation", None)
+        simulation = conversation.simulated
         return cls(
             ControllerBot.objects.filter(pk=account_id).first(),
             conversations.FixedHours(simulation.office == Office.OPEN, simulation.office_since_ms)
@@ -139,20 +139,11 @@ def pass_time(lease: Lease, conversation: Conversation, due_ms: int | None) -> b
     Returns:
         False where no time is to pass.
     """
-    simulation = getattr(conversation, "simulation", None)
+    simulation = conversation.simulated
     if simulation is None or simulation.goes_to_ms is None:
         return False
-    now_ms = _millis(conversation.now())
-    to_ms = simulation.goes_to_ms
-    if due_ms is not None and due_ms > now_ms:
-        to_ms = min(to_ms, due_ms)
-    arrived = to_ms >= simulation.goes_to_ms
-    simulation.ahead_ms += max(0, to_ms - now_ms)
-    simulation.goes_to_ms = None if arrived else simulation.goes_to_ms
     with lease.transaction():
-        Simulation.objects.filter(pk=simulation.pk).update(
-            ahead_ms=simulation.ahead_ms, goes_to_ms=simulation.goes_to_ms
-        )
+        simulator.pass_time(conversation, due_ms)
     return True
 
 
@@ -215,7 +206,10 @@ def _circumstances(
         own_ids=frozenset(conversation.connection.own_ids),
         hours=rules.hours,
         idle_times=rules.idle_times,
-        high_water_ms=_millis(conversation.connection.listening_since + conversation.ahead),
+        # What the simulator plays began when somebody listened.
+        high_water_ms=0
+        if conversation.simulated
+        else _millis(conversation.connection.listening_since),
         previous=previous,
         history_known=True,
     )
@@ -267,14 +261,11 @@ def _add_events(
     if not derived:
         return
     last = conversation.events.order_by("-position").values_list("position", flat=True).first()
-    own = _own_commands(conversation, received_at)
-    recent = conversation.events.filter(
-        caused_by__isnull=False, received_at__gt=received_at - LOOP_WINDOW
-    )
+    own = _own_commands(conversation, notification, received_at)
     before = Before(
         position=last or 0,
         own=own,
-        caused=recent.count() if own else 0,
+        caused=_caused_lately(conversation, received_at) if own else 0,
         silences=(lambda subtype: _silences(conversation, subtype, state)) if state else None,
     )
     Event.objects.bulk_create(
@@ -288,7 +279,7 @@ def _add_events(
 class Before:
     """What happened in a conversation until now, as far as it decides about new events.
 
-    `own` are transfers and closes that the bot carried out within `ECHO`, the newest first,
+    `own` are transfers and closes of the bot that may have led to this, the newest first,
     `caused` how many events they led to within `LOOP_WINDOW`. `silences` counts the events of an
     idle sub-type since the consumer's last word; None where the new events are no silences.
     """
@@ -350,15 +341,35 @@ def _close(event: Event, verdict: Verdict, reason: str, detail: str) -> None:
     event.finished_at = timezone.now()
 
 
-def _own_commands(conversation: Conversation, received_at: dt.datetime) -> list[Command]:
-    """Transfers and closes that the bot has just carried out here, the newest first."""
+def _own_commands(
+    conversation: Conversation, notification: Notification | None, received_at: dt.datetime
+) -> list[Command]:
+    """Transfers and closes of the bot that may have led to this, the newest first.
+
+    The simulator says which one it was; with any other platform, those just carried out here.
+    """
     done = Command.objects.filter(
         event__conversation=conversation,
         type__in=(CommandType.TRANSFER, CommandType.CLOSE),
         state__in=(CommandState.SENDING, CommandState.SENT, CommandState.UNCERTAIN),
-        created_at__gt=received_at - ECHO,
     )
+    if conversation.simulated:
+        cause = simulator.command_of(notification.request_id) if notification else None
+        if cause is None:
+            return []
+        done = done.filter(pk=cause)
+    else:
+        done = done.filter(created_at__gt=received_at - ECHO)
     return list(done.select_related("event").order_by("-created_at"))
+
+
+def _caused_lately(conversation: Conversation, received_at: dt.datetime) -> int:
+    """How many events the bot led to within the window, by the conversation's clock."""
+    caused = conversation.events.filter(caused_by__isnull=False)
+    if conversation.simulated:
+        began = received_at + conversation.ahead - LOOP_WINDOW
+        return caused.filter(occurred_at__gt=began).count()
+    return caused.filter(received_at__gt=received_at - LOOP_WINDOW).count()
 
 
 def _leads_to(command: Command, one: conversations.DerivedEvent) -> bool:

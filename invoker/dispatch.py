@@ -121,7 +121,7 @@ _renewer = _Renewer()
 def _drain(lease: Lease) -> int:
     found = Conversation.objects.select_related("connection", "simulation")
     conversation = found.get(pk=lease.conversation_pk)
-    simulation = getattr(conversation, "simulation", None)
+    simulation = conversation.simulated
     rules = digesting.Rules.load(conversation)
     finished = 0
     while True:

@@ -25,6 +25,7 @@ from invoker.models import (
     SimulatedAct,
     SimulatedLine,
     Simulation,
+    Verdict,
 )
 from invoker.simulator import acts, scene
 from invoker.simulator.acts import Act, ActError
@@ -35,7 +36,15 @@ LIVEPERSON_PREFIX: Final = "com.liveperson."
 MOST_LINES: Final = 500
 LATEST_MS: Final = 4_102_444_800_000
 """The first moment of 2100: no clock goes further."""
+EARLIEST_MS: Final = 86_400_000
+"""The second day of 1970, so that nothing lies before the first moment of all clocks."""
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_OFFICE_REMARKS: Final = {
+    "open": "The office opened",
+    "closed": "The office closed",
+    "account": "The office hours of the account count again",
+}
+_COMMAND: Final = "sim-command:"
 
 Door = Callable[[Connection, bytes, Mapping[str, str], str], HttpResponse]
 """Takes a request of ours as if it had come by HTTP: connection, body, headers, request id."""
@@ -89,10 +98,15 @@ def start(
     ahead = starts_at - timezone.now() if starts_at else _ahead_of(connection, consumer_id)
     ahead_ms = ahead // dt.timedelta(milliseconds=1)
     now_ms = _millis(timezone.now()) + ahead_ms
+    if not EARLIEST_MS <= now_ms < LATEST_MS:
+        raise ActError("too-far", "Cannot start it then: clocks go from 1970 to 2099")
     played = scene.begin(conv_id, consumer_id, act, now_ms)
     with transaction.atomic():
         conversation = Conversation.objects.create(
-            account_id=account_id, connection=connection, conv_id=conv_id
+            account_id=account_id,
+            connection=connection,
+            conv_id=conv_id,
+            consumer_id=consumer_id,
         )
         simulation = Simulation.objects.create(
             conversation=conversation,
@@ -112,39 +126,77 @@ def perform(conversation: Conversation, act: Act, *, by: str) -> None:
     """Do something in a simulated conversation, and tell of it as its platform would.
 
     Raises:
-        ActError: `clock-moving` while time passes, `changed` when somebody else was quicker, what
-            the door said, or what the act itself says; nothing was changed.
+        ActError: `not-simulated`, `clock-moving` while time passes, `changed` when somebody else
+            was quicker, what the door said, or what the act itself says; nothing was changed.
     """
     simulation = _fresh(conversation)
     if simulation.goes_to_ms is not None:
         raise ActError("clock-moving", "Cannot do this yet: time is passing, try again in a moment")
-    if isinstance(act, acts.Start):
-        raise ActError("started-already", "Cannot start it: the conversation has begun")
     now_ms = _millis(conversation.now())
+    changes, lines, notifications = _effect(simulation, act, now_ms)
     with transaction.atomic():
+        # First of all: whoever is second waits here, and finds that something has changed.
+        _change(simulation, **changes)
         row = _write_act(simulation, act, now_ms, by)
-        match act:
-            case acts.Wait(seconds=seconds):
-                to_ms = now_ms + seconds * 1000
-                if to_ms > LATEST_MS:
-                    raise ActError("too-far", "Cannot wait that long: the clock ends in 2099")
-                _change(simulation, goes_to_ms=to_ms)
-                _look_again(conversation)
-            case acts.Office(state=state):
-                office = "" if state == "account" else state
-                if office == simulation.office:
-                    raise ActError("as-it-was", "Cannot change it: it is so already")
-                _change(simulation, office=office, office_since_ms=now_ms)
-                remark = {
-                    "open": "The office opened", "closed": "The office closed",
-                    "account": "The office hours of the account count again",
-                }[state]  # fmt: skip
-                _show(simulation, (scene.NewLine(text=remark),), now_ms)
-                _look_again(conversation)
-            case _:
-                played = scene.apply(_scene(simulation), act, now_ms)
-                _keep(simulation, played, now_ms)
-                _tell(conversation.connection, played.notifications, now_ms, request_id(row))
+        _show(simulation, lines, now_ms)
+        if notifications:
+            _tell(conversation.connection, notifications, now_ms, request_id(row))
+        else:
+            _look_again(conversation)
+
+
+def _effect(
+    simulation: Simulation, act: Act, now_ms: int
+) -> tuple[dict[str, Any], tuple[scene.NewLine, ...], tuple[dict[str, Any], ...]]:
+    """What an act changes in the row, the lines to read, and the notifications to send."""
+    match act:
+        case acts.Start():
+            raise ActError("started-already", "Cannot start it: the conversation has begun")
+        case acts.Wait(seconds=seconds):
+            to_ms = now_ms + seconds * 1000
+            if to_ms > LATEST_MS:
+                raise ActError("too-far", "Cannot wait that long: the clock ends in 2099")
+            return {"goes_to_ms": to_ms}, (), ()
+        case acts.Office(state=state):
+            office = "" if state == "account" else state
+            if office == simulation.office:
+                raise ActError("as-it-was", "Cannot change it: it is so already")
+            remark = scene.NewLine(text=_OFFICE_REMARKS[state])
+            return {"office": office, "office_since_ms": now_ms}, (remark,), ()
+    played = scene.apply(_scene(simulation), act, now_ms)
+    return {"scene": msgspec.to_builtins(played.scene)}, played.lines, played.notifications
+
+
+def pass_time(conversation: Conversation, due_ms: int | None) -> None:
+    """Move a clock that is on its way as far as to what is due next, `due_ms` by that clock.
+
+    Where too much came of it, it stands still before it is there, and a remark says why. Call it
+    inside the lease's transaction, with nothing left to handle.
+    """
+    simulation = conversation.simulation
+    now_ms = _millis(conversation.now())
+    to_ms = goal_ms = simulation.goes_to_ms or now_ms
+    if due_ms is not None and due_ms > now_ms:
+        to_ms = min(goal_ms, due_ms)
+    why = _why_time_stops(conversation)
+    if why:
+        _show(simulation, (scene.NewLine(text=why),), now_ms, most=None)
+        to_ms = now_ms
+    simulation.ahead_ms += max(0, to_ms - now_ms)
+    simulation.goes_to_ms = None if why or to_ms >= goal_ms else goal_ms
+    Simulation.objects.filter(pk=simulation.pk).update(
+        ahead_ms=simulation.ahead_ms, goes_to_ms=simulation.goes_to_ms
+    )
+
+
+def _why_time_stops(conversation: Conversation) -> str:
+    # Nobody can do anything else meanwhile, so the latest act is the one that lets time pass.
+    began_ms = conversation.simulation.acts.order_by("-number").values_list("at_ms", flat=True)[0]
+    since = conversation.events.filter(
+        occurred_at__gte=_EPOCH + dt.timedelta(milliseconds=began_ms)
+    )
+    verdicts = list(since.values_list("verdict", flat=True))
+    return scene.why_time_stops(len(verdicts), in_circles=Verdict.LOOP in verdicts)
 
 
 def carry_out(connection: Connection, command: Command) -> str:
@@ -157,8 +209,6 @@ def carry_out(connection: Connection, command: Command) -> str:
         ActError: it cannot be done.
     """
     conversation = command.event.conversation
-    if getattr(conversation, "simulation", None) is None:
-        raise ActError("unknown-conversation", "The simulator knows no such conversation")
     simulation = _fresh(conversation)
     now_ms = _millis(conversation.now())
     if simulation.lines.filter(command_id=command.pk).exists():
@@ -176,13 +226,18 @@ def carry_out(connection: Connection, command: Command) -> str:
             played, said = scene.bot_closes(known, now_ms), "Closed"
     with transaction.atomic():
         _keep(simulation, played, now_ms, command_id=command.pk)
-        _tell(connection, played.notifications, now_ms, f"sim-command:{command.pk}")
+        _tell(connection, played.notifications, now_ms, f"{_COMMAND}{command.pk}")
     return said
 
 
 def request_id(act: SimulatedAct) -> str:
     """By which the notifications of an act can be found again. Ids from outside hold no colon."""
     return f"sim:{act.pk}"
+
+
+def command_of(request_id: str) -> uuid.UUID | None:
+    """Which command of the bot a notification tells of, None when it is of a person's act."""
+    return uuid.UUID(request_id[len(_COMMAND) :]) if request_id.startswith(_COMMAND) else None
 
 
 # Rows ---------------------------------------------------------------------------------------------
@@ -198,7 +253,7 @@ def _ahead_of(connection: Connection, consumer_id: str) -> dt.timedelta:
     """How far the clock of this consumer's last conversation is before ours."""
     last = (
         Conversation.objects.filter(connection=connection, consumer_id=consumer_id)
-        .select_related("simulation")
+        .select_related("connection", "simulation")
         .order_by("-pk")
         .first()
     )
@@ -206,8 +261,13 @@ def _ahead_of(connection: Connection, consumer_id: str) -> dt.timedelta:
 
 
 def _fresh(conversation: Conversation) -> Simulation:
-    conversation.simulation.refresh_from_db()
-    return conversation.simulation
+    simulation: Simulation | None = conversation.simulated
+    if simulation is None:
+        raise ActError(
+            "not-simulated", "Cannot do this: the conversation is not one of the simulator"
+        )
+    simulation.refresh_from_db()
+    return simulation
 
 
 def _scene(simulation: Simulation) -> scene.Scene:
@@ -238,11 +298,13 @@ def _show(
     lines: tuple[scene.NewLine, ...],
     now_ms: int,
     command_id: uuid.UUID | None = None,
+    *,
+    most: int | None = MOST_LINES,
 ) -> None:
     count = simulation.lines.count()
-    if count + len(lines) > MOST_LINES:
+    if most is not None and count + len(lines) > most:
         raise ActError(
-            "too-long", f"Cannot go on: {MOST_LINES} lines are enough, start another one"
+            "too-many-lines", f"Cannot go on: {MOST_LINES} lines are enough, start another one"
         )
     SimulatedLine.objects.bulk_create(
         SimulatedLine(
@@ -270,7 +332,17 @@ def _write_act(simulation: Simulation, act: Act, now_ms: int, by: str) -> Simula
 
 
 def _look_again(conversation: Conversation) -> None:
-    """Have somebody look at the conversation, as after an arrival."""
+    """Have somebody look at the conversation, as after an arrival.
+
+    Raises:
+        ActError: the connection was switched off, so nobody would.
+    """
+    if not Connection.objects.filter(pk=conversation.connection_id, active=True).exists():
+        raise ActError(
+            "connection-disabled",
+            "Cannot do this: the simulator is switched off, an admin can switch it on under "
+            "Settings, Connections",
+        )
     Conversation.mark_arrivals([conversation.pk])
     transaction.on_commit(lambda: _outside[0].knock([conversation.pk]), robust=True)
 

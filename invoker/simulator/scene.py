@@ -347,7 +347,9 @@ def _closed(scene: Scene, reason: str, now_ms: int) -> Scene:
 
 def _with(scene: Scene, person: Person) -> Scene:
     if len(scene.people) >= MOST_PEOPLE:
-        raise ActError("too-many-people", f"Cannot add {person.name}: {MOST_PEOPLE} people are in it")
+        raise ActError(
+            "too-many-people", f"Cannot add {person.name}: {MOST_PEOPLE} people are in it"
+        )
     return replace(scene, people=(*scene.people, person))
 
 
