@@ -105,7 +105,15 @@ def needs(account_id: str, template: gallery.Template) -> list[Need]:
 
 
 def skills(account_id: str, offer: Offer) -> list[Skill]:
-    """The skills that the account is known to have, free ones first. One query.
+    """The skills that the account is known to have, free ones first. One query."""
+    holders = {skill: holder.name for holder in offer.parts for skill in holder.skills}
+    ids = set(known_skills(account_id)) | set(holders)
+    known = [Skill(skill_id, holders.get(skill_id, "")) for skill_id in ids]
+    return sorted(known, key=lambda each: (each.holder != "", each.id))[:MOST_SKILLS_SHOWN]
+
+
+def known_skills(account_id: str) -> list[str]:
+    """Ids of skills that something in the account names, in order. One query.
 
     The platform's own list is not known here: functions, office hours and automatic messages name
     those that matter.
@@ -114,10 +122,7 @@ def skills(account_id: str, offer: Offer) -> list[Skill]:
         model.objects.filter(account_id=account_id).exclude(skill_id="").values_list("skill_id")
         for model in (FunctionSkill, SkillHours, AutomaticMessage)
     ]
-    holders = {skill: holder.name for holder in offer.parts for skill in holder.skills}
-    ids = {skill_id for (skill_id,) in named[0].union(*named[1:])} | set(holders)
-    known = [Skill(skill_id, holders.get(skill_id, "")) for skill_id in ids]
-    return sorted(known, key=lambda each: (each.holder != "", each.id))[:MOST_SKILLS_SHOWN]
+    return sorted(skill_id for (skill_id,) in named[0].union(*named[1:]))
 
 
 def free_name(wish: str, taken: set[str]) -> str:

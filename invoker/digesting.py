@@ -114,7 +114,7 @@ def add_idle_events(
     if state is None or not conversation.connection.active:
         return False, None
     now = timezone.now()
-    found = conversations.idle(state, _circumstances(conversation, rules, now))
+    found = conversations.idle(state, circumstances(conversation, rules, now))
     if found.events:
         with lease.transaction():
             _keep(conversation, found.state)
@@ -184,8 +184,8 @@ def _digest_one(conversation: Conversation, notification: Notification, rules: R
         return ""
     old = stored_state(conversation)
     previous = None if old and old.state else _previous(conversation, change)
-    circumstances = _circumstances(conversation, rules, received_at, previous)
-    derivation = conversations.derive(old, change, circumstances)
+    now = circumstances(conversation, rules, received_at, previous)
+    derivation = conversations.derive(old, change, now)
     _keep(conversation, derivation.state)
     derived = derivation.events
     if rules.bot and rules.bot.welcomes_after_auto_close:
@@ -194,12 +194,13 @@ def _digest_one(conversation: Conversation, notification: Notification, rules: R
     return derivation.note
 
 
-def _circumstances(
+def circumstances(
     conversation: Conversation,
     rules: Rules,
     now: dt.datetime,
     previous: conversations.Previous | None = None,
 ) -> conversations.Circumstances:
+    """What decides about the events of a conversation at `now`, which is by our clock."""
     return conversations.Circumstances(
         now_ms=_millis(now + conversation.ahead),
         account_id=conversation.account_id,

@@ -28,6 +28,8 @@ PAGES = (
     ("functions:all-deployments", "Deployments"),
     ("functions:schedules", "Schedules"),
     ("functions:activity", "Activity"),
+    ("functions:conversations", "Conversations"),
+    ("functions:conversation-start", "Start a conversation"),
     ("functions:logs", "Logs"),
     ("functions:metrics", "Metrics"),
 )

@@ -25,7 +25,7 @@ from invoker.conversations.circumstances import (
     Shift,
 )
 from invoker.conversations.deriving import Derivation, DerivedEvent, Note, derive
-from invoker.conversations.idling import IdleDerivation, idle
+from invoker.conversations.idling import IdleDerivation, Silence, idle, silences
 from invoker.conversations.reading import (
     NotificationError,
     clean,
@@ -56,6 +56,7 @@ __all__ = [
     "NotificationError",
     "Previous",
     "Shift",
+    "Silence",
     "Snapshot",
     "State",
     "Told",
@@ -64,4 +65,5 @@ __all__ = [
     "derive",
     "idle",
     "read_notification",
+    "silences",
 ]

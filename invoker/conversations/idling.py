@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -29,6 +30,25 @@ class IdleDerivation(msgspec.Struct, frozen=True):
     """When something can become due without a notification; None: never."""
 
 
+class Silence(msgspec.Struct, frozen=True):
+    """Somebody who keeps silent: which idle event that leads to, since when, and when next."""
+
+    subtype: str
+    since_ms: int
+    due_ms: int | None
+    """None: not any more, or not while the office is closed."""
+    count: int = 0
+    """How often it happened since the silence began."""
+
+
+class _Watched(NamedTuple):
+    subtype: str
+    timer: IdleTimer
+    fired: Fired
+    shift: Shift | None
+    """None where office hours do not matter."""
+
+
 def idle(state: State, now: Circumstances) -> IdleDerivation:
     """Say which silences have lasted too long by `now.now_ms`. Source: §5.3.
 
@@ -38,10 +58,38 @@ def idle(state: State, now: Circumstances) -> IdleDerivation:
     """
     if state.state != "OPEN":
         return IdleDerivation(state)
-    times = now.idle_times(state.skill_id)
-    shift = now.hours.shift(state.skill_id, now.now_ms)
     derived, due = [], []
     fired = {}
+    for subtype, timer, before, shift in _watched(state, now):
+        caught_up_ms = state.told.caught_up_ms
+        after, next_ms = _next(timer, before, shift, caught_up_ms, now)
+        if next_ms is not None and next_ms <= now.now_ms:
+            after = Fired(after.start_ms, after.count + 1, now.now_ms)
+            derived.append(_event(subtype, state, now))
+            after, next_ms = _next(timer, after, shift, caught_up_ms, now)
+        if after.count:
+            fired[subtype] = after
+        if next_ms is not None:
+            due.append(next_ms)
+    state = replace(state, told=replace(state.told, idle=fired))
+    return IdleDerivation(state, tuple(derived), min(due, default=None))
+
+
+def silences(state: State, now: Circumstances) -> tuple[Silence, ...]:
+    """The silences that count at this moment, for people to read."""
+    if state.state != "OPEN":
+        return ()
+    found = []
+    for subtype, timer, fired, shift in _watched(state, now):
+        after, due_ms = _next(timer, fired, shift, state.told.caught_up_ms, now)
+        found.append(Silence(subtype, fired.start_ms, due_ms, after.count))
+    return tuple(found)
+
+
+def _watched(state: State, now: Circumstances) -> Iterator[_Watched]:
+    """Every silence that a timer of the skill counts, as far as it was told of."""
+    times = now.idle_times(state.skill_id)
+    shift = now.hours.shift(state.skill_id, now.now_ms)
     for subtype, timer, start_ms in (
         (AGENT, times.agent_non_responsive, _agent_silent_since(state)),
         (CONSUMER, times.consumer_non_responsive, _consumer_silent_since(state)),
@@ -49,25 +97,11 @@ def idle(state: State, now: Circumstances) -> IdleDerivation:
     ):
         if start_ms is None or not timer.length_ms:
             continue
-        before = state.told.idle.get(subtype)
-        if before is None or before.start_ms != start_ms:
-            before = Fired(start_ms, 0, 0)
+        fired = state.told.idle.get(subtype)
+        if fired is None or fired.start_ms != start_ms:
+            fired = Fired(start_ms, 0, 0)
         # Nobody expects an answer while the office is closed, except from the consumer.
-        minds_hours = subtype != CONSUMER
-        caught_up_ms = state.told.caught_up_ms
-        before, next_ms = _next(timer, before, shift if minds_hours else None, caught_up_ms, now)
-        if next_ms is not None and next_ms <= now.now_ms:
-            before = Fired(start_ms, before.count + 1, now.now_ms)
-            derived.append(_event(subtype, state, now))
-            before, next_ms = _next(
-                timer, before, shift if minds_hours else None, caught_up_ms, now
-            )
-        if before.count:
-            fired[subtype] = before
-        if next_ms is not None:
-            due.append(next_ms)
-    state = replace(state, told=replace(state.told, idle=fired))
-    return IdleDerivation(state, tuple(derived), min(due, default=None))
+        yield _Watched(subtype, timer, fired, None if subtype == CONSUMER else shift)
 
 
 def _agent_silent_since(state: State) -> int | None:

@@ -329,6 +329,12 @@ HAPPENED = (
                                      "uncertain", "function-failed", "nowhere", "loop",
                                      "suppressed", "broken", "timeout", "dropped"))
       if what in {"failed", "stale", "function-failed", "loop", "dropped"}),
+    Shown(slug="conversations", name="functions:conversations"),
+    Shown(slug="conversations-empty", name="functions:conversations", who="noor",
+          arguments={"account_id": "empty"}),
+    Shown(slug="conversations-none-found", name="functions:conversations", query="?q=zeppelin"),
+    Shown(slug="conversation-start", name="functions:conversation-start"),
+    Shown(slug="conversation-real", name="functions:conversation", arguments={"pk": "real"}),
     Shown(slug="logs", name="functions:logs", query="?window=30d"),
     Shown(slug="logs-flat", name="functions:logs", query="?window=30d&flat=on&level=Error"),
     Shown(slug="logs-empty", name="functions:logs", who="noor", arguments={"account_id": "empty"}),

@@ -92,7 +92,8 @@ def fill(account_id: str, made: dict[str, Function], connection: Connection) -> 
             event = _event(account_id, made, connection, what, happened)
             if round_ == 0:
                 arguments[f"event_{number}"] = str(event.pk)
-    arguments |= {"event_id": arguments["event_0"], "conversation": event.conversation.conv_id}
+    arguments |= {"event_id": arguments["event_0"], "conversation": event.conversation.conv_id,
+                  "real": event.conversation.pk}  # fmt: skip
     _notifications(connection)
     _runs(account_id, made)
     return arguments

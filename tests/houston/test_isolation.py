@@ -28,6 +28,7 @@ VALUES = {
     "hours_id": 1,
     "subtype": "AGENT_NON_RESPONSIVE",
     "number": 1,
+    "pk": 1,
     "name": "greet",
     "secret": "signing",
 }
@@ -65,7 +66,7 @@ def account_addresses(account_id):
 def test_every_address_of_an_account_is_404_to_members_of_another(outsider_client, account):
     function = factories.deployed(name="greet")
     factories.ConnectionFactory(pk=VALUES["connection_id"])
-    factories.EventFactory(pk=VALUES["event_id"])
+    factories.EventFactory(pk=VALUES["event_id"], conversation__pk=VALUES["pk"])
     factories.AuditEntryFactory(pk=VALUES["entry_id"])
     factories.AlertFactory(pk=VALUES["alert_id"])
     factories.InvitationFactory(pk=VALUES["invitation_id"], account=account)
