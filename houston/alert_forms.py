@@ -18,6 +18,7 @@ THRESHOLDS: Final = {
     AlertKind.ERRORS: ("Percent of runs that fail", 5),
     AlertKind.LATENCY: ("Milliseconds that p95 may take", 1000),
     AlertKind.DELIVERIES: ("Deliveries that fail", 1),
+    AlertKind.LETTERS: ("Dead letters that wait", 1),
 }
 REPEATS: Final = ((0, "Do not"), (1, "Every hour"), (4, "Every 4 hours"), (24, "Every day"))
 
@@ -68,6 +69,9 @@ class AlertForm(Form):
             ]
         if kind not in {AlertKind.ERRORS, AlertKind.LATENCY}:
             del self.fields["min_count"]
+        if kind == AlertKind.LETTERS:
+            # They are of the whole account, and wait or do not, whenever they came.
+            del self.fields["function"], self.fields["window_min"]
         if not settings.EMAIL_CONFIGURED:
             self.fields["channel"].initial = AlertChannel.WEBHOOK
             self.fields[
@@ -108,13 +112,13 @@ class AlertForm(Form):
 
     def read(self) -> alerts.Rule:
         values = self.cleaned_data
-        key = values["function"]
+        key = values.get("function", "")
         return alerts.Rule(
             kind=self.kind,
             function_id=uuid.UUID(key) if key else None,
             function_name=self._names.get(key, ""),
             threshold=values.get("threshold", 0),
-            window_min=values["window_min"],
+            window_min=values.get("window_min", WINDOWS_MIN[0]),
             min_count=values.get("min_count", 1),
             repeat_h=values["repeat_h"],
             channel=values["channel"],

@@ -27,7 +27,7 @@ __all__ = [
     "stream",
 ]
 
-OF_FUNCTIONS: Final = ("function", "scenario", "schedule")
+OF_FUNCTIONS: Final = ("function", "scenario", "schedule", "dead-letter")
 """Kinds that are about functions, and therefore about what developers do."""
 MAX_FIELDS: Final = 60
 MAX_VALUE: Final = 2_000

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from invoker import automatic_messages, conversations, events, guards
+from invoker import automatic_messages, conversations, events, giving_up, guards
 from invoker.fields import storable
 from invoker.models import (
     OPEN_COMMAND_STATES,
@@ -338,6 +338,8 @@ def _may_send(
     ):
         # With the survey's end the platform takes no more: expected, so no failure.
         stale = guards.OVER
+    if stale and giving_up.overruled(command, stale.reason):
+        stale = None
     if stale and interrupted:
         # It may have been carried out, which is why the conversation looks different now.
         detail = f"The process ended between sending and recording. Not sent again: {stale.detail}"
@@ -350,7 +352,8 @@ def _may_send(
             CommandState.STALE,
             reason=stale.reason,
             detail=stale.detail,
-            late_ms=stale.late_ms,
+            # Of a function that was too slow. People take longer, and may.
+            late_ms=None if command.redelivered_at else stale.late_ms,
         )
         return False
     with lease.transaction():
@@ -365,6 +368,25 @@ def is_done(command: Command, state: conversations.State | None) -> bool:
     """Whether somebody else has done already what the command asks for."""
     closes = command.type == CommandType.CLOSE
     return closes and state is not None and state.state == "CLOSE"
+
+
+def abandon(event: Event, detail: str) -> int:
+    """Give up what is open of an event that Houston itself fails on, in the lease's transaction.
+
+    Returns:
+        How many commands were open.
+    """
+    left = list(event.commands.filter(state__in=OPEN_COMMAND_STATES))
+    for command in left:
+        command.event = event
+        sending = command.state == CommandState.SENDING
+        state = CommandState.UNCERTAIN if sending else CommandState.FAILED
+        reason = giving_up.HOUSTON_FAILED
+        Command.objects.filter(pk=command.pk).update(
+            state=state, reason=reason, detail=storable(detail), due_at=None
+        )
+        giving_up.settled(command, state, reason=reason, detail=detail)
+    return len(left)
 
 
 def is_over(state: conversations.State | None) -> bool:
@@ -390,7 +412,8 @@ def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datet
             return None
         # Coming back later than its age allows would only keep others waiting.
         due_at = timezone.now() + dt.timedelta(seconds=_wait_s(command.attempts, error))
-        if due_at + command.event.conversation.ahead > guards.expires_at(command.event):
+        expires_at = guards.expires_at(command.event, command.redelivered_at)
+        if due_at + command.event.conversation.ahead > expires_at:
             _settle(lease, command, CommandState.FAILED, reason="gave-up", detail=str(error))
             return None
         with lease.transaction():
@@ -432,6 +455,7 @@ def _settle(
             late_ms=late_ms,
             due_at=None,
         )
+        giving_up.settled(command, state, reason=reason, detail=detail)
     command.state = state
     logger.info(
         "command settled",

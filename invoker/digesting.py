@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import msgspec
 from django.db import InterfaceError, OperationalError
+from django.db.models import Q
 from django.utils import timezone
 
-from invoker import automatic_messages, conversations, events, hours, simulator
+from invoker import automatic_messages, conversations, events, giving_up, hours, simulator
 from invoker.fields import storable
 from invoker.models import (
     Command,
@@ -84,6 +85,7 @@ def digest(lease: Lease, conversation: Conversation, rules: Rules) -> None:
             with lease.transaction():
                 note = _digest_one(conversation, notification, rules)
                 _set_digested(notification, NotificationState.DONE, note=note)
+                giving_up.notification_read(notification)
         except (LeaseLostError, *PASSING_FAULTS):
             raise
         except Exception as error:
@@ -93,9 +95,13 @@ def digest(lease: Lease, conversation: Conversation, rules: Rules) -> None:
                 "cannot digest a notification", extra={"notification_id": notification.pk}
             )
             conversation.refresh_from_db(fields=["state", "state_version", "consumer_id"])
+            reason, message = giving_up.HOUSTON_FAILED, repr(error)
+            if isinstance(error, RejectedError):
+                reason, message = error.code, error.message
             with lease.transaction():
-                message = error.message if isinstance(error, RejectedError) else repr(error)
                 _set_digested(notification, NotificationState.FAILED, error=storable(message))
+                notification.conversation = conversation
+                giving_up.notification_failed(notification, reason, message)
 
 
 def add_idle_events(
@@ -360,7 +366,8 @@ def _own_commands(
             return []
         done = done.filter(pk=cause)
     else:
-        done = done.filter(created_at__gt=received_at - ECHO)
+        just_now = received_at - ECHO
+        done = done.filter(Q(created_at__gt=just_now) | Q(redelivered_at__gt=just_now))
     return list(done.select_related("event").order_by("-created_at"))
 
 

@@ -17,7 +17,17 @@ from django.conf import settings
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
-from invoker import calls, commands, conversations, digesting, events, guards, invocations, runtime
+from invoker import (
+    calls,
+    commands,
+    conversations,
+    digesting,
+    events,
+    giving_up,
+    guards,
+    invocations,
+    runtime,
+)
 from invoker.models import (
     CommandState,
     ControllerBot,
@@ -131,15 +141,9 @@ def _drain(lease: Lease) -> int:
             simulation.refresh_from_db()
             rules = digesting.Rules.load(conversation)
         digesting.digest(lease, conversation, rules)
-        event = conversation.events.exclude(state=EventState.DONE).order_by("position").first()
-        if event is None:
-            added, due_ms = digesting.add_idle_events(lease, conversation, rules)
-            if added:
-                continue
-            if digesting.pass_time(lease, conversation, due_ms):
-                continue
-            due_at = digesting.look_again_at(conversation, due_ms)
-        else:
+        event = _next_event(conversation)
+        due_at = None
+        if event:
             event.conversation = conversation
             due_at = _handle_or_give_up(lease, conversation, event, rules)
             if due_at is None:
@@ -147,9 +151,27 @@ def _drain(lease: Lease) -> int:
                 continue
             if due_at <= timezone.now():
                 continue
+        # What a person has tried again holds up nothing else, silences neither.
+        if event is None or event.retried_at:
+            added, due_ms = digesting.add_idle_events(lease, conversation, rules)
+            if added:
+                continue
+            if event is None and digesting.pass_time(lease, conversation, due_ms):
+                continue
+            look_at = digesting.look_again_at(conversation, due_ms)
+            due_at = min((each for each in (due_at, look_at) if each), default=None)
         # Not released when something arrived meanwhile: take note of it first.
         if lease.release(seen=seen, due_at=due_at):
             return finished
+
+
+def _next_event(conversation: Conversation) -> Event | None:
+    """The first event that is not done; those that are tried again come behind all others."""
+    waiting = conversation.events.exclude(state=EventState.DONE).order_by("position")
+    first = waiting.first()
+    if first is None or first.retried_at is None:
+        return first
+    return waiting.filter(retried_at=None).first() or first
 
 
 def _handle_or_give_up(
@@ -160,11 +182,11 @@ def _handle_or_give_up(
         return _handle(lease, conversation, event, rules)
     except (LeaseLostError, *digesting.PASSING_FAULTS):
         raise
-    except Exception:
+    except Exception as error:
         logger.exception("cannot handle an event", extra={"event_id": event.pk})
         errors = event.errors + 1
         if errors >= GIVE_UP_AFTER:
-            _finish(lease, event, Verdict.BROKEN)
+            _give_up(lease, event, error)
             return None
         with lease.transaction():
             Event.objects.filter(pk=event.pk).update(errors=errors)
@@ -361,11 +383,28 @@ def _verdict(event: Event) -> Verdict:
     return Verdict.DELIVERED if any(row["invocation_id"] for row in sent) else Verdict.DEFAULT
 
 
+def _give_up(lease: Lease, event: Event, error: Exception) -> None:
+    detail = (
+        f"Houston failed on it {GIVE_UP_AFTER} times, the last time with {type(error).__name__}: "
+        "its log has the reason"
+    )
+    with lease.transaction():
+        if commands.abandon(event, detail):
+            giving_up.event_finished(event, Verdict.BROKEN)
+        else:
+            giving_up.event_broken(event, detail)
+        _finish(lease, event, Verdict.BROKEN)
+
+
 def _finish(lease: Lease, event: Event, verdict: Verdict) -> None:
     with lease.transaction():
-        Event.objects.filter(pk=event.pk).update(
-            state=EventState.DONE, verdict=verdict, finished_at=timezone.now()
-        )
+        # Who has had something of it tried again since it was read is not done with it.
+        same = Event.objects.filter(pk=event.pk, retried_at=event.retried_at)
+        done = same.update(state=EventState.DONE, verdict=verdict, finished_at=timezone.now())
+        if done and verdict != Verdict.BROKEN:
+            giving_up.event_finished(event, verdict)
+    if not done:
+        return
     logger.info(
         "event done",
         extra={"account_id": event.account_id, "event_id": event.pk, "verdict": verdict.value},

@@ -132,13 +132,17 @@ def max_age_s(event: Event) -> float:
     return min(seconds / 2, LONGEST_IDLE_AGE_S)
 
 
-def expires_at(event: Event) -> dt.datetime:
+def expires_at(event: Event, asked_at: dt.datetime | None = None) -> dt.datetime:
     """Until when an event is worth an answer, by the conversation's clock.
 
-    Both by the platform's and by ours, whichever was the earlier.
+    Both by the platform's and by ours, whichever was the earlier. Where a person had it, or one of
+    its commands at `asked_at`, tried again, its time begins anew then.
     """
-    received_at = event.received_at + event.conversation.ahead
-    return min(event.occurred_at, received_at) + dt.timedelta(seconds=max_age_s(event))
+    longest = dt.timedelta(seconds=max_age_s(event))
+    ahead = event.conversation.ahead
+    if since := asked_at or event.retried_at:
+        return since + ahead + longest
+    return min(event.occurred_at, event.received_at + ahead) + longest
 
 
 def check(
@@ -154,7 +158,7 @@ def check(
     derived itself: then only age counts.
     """
     event = command.event
-    late = _too_late(event, now)
+    late = _too_late(command, now)
     if late or state is None:
         return late
     scene = Scene(
@@ -178,15 +182,19 @@ def check(
     return guard(scene) if guard else None
 
 
-def _too_late(event: Event, now: dt.datetime) -> Stale | None:
-    over_s = (now - expires_at(event)).total_seconds()
+def _too_late(command: Command, now: dt.datetime) -> Stale | None:
+    event = command.event
+    over_s = (now - expires_at(event, command.redelivered_at)).total_seconds()
     if over_s <= 0:
         return None
     longest_s = max_age_s(event)
+    asked_again = command.redelivered_at or event.retried_at
+    age = f"{longest_s + over_s:.0f} s"
     return Stale(
         "too-old",
-        f"The event is {longest_s + over_s:.0f} s old, and after {longest_s:g} s nobody expects an "
-        "answer to it",
+        f"It was tried again {age} ago, and is given up after {longest_s:g} s"
+        if asked_again
+        else f"The event is {age} old, and after {longest_s:g} s nobody expects an answer to it",
         _lateness(over_s * 1000),
     )
 

@@ -25,16 +25,19 @@ from invoker.models import (
     AutomaticMessage,
     AutomaticText,
     Command,
+    CommandState,
     CommandType,
     Connection,
     ControllerBot,
     Conversation,
+    DeadLetter,
     Deployment,
     Event,
     EventState,
     Heartbeat,
     Invocation,
     InvocationState,
+    LetterKind,
     LogLine,
     Notification,
     Platform,
@@ -42,6 +45,7 @@ from invoker.models import (
     Schedule,
     ScheduleRun,
     Secret,
+    Verdict,
     make_webhook_secret,
 )
 
@@ -390,6 +394,36 @@ class CommandFactory(DjangoModelFactory):
     fields = factory.LazyFunction(lambda: {"text": ["hello"]})
     position = factory.Sequence(lambda n: n)
     idempotency_key = factory.LazyAttribute(lambda one: f"{one.event.pk}:{one.position}")
+
+
+class DeadLetterFactory(DjangoModelFactory):
+    """A command that was refused and waits for somebody to decide.
+
+    For another kind name its subject, and `command=None`.
+    """
+
+    class Meta:
+        model = DeadLetter
+
+    command = factory.SubFactory(
+        CommandFactory,
+        state=CommandState.FAILED,
+        reason="refused",
+        event__state=EventState.DONE,
+        event__verdict=Verdict.FAILED,
+    )
+    kind = LetterKind.COMMAND
+    conversation = factory.LazyAttribute(
+        lambda one: (
+            (one.command.event if one.command else one.event or one.notification).conversation
+        )
+    )
+    event = None
+    notification = None
+    connection = factory.SelfAttribute("conversation.connection")
+    account_id = factory.SelfAttribute("conversation.account_id")
+    reason = "refused"
+    detail = "The callback URL answered 400 Bad Request"
 
 
 class HeartbeatFactory(DjangoModelFactory):

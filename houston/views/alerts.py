@@ -30,6 +30,7 @@ ABOUT: Final = {
     AlertKind.SILENCE: "Nothing comes in any more, or a function is not run",
     AlertKind.DELIVERIES: "Messages, transfers or closes do not reach the platform, or an event "
     "could not be handled",
+    AlertKind.LETTERS: "Something was given up and waits for somebody to retry or discard it",
 }
 
 

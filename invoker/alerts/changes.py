@@ -27,7 +27,12 @@ MAX_TARGET: Final = 500
 MOST_ADDRESSES: Final = 10
 WINDOWS_MIN: Final = (5, 15, 30, 60, 6 * 60, 24 * 60)
 SILENCES_MIN: Final = (15, 30, 60, 6 * 60, 24 * 60, 7 * 24 * 60)
-MOST: Final = {AlertKind.ERRORS: 100, AlertKind.LATENCY: 300_000, AlertKind.DELIVERIES: 1_000_000}
+MOST: Final = {
+    AlertKind.ERRORS: 100,
+    AlertKind.LATENCY: 300_000,
+    AlertKind.DELIVERIES: 1_000_000,
+    AlertKind.LETTERS: 10_000,
+}
 """The largest threshold of each kind."""
 MAX_COUNT: Final = 1_000_000
 MAX_REPEAT_H: Final = 168
@@ -60,7 +65,7 @@ class Rule:
     function_id: uuid.UUID | None = None
     function_name: str = ""
     threshold: int = 0
-    window_min: int
+    window_min: int = WINDOWS_MIN[0]
     min_count: int = 1
     repeat_h: int = 0
     channel: str

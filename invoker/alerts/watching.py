@@ -12,15 +12,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from invoker import metrics
+from invoker.alerts.changes import MOST
 from invoker.models import (
     Alert,
     AlertFiring,
     AlertKind,
     AlertState,
+    Command,
     CommandState,
+    DeadLetter,
     Event,
     Notification,
     NotificationState,
@@ -36,12 +40,17 @@ GONE_WRONG = (CommandState.FAILED, CommandState.UNCERTAIN)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What happened in one account for a while."""
+    """What happened in one account for a while.
+
+    `unsent` counts what failed before there was anything to send, `letters` the dead letters that
+    wait now.
+    """
 
     functions: dict[uuid.UUID, metrics.Summary]
     whole: metrics.Summary
-    dead_letters: int
+    unsent: int
     any_event: bool
+    letters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +89,22 @@ def watch(now: dt.datetime | None = None) -> int:
 def _look(account_id: str, since: dt.datetime, now: dt.datetime, kinds: Iterable[str]) -> Seen:
     found = metrics.by_function(account_id, since=since, until=now)
     events = Event.objects.filter(account_id=account_id, created_at__gte=since)
-    dead_letters = 0
+    unsent = letters = 0
     if AlertKind.DELIVERIES in kinds:
-        dead_letters = events.filter(verdict=Verdict.BROKEN).count()
-        dead_letters += Notification.objects.filter(
+        gone_wrong = Command.objects.filter(event=OuterRef("pk"), state__in=GONE_WRONG)
+        unsent = events.filter(~Exists(gone_wrong), verdict=Verdict.BROKEN).count()
+        unsent += Notification.objects.filter(
             account_id=account_id, state=NotificationState.FAILED, received_at__gte=since
         ).count()
+    if AlertKind.LETTERS in kinds:
+        waiting = DeadLetter.objects.filter(account_id=account_id, closed_at=None)
+        letters = waiting[: MOST[AlertKind.LETTERS]].count()
     return Seen(
         functions=found,
         whole=metrics.of_account(account_id, since=since, until=now),
-        dead_letters=dead_letters,
+        unsent=unsent,
         any_event=AlertKind.SILENCE in kinds and events.exists(),
+        letters=letters,
     )
 
 
@@ -99,22 +113,34 @@ def judge(alert: Alert, seen: Seen, since: dt.datetime) -> Finding:
     found = seen.functions.get(alert.function_id) if alert.function_id else seen.whole
     match alert.kind:
         case AlertKind.SILENCE:
-            happened = found is not None and (found.count > 0 or found.last_at is not None)
-            if not alert.function_id:
-                happened = seen.any_event
-            if happened:
-                return Finding(true=False, words="Something happened")
-            # Nobody listened for so long yet.
-            early = alert.watched_since > since
-            words = "Nothing yet since it is watched" if early else "Nothing happened"
-            return Finding(not early, words)
+            return _judge_silence(alert, seen, found, since)
         case AlertKind.DELIVERIES:
             failed = _failed(found)
-            dead = 0 if alert.function_id else seen.dead_letters
-            words = f"{failed + dead:,} failed"
-            if dead:
-                words += f", {dead:,} of them before anything could be sent"
-            return Finding(failed + dead >= alert.threshold, words)
+            unsent = 0 if alert.function_id else seen.unsent
+            words = f"{failed + unsent:,} failed"
+            if unsent:
+                words += f", {unsent:,} of them before anything could be sent"
+            return Finding(failed + unsent >= alert.threshold, words)
+        case AlertKind.LETTERS:
+            words = f"{seen.letters:,} {'waits' if seen.letters == 1 else 'wait'}"
+            return Finding(seen.letters >= alert.threshold, words)
+    return _judge_runs(alert, found)
+
+
+def _judge_silence(
+    alert: Alert, seen: Seen, found: metrics.Summary | None, since: dt.datetime
+) -> Finding:
+    happened = found is not None and (found.count > 0 or found.last_at is not None)
+    if not alert.function_id:
+        happened = seen.any_event
+    if happened:
+        return Finding(true=False, words="Something happened")
+    # Nobody listened for so long yet.
+    early = alert.watched_since > since
+    return Finding(not early, "Nothing yet since it is watched" if early else "Nothing happened")
+
+
+def _judge_runs(alert: Alert, found: metrics.Summary | None) -> Finding:
     count = found.count if found else 0
     if found is None or count < alert.min_count or not count:
         return Finding(true=False, words=f"{_runs(count)}, fewer than {alert.min_count:,}")

@@ -21,6 +21,7 @@ from invoker.metrics.rolling import (
     HOUR_S,
     KEPT,
     MINUTE_S,
+    count_again,
     roll_up,
 )
 from invoker.models import WHOLE_ACCOUNT, CommandState, MetricBucket, MetricLevel
@@ -35,6 +36,7 @@ __all__ = [
     "Summary",
     "Tally",
     "by_function",
+    "count_again",
     "of_account",
     "of_function",
     "roll_up",

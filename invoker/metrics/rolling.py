@@ -9,9 +9,10 @@ which nobody did it, it goes on where it stopped.
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from invoker.metrics import counting
@@ -77,6 +78,19 @@ def roll_up(*, busy_s: float = BUSY_S) -> int:
         return _Roller(account_ids, levels, time.monotonic() + busy_s).roll()
     finally:
         MetricLevel.release(MINUTE_S)
+
+
+def count_again(account_id: str, moments: Collection[dt.datetime]) -> None:
+    """Have the stretches of these moments counted again: what is in them changes once more.
+
+    Only as far back as single events are counted, see `GIVEN_UP_AFTER`; what is older stays.
+    """
+    for seconds in (MINUTE_S, FIVE_MINUTES_S):
+        starts = {floor(each, seconds) for each in moments}
+        same = MetricBucket.objects.filter(
+            account_id=account_id, function_id=WHOLE_ACCOUNT, seconds=seconds, starts_at__in=starts
+        )
+        same.update(open=F("open") + 1)
 
 
 def _levels(account_ids: list[str]) -> dict[int, MetricLevel]:

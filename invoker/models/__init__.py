@@ -39,6 +39,7 @@ from invoker.models.conversations import (
     NotificationState,
     nobody_holds,
 )
+from invoker.models.dead_letters import LONGEST_NOTE, DeadLetter, LetterKind, LetterState
 from invoker.models.events import (
     OPEN_COMMAND_STATES,
     Command,
@@ -68,6 +69,7 @@ from invoker.models.stores import (
 __all__ = [
     "ACCOUNT_ID_LENGTH",
     "FAILED_RUN_STATES",
+    "LONGEST_NOTE",
     "MOST_RETRIES",
     "OPEN_COMMAND_STATES",
     "SKILL_ID_LENGTH",
@@ -92,6 +94,7 @@ __all__ = [
     "ContextProperty",
     "ControllerBot",
     "Conversation",
+    "DeadLetter",
     "Deployment",
     "Event",
     "EventState",
@@ -100,6 +103,8 @@ __all__ = [
     "InvocationState",
     "Lease",
     "LeaseLostError",
+    "LetterKind",
+    "LetterState",
     "LogLine",
     "MessageDelivery",
     "MetricBucket",

@@ -17,6 +17,7 @@ class AlertKind(models.TextChoices):
     LATENCY = "latency", "Latency"
     SILENCE = "silence", "Silence"
     DELIVERIES = "deliveries", "Failed deliveries"
+    LETTERS = "letters", "Dead letters"
 
 
 class AlertChannel(models.TextChoices):
@@ -34,8 +35,9 @@ class AlertState(models.TextChoices):
 class Alert(models.Model):
     """A rule that is looked at every minute, and where to tell of it.
 
-    `threshold` is percent of runs for errors, milliseconds for latency, a number for deliveries;
-    silence has its window alone. `function_id` is None for all functions of the account.
+    `threshold` is percent of runs for errors, milliseconds for latency, a number for deliveries and
+    dead letters. Silence has its window alone, dead letters have none: they wait or do not.
+    `function_id` is None for all functions of the account.
     `repeat_h` of 0 tells once when it begins and once when it ends. `watched_since` is when its
     rule was last changed: what was before it is nothing to be told of.
     """
@@ -78,10 +80,12 @@ class Alert(models.Model):
                 return f"{self.threshold} % of runs of {self.about} fail within {window}"
             case AlertKind.LATENCY:
                 return f"p95 of {self.about} above {self.threshold:,} ms within {window}"
-            case AlertKind.SILENCE if self.function_id:
-                return f"{self.function_name} does not run for {window}"
             case AlertKind.SILENCE:
-                return f"No event for {window}"
+                silent = f"{self.function_name} does not run" if self.function_id else "No event"
+                return f"{silent} for {window}"
+            case AlertKind.LETTERS:
+                most = f"{self.threshold:,} dead letters wait"
+                return most if self.threshold > 1 else "Dead letters wait"
         what = "delivery fails" if self.threshold == 1 else "deliveries fail"
         return f"{self.threshold:,} {what} for {self.about} within {window}"
 

@@ -101,6 +101,7 @@ class Event(models.Model):
     `reason` and `detail` say in a stable word and a sentence why no function ran, or why the event
     ended as it did. `function_id` is the function that ran for it. `caused_by` is the bot's own
     command that led to it, `chain` how many times in a row one of them led to the next.
+    `retried_at` is when a person last had it, or a command of it, tried again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -128,6 +129,7 @@ class Event(models.Model):
     )
     chain = models.PositiveSmallIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)
+    retried_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -140,13 +140,15 @@ def test_silence_of_a_function_is_its_own(db):
     assert (silent, looked(alert)[0]) == (AlertState.FIRING, AlertState.OK)
 
 
-def test_failed_deliveries_and_dead_letters_count_together(db):
+def test_failed_deliveries_and_what_never_got_so_far_count_together(db):
     alert = factories.AlertFactory(kind=AlertKind.DELIVERIES, threshold=3)
     event = ran(1)
     factories.CommandFactory(event=event, state=CommandState.FAILED)
     factories.CommandFactory(event=event, state=CommandState.SENT)
     one = looked(alert)
+    # Counts once, by its command.
     type(event).objects.update(verdict=Verdict.BROKEN)
+    factories.EventFactory(verdict=Verdict.BROKEN)
     factories.NotificationFactory(state=NotificationState.FAILED)
 
     assert one == (AlertState.OK, "1 failed")
@@ -196,9 +198,9 @@ def test_looking_costs_the_same_however_many_alerts_and_runs(db, count, django_a
         factories.AlertFactory.create_batch(count, kind=kind, threshold=100, min_count=1)
     ran(count)
 
-    # Alerts; by function and of the account: levels, runs and commands; dead letters of two kinds,
-    # any event; what was found.
-    with django_assert_num_queries(11):
+    # Alerts; by function and of the account: levels, runs and commands; what was never sent of two
+    # kinds, dead letters, any event; what was found.
+    with django_assert_num_queries(12):
         alerts.watch()
 
 
