@@ -14,6 +14,7 @@ BAD_ORDER: Final = "scenario-bad-order"
 UNKNOWN_TEMPLATE: Final = "scenario-unknown-template"
 NOT_PLAYED: Final = "scenario-not-played"
 NOT_SIMULATED: Final = "scenario-not-simulated"
+UNDER_WAY: Final = "scenario-under-way"
 NO_VERSION: Final = "scenario-no-version"
 
 

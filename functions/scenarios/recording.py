@@ -1,23 +1,165 @@
 """Scenarios out of what happened: in a conversation that was played, or in a run."""
 
-from functions.scenarios.documents import Document
+import bisect
+import datetime as dt
+import math
+import uuid
+from collections import defaultdict
+from typing import Final
+
+from msgspec.structs import replace
+
+from functions.scenarios import comparing, errors, telling
+from functions.scenarios.documents import MOST_STEPS, Document, Expected, Step
+from functions.scenarios.errors import ScenarioError
 from functions.scenarios.outcomes import Outcome
-from invoker.models import Conversation
+from invoker.models import (
+    Command,
+    Conversation,
+    Event,
+    EventState,
+    InvocationState,
+    NotificationState,
+    SimulatedAct,
+)
+from invoker.simulator import acts, command_of, request_id
+
+NAME: Final = "Played conversation"
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_SUCCEEDED: Final = (InvocationState.SUCCEEDED, InvocationState.UNKNOWN, InvocationState.RUNNING)
 
 
 def from_conversation(conversation: Conversation) -> Document:
     """A simulated conversation as a scenario: what was done in it, and what really came of it.
 
+    An event belongs to the act whose notification told of it; what the bot's own command led to
+    belongs to where the command does, and silence to the latest act before it.
+
     Raises:
-        ScenarioError: `scenario-not-simulated`, nobody knows what was done in it.
+        ScenarioError: `scenario-not-simulated`, nobody knows what was done in it;
+            `scenario-under-way`, something is still being handled; `scenario-too-long`.
     """
-    raise NotImplementedError
+    simulation = conversation.simulated
+    if simulation is None:
+        raise ScenarioError(
+            errors.NOT_SIMULATED,
+            f'Cannot save "{conversation.conv_id}" as a scenario: it was not played in the '
+            "simulator, so nobody knows what was done in it",
+        )
+    simulation.refresh_from_db()
+    waiting = conversation.notifications.filter(state=NotificationState.PENDING)
+    handled = conversation.events.filter(state=EventState.DONE)
+    if simulation.goes_to_ms or waiting.exists() or handled.count() < conversation.events.count():
+        raise ScenarioError(
+            errors.UNDER_WAY,
+            f'Cannot save "{conversation.conv_id}" as a scenario yet: something is still being '
+            "handled in it, try again in a moment",
+        )
+    rows = list(simulation.acts.order_by("number")[: MOST_STEPS + 1])
+    if len(rows) >= MOST_STEPS:
+        raise ScenarioError(
+            errors.TOO_LONG,
+            f'Cannot save "{conversation.conv_id}" as a scenario: it has {MOST_STEPS} acts or '
+            "more, play a shorter one",
+        )
+    start_ms = rows[0].at_ms
+    steps = _steps(rows, start_ms, _millis(conversation.now()))
+    ends_ms = start_ms + steps[-1].ends_ms
+    expected, last_ms = _expected(conversation, rows, ends_ms)
+    if last_ms > ends_ms:
+        # Nobody did anything any more, and yet time passed.
+        rest = acts.Wait(seconds=max(1, math.ceil((last_ms - ends_ms) / 1000)))
+        steps.append(Step(at_ms=steps[-1].ends_ms, act=rest))
+    return Document(
+        name=NAME,
+        # All of it by a part of a second earlier.
+        starts_at=_EPOCH + dt.timedelta(seconds=start_ms // 1000),
+        steps=tuple(
+            replace(step, expect=tuple(expected[number])) for number, step in enumerate(steps)
+        ),
+    )
+
+
+def _steps(rows: list[SimulatedAct], start_ms: int, now_ms: int) -> list[Step]:
+    steps: list[Step] = []
+    for row, end_ms in zip(rows, [*(row.at_ms for row in rows[1:]), now_ms], strict=True):
+        act = acts.read(row.act)
+        if isinstance(act, acts.Wait):
+            # Time that was let pass may have stood still before it was over.
+            passed_s = max(1, (end_ms - row.at_ms) // 1000)
+            act = acts.Wait(seconds=min(act.seconds, passed_s))
+        before_ms = steps[-1].ends_ms if steps else 0
+        steps.append(Step(at_ms=max(row.at_ms - start_ms, before_ms), act=act))
+    return steps
+
+
+def _expected(
+    conversation: Conversation, rows: list[SimulatedAct], ends_ms: int
+) -> tuple[dict[int, list[Expected]], int]:
+    """What came, by the number of the act that it came of, and when the last silence was over.
+
+    A silence after `ends_ms`, when the last act was over, has the number after it.
+    """
+    number_of_request = {request_id(row): number for number, row in enumerate(rows)}
+    times = [row.at_ms for row in rows]
+    number_of: dict[uuid.UUID, int] = {}
+    expected: dict[int, list[Expected]] = defaultdict(list)
+    last_ms = 0
+    events = conversation.events.select_related("notification", "conversation").order_by("position")
+    for event in events.prefetch_related("commands", "invocations__deployment"):
+        request = event.notification.request_id if event.notification else ""
+        at_ms = _millis(event.occurred_at)
+        if request in number_of_request:
+            number = number_of_request[request]
+        elif command_id := command_of(request):
+            number = number_of[_event_of(conversation, command_id)]
+        elif at_ms > ends_ms:
+            number, last_ms = len(rows), max(last_ms, at_ms)
+        else:
+            number = max(0, bisect.bisect_right(times, at_ms) - 1)
+        number_of[event.pk] = number
+        expected[number].append(_told(event))
+    return expected, last_ms
+
+
+def _event_of(conversation: Conversation, command_id: uuid.UUID) -> uuid.UUID:
+    found = Command.objects.filter(event__conversation=conversation, pk=command_id)
+    return found.values_list("event_id", flat=True).get()
+
+
+def _told(event: Event) -> Expected:
+    rows = sorted(event.commands.all(), key=lambda each: each.position)
+    runs = sorted(event.invocations.all(), key=lambda each: each.attempt)
+    ran = runs[-1] if runs else None
+    told = telling.tell(
+        event,
+        rows,
+        function=ran.deployment.function_name if ran else None,
+        failure=(ran.failure or {}) if ran and ran.outcome not in _SUCCEEDED else None,
+    )
+    return replace(told, commands=tuple(telling.keep(one) for one in told.commands))
+
+
+def _millis(at: dt.datetime) -> int:
+    return (at - _EPOCH) // dt.timedelta(milliseconds=1)
 
 
 def accept(document: Document, outcome: Outcome) -> Document:
     """The scenario with what came as what is expected, in every step.
 
+    What fits what was expected stays in those words.
+
     Raises:
         ScenarioError: `scenario-not-played`, the run did not come to its end.
     """
-    raise NotImplementedError
+    unplayed = outcome.stopped or next((one.stopped for one in outcome.steps if one.stopped), None)
+    if unplayed:
+        raise ScenarioError(
+            errors.NOT_PLAYED,
+            f'Cannot record "{document.name}": it was not played to its end. {unplayed.message}',
+        )
+    steps = (
+        replace(one.step, expect=comparing.kept(one.step.expect, [each.told for each in one.came]))
+        for one in outcome.steps
+    )
+    return replace(document, steps=tuple(steps))

@@ -213,21 +213,27 @@ def carry_out(connection: Connection, command: Command) -> str:
     now_ms = _millis(conversation.now())
     if simulation.lines.filter(command_id=command.pk).exists():
         return "It was done already"
-    known, fields = _scene(simulation), command.shown
-    match command.type:
-        case CommandType.MESSAGE:
-            played, said = scene.bot_says(known, fields["text"], now_ms), "Shown to the consumer"
-        case CommandType.TRANSFER:
-            played = scene.bot_transfers(
-                known, fields.get("skillId"), fields.get("agentId"), now_ms
-            )
-            said = "Transferred"
-        case _:
-            played, said = scene.bot_closes(known, now_ms), "Closed"
+    played, said = do(command, _scene(simulation), now_ms)
     with transaction.atomic():
         _keep(simulation, played, now_ms, command_id=command.pk)
         _tell(connection, played.notifications, now_ms, f"{_COMMAND}{command.pk}")
     return said
+
+
+def do(command: Command, known: scene.Scene, now_ms: int) -> tuple[scene.Played, str]:
+    """What a command of the bot leads to in a scene, and what that is in a few words.
+
+    Raises:
+        ActError: it cannot be done.
+    """
+    fields = command.shown
+    match command.type:
+        case CommandType.MESSAGE:
+            return scene.bot_says(known, fields["text"], now_ms), "Shown to the consumer"
+        case CommandType.TRANSFER:
+            skill_id, agent_id = fields.get("skillId"), fields.get("agentId")
+            return scene.bot_transfers(known, skill_id, agent_id, now_ms), "Transferred"
+    return scene.bot_closes(known, now_ms), "Closed"
 
 
 def request_id(act: SimulatedAct) -> str:

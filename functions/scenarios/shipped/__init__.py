@@ -6,6 +6,7 @@ from pathlib import Path
 
 from functions.scenarios.documents import Document
 from functions.scenarios.reading import read
+from invoker import events
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,14 @@ class Shipped:
 
 @functools.cache
 def shipped() -> tuple[Shipped, ...]:
-    """Every shipped scenario, in the order of their files."""
-    return tuple(
+    """Every shipped scenario, in the order of the events that it is about; the longest is last."""
+    found = [
         Shipped(path.stem, text := path.read_text(encoding="utf-8"), read(text, path.name))
-        for path in sorted(Path(__file__).parent.glob("*.yaml"))
-    )
+        for path in Path(__file__).parent.glob("*.yaml")
+    ]
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(one: Shipped) -> tuple[int, int]:
+    functions = one.document.functions
+    return len(functions), list(events.EVENT_TYPES).index(next(iter(functions)))
