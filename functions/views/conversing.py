@@ -104,7 +104,7 @@ def _find(account_id: str, pk: int) -> Conversation:
 
 def _find_simulated(account_id: str, pk: str) -> Conversation:
     """Like `_find`, for an id that somebody sent."""
-    found = Conversation.objects.select_related("simulation")
+    found = Conversation.objects.select_related("connection", "simulation")
     wanted = int(pk) if pk.isdecimal() and len(pk) < 19 else 0  # noqa: PLR2004 digits of a key
     return get_object_or_404(found, account_id=account_id, pk=wanted, simulation__isnull=False)
 
@@ -115,7 +115,7 @@ def _perform(found: Conversation, form: ActForm, *, by: str) -> None:
     Raises:
         ActError: it cannot be done, or nobody can read it.
     """
-    if getattr(found, "simulation", None) is None:
+    if found.simulated is None:
         raise ActError(
             "not-simulated", "Cannot play it: this conversation is one of a messaging platform"
         )
@@ -135,14 +135,16 @@ def _problems(form: ActForm) -> list[str]:
 
 
 def _wished(request: ConsoleRequest, account_id: str) -> dict[str, object]:
-    """What the form begins with: as a conversation `like` this one began, and what is asked for."""
-    like = request.GET.get("like", "")
+    """What the form begins with: as the conversation `like` began, or its consumer comes `back`."""
+    like, back = request.GET.get("like", ""), request.GET.get("back", "")
     initial: dict[str, object] = {}
     if like:
         begun, at = playing.start_again(_find_simulated(account_id, like))
         initial |= {name: getattr(begun, name) for name in begun.__struct_fields__}
         initial |= {"first_time": "yes" if begun.first_time else "no", "starts_at": at}
         initial["skill"] = "" if begun.skill == acts.Start().skill else begun.skill
+        if back:
+            initial |= {"first_time": "no", "authenticated": True, "starts_at": None}
     return initial
 
 
@@ -168,7 +170,7 @@ def _context(request: ConsoleRequest, found: Conversation) -> dict[str, Any]:
 def _is_busy(found: Conversation) -> bool:
     """Whether something is on its way, so that it is worth while to look again at once."""
     now = timezone.now()
-    simulation = getattr(found, "simulation", None)
+    simulation = found.simulated
     if simulation is not None and simulation.goes_to_ms is not None:
         return True
     waits = found.due_at is not None and found.due_at <= now
@@ -180,7 +182,7 @@ def _fingerprint(found: Conversation) -> str:
 
     A worker writes under a lease, which each of its transactions renews: the row tells all of it.
     """
-    simulation = getattr(found, "simulation", None)
+    simulation = found.simulated
     shown = (
         found.state_version, found.arrived, found.fence, found.lease_until, found.due_at,
         _is_busy(found), f"{timezone.now():%H%M}",

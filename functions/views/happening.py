@@ -1,9 +1,11 @@
 """What happened in one conversation: its events, the newest first, with what came of each."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Prefetch
+from django.utils import timezone
 
 from functions.views import drawing
 from functions.views.drawing import Drawn
@@ -19,7 +21,7 @@ from invoker.models import (
 )
 
 MOST_SHOWN = 50
-LONG_WAIT_S = 5
+LONG_WAIT_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,14 @@ class Story:
     events: Sequence[Happened]
     total: int
     waiting: int
+    waits_since: dt.datetime | None
     unread: int
+
+    @property
+    def waits(self) -> bool:
+        """Whether they wait for so long that something may be wrong."""
+        since = self.waits_since
+        return since is not None and (timezone.now() - since).total_seconds() > LONG_WAIT_S
 
     @property
     def older(self) -> bool:
@@ -83,10 +92,14 @@ def of(conversation: Conversation) -> Story:
     if total == MOST_SHOWN:
         total = Event.objects.filter(conversation=conversation).count()
     notes = conversation.notifications
+    waiting = list(
+        notes.filter(state=NotificationState.PENDING).values_list("received_at", flat=True)
+    )
     return Story(
         shown,
         total,
-        waiting=notes.filter(state=NotificationState.PENDING).count(),
+        waiting=len(waiting),
+        waits_since=min(waiting, default=None),
         unread=notes.filter(state=NotificationState.FAILED).count(),
     )
 

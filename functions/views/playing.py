@@ -20,7 +20,14 @@ SOMEBODY = "somebody else"
 """A name that nobody has: what can be done with it can be done with any that is free."""
 USUAL_RESPONSE_MINUTES = 30
 AHEAD_SHOWN_S = 2
+GAP_S = 300
 JUMPS = ((60, "+1 min"), (600, "+10 min"), (3600, "+1 h"), (8 * 3600, "+8 h"), (86_400, "+1 day"))
+OFFICES = (
+    (Office.ACCOUNT.value, "As the account's office hours say"),
+    (Office.OPEN.value, "Open, here alone"),
+    (Office.CLOSED.value, "Closed, here alone"),
+)
+IS_SO = "It is so already"
 KINDS = {"CONSUMER": "consumer", scene.CONTROLLER: "bot", "": "remark"}
 
 
@@ -37,6 +44,8 @@ class Line:
     automatic: bool = False
     trace: uuid.UUID | None = None
     new_day: bool = False
+    gap: str = ""
+    """How long nothing happened before it, where that was long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,6 @@ class Ask:
 
     id: str
     label: str
-    field: str
     name: str
     fields: Mapping[str, str]
     button: str
@@ -77,6 +85,22 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Menu:
+    """Acts that are rarer, or need a word."""
+
+    id: str
+    label: str
+    asks: Sequence[Ask] = ()
+    buttons: Sequence[Button] = ()
+
+    @property
+    def refusal(self) -> str:
+        """Why none of it can be done now, empty where something can."""
+        refusals = [each.refusal for each in self.asks] + [each.refusal for each in self.buttons]
+        return "" if "" in refusals else refusals[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     name: str
     role: str
@@ -88,10 +112,9 @@ class Pane:
     """What one side sees and can do. `silent` says why nobody can write there now."""
 
     side: str
-    title: str
     people: Sequence[Person]
     buttons: Sequence[Button]
-    asks: Sequence[Ask]
+    menus: Sequence[Menu]
     silent: str
     authors: Sequence[str] = ()
 
@@ -104,9 +127,10 @@ class Clock:
     ahead: str
     goes_to: dt.datetime | None
     jumps: Sequence[Button]
-    custom: Ask
+    other: Menu
     offices: Sequence[Button]
-    closing: Button
+    refusal: str
+    """Why time cannot be let pass now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +141,8 @@ class Play:
     consumer: Pane
     agent: Pane
     clock: Clock
-    start: acts.Start
+    name: str
+    """Of the consumer."""
     over: bool
 
     @property
@@ -127,20 +152,18 @@ class Play:
 
 
 def draw(conversation: Conversation) -> Play | None:
-    """None for a conversation that some other platform has. Three queries."""
-    simulation: Simulation | None = getattr(conversation, "simulation", None)
+    """None for a conversation that some other platform has. Two queries."""
+    simulation: Simulation | None = conversation.simulated
     if simulation is None:
         return None
     known = msgspec.convert(simulation.scene, scene.Scene)
     now = conversation.now()
-    begun = acts.read(simulation.acts.get(number=1).act)
-    assert isinstance(begun, acts.Start)
     return Play(
         lines=_lines(simulation),
         consumer=_consumer(known, _judge(simulation, known, now)),
         agent=_agent(known, _judge(simulation, known, now)),
-        clock=_clock(simulation, known, now),
-        start=begun,
+        clock=_clock(simulation, now),
+        name=known.consumer.name,
         over=known.state != "OPEN" and known.survey != "OPEN",
     )
 
@@ -169,10 +192,11 @@ def _lines(simulation: Simulation) -> list[Line]:
         ).values_list("pk", "event_id", "invocation_id")
     }
     found: list[Line] = []
-    day = None
+    before = None
     for each in rows:
         at = moment(each.at_ms)
         assert at
+        waited_s = round((at - before).total_seconds()) if before else 0
         trace, automatic = None, False
         if each.command_id in by:
             trace, automatic = by[each.command_id]
@@ -180,10 +204,11 @@ def _lines(simulation: Simulation) -> list[Line]:
             Line(
                 each.number, at, KINDS.get(each.role, "agent"), each.author, each.text,
                 private=each.private, automatic=automatic, trace=trace,
-                new_day=at.date() != day,
+                new_day=before is None or at.date() != before.date(),
+                gap=span(waited_s) if waited_s >= GAP_S else "",
             )
         )  # fmt: skip
-        day = at.date()
+        before = at
     return found
 
 
@@ -234,54 +259,65 @@ def _consumer(known: scene.Scene, judge: Judge) -> Pane:
         buttons.append(_button(judge, "Finish the survey", acts.EndSurvey(), main=True))
     buttons.append(_button(judge, "Close", acts.Close(by="consumer")))
     joins = acts.Join(who=SOMEBODY, role="consumer")
-    asks = (
-        Ask("consumer-joins", "Somebody joins", "Name of the second consumer", "who",
-            {"act": "join", "role": "consumer"}, "Join", "Alex", refusal=judge(joins)),
+    alex = Ask(
+        "consumer-joins", "A second consumer joins", "who", {"act": "join", "role": "consumer"},
+        "Join", "Alex", refusal=judge(joins),
     )  # fmt: skip
     silent = judge(acts.ConsumerSays(text="?"))
-    return Pane(CONSUMER, known.consumer.name, people, buttons, asks, silent)
+    return Pane(CONSUMER, people, buttons, (Menu("consumer-more", "More", (alex,)),), silent)
 
 
 def _agent(known: scene.Scene, judge: Judge) -> Pane:
     assigned = known.assigned
-    buttons = []
     if assigned is None:
         kim = acts.Assign()
-        buttons.append(_button(judge, f"{kim.agent} takes it", kim, main=True))
-    buttons += [
-        _button(judge, "Back to queue", acts.BackToQueue()),
-        _button(judge, "Close", acts.Close()),
-        _button(judge, "Close with a survey", acts.Close(survey=True)),
-    ]
-    transfer = acts.Transfer(skill=f"{known.skill_id}-other")
-    asks = (
-        Ask("assign", "Assign", "Name of the agent", "agent", {"act": "assign"}, "Assign",
-            "Lee" if assigned else "Kim", refusal=judge(acts.Assign(agent=SOMEBODY))),
-        Ask("transfer", "Transfer", "Skill", "skill", {"act": "transfer"}, "Transfer",
-            known="skills", refusal=judge(transfer)),
-        Ask("response-time", "Response time", "Minutes until there is an answer", "minutes",
-            {"act": "response_time"}, "Set", str(USUAL_RESPONSE_MINUTES), "number",
-            refusal=judge(acts.ResponseTime(minutes=USUAL_RESPONSE_MINUTES))),
-        Ask("suggest", "Offer", "Name of the agent", "agent", {"act": "suggest"}, "Offer it",
-            "Lee", refusal=judge(acts.Suggest(agent=SOMEBODY))),
-        Ask("join", "Join", "Name", "who", {"act": "join"}, "Join", "Pat", choice="role",
-            choices=(("agent", "As an agent"), ("manager", "As a manager")),
+        buttons = [_button(judge, f"{kim.agent} takes it", kim, main=True)]
+    else:
+        buttons = [_button(judge, "To queue", acts.BackToQueue())]
+    assign = Ask(
+        "assign", "An agent takes it", "agent", {"act": "assign"}, "Assign",
+        "Lee" if assigned else "Kim", refusal=judge(acts.Assign(agent=SOMEBODY)),
+    )  # fmt: skip
+    transfer = Ask(
+        "transfer", "To the skill", "skill", {"act": "transfer"}, "Transfer", known="skills",
+        refusal=judge(acts.Transfer(skill=f"{known.skill_id}-other")),
+    )  # fmt: skip
+    minutes = acts.ResponseTime(minutes=USUAL_RESPONSE_MINUTES)
+    rarer = (
+        Ask("response-time", "Minutes until there is an answer", "minutes",
+            {"act": "response_time"}, "Set", str(minutes.minutes), "number",
+            refusal=judge(minutes)),
+        Ask("suggest", "It is offered to an agent", "agent", {"act": "suggest"}, "Offer", "Lee",
+            refusal=judge(acts.Suggest(agent=SOMEBODY))),
+        Ask("join", "Somebody joins", "who", {"act": "join"}, "Join", "Pat", choice="role",
+            choices=(("agent", "as an agent"), ("manager", "as a manager")),
             refusal=judge(acts.Join(who=SOMEBODY))),
     )  # fmt: skip
+    closes = (
+        _button(judge, "Close", acts.Close()),
+        _button(judge, "Close with a survey", acts.Close(survey=True)),
+        _button(judge, "The system closes it", acts.Close(by="system")),
+    )
+    menus = (
+        Menu("assigning", "Assign", (assign,)),
+        Menu("transferring", "Transfer", (transfer,)),
+        Menu("closing", "Close", buttons=closes),
+        Menu("agent-more", "More", rarer),
+    )
     staff = [each for each in known.people if each.role != "CONSUMER"]
     people = [Person(each.name, _part(each), _of(each, judge)) for each in staff]
     if assigned is None:
-        people.insert(0, Person("Queue", f"skill {_skill(known)}"))
+        people.insert(0, Person("Queue", _skill(known)))
     authors = [each.name for each in staff if not each.suggested]
-    title = assigned.name if assigned else "Queue"
     silent = judge(acts.ConsumerSays(text="?"))
     if not silent and not authors:
-        silent = "Nobody of the staff is in it: assign an agent, or let one join"
-    return Pane(AGENT, title, people, buttons, asks, silent, authors)
+        silent = "Cannot write: nobody is there, assign an agent or let one join"
+    return Pane(AGENT, people, buttons, menus, silent, authors)
 
 
 def _skill(known: scene.Scene) -> str:
-    return "none" if known.skill_id == conversations.NO_SKILL else known.skill_id
+    has_none = known.skill_id == conversations.NO_SKILL
+    return "no skill" if has_none else f"skill {known.skill_id}"
 
 
 def _part(person: scene.Person) -> str:
@@ -298,30 +334,27 @@ def _of(person: scene.Person, judge: Judge) -> tuple[Button, ...]:
     return () if person.role == "ASSIGNED_AGENT" else (_button(judge, "Leaves", leaves),)
 
 
-def _clock(simulation: Simulation, known: scene.Scene, now: dt.datetime) -> Clock:
+def _clock(simulation: Simulation, now: dt.datetime) -> Clock:
     passing = TIME_PASSES if simulation.goes_to_ms is not None else ""
     ahead_s = round(simulation.ahead_ms / 1000)
     ahead = span(abs(ahead_s)) if abs(ahead_s) >= AHEAD_SHOWN_S else ""
     if ahead:
-        ahead += " ahead of ours" if ahead_s > 0 else " behind ours"
+        ahead = f"{ahead} {'ahead' if ahead_s > 0 else 'behind'}"
     jumps = [
         Button(label, {"act": "wait", "seconds": str(seconds)}, passing) for seconds, label in JUMPS
     ]
-    custom = Ask("wait", "Other", "Minutes", "minutes", {"act": "wait"}, "Let pass", "30",
-                 "number", refusal=passing)  # fmt: skip
+    other = Ask(
+        "wait", "Minutes to let pass", "minutes", {"act": "wait"}, "Let pass", "30", "number",
+        refusal=passing,
+    )  # fmt: skip
     offices = [
         Button(
             label,
             {"act": "office", "state": state or "account"},
-            passing,
+            passing or (IS_SO if simulation.office == state else ""),
             pressed=simulation.office == state,
         )
-        for state, label in (
-            (Office.ACCOUNT.value, "By its hours"),
-            (Office.OPEN.value, "Open"),
-            (Office.CLOSED.value, "Closed"),
-        )
+        for state, label in OFFICES
     ]
-    judge = _judge(simulation, known, now)
-    closing = _button(judge, "Close as the system", acts.Close(by="system"))
-    return Clock(now, ahead, moment(simulation.goes_to_ms), jumps, custom, offices, closing)
+    goes_to = moment(simulation.goes_to_ms)
+    return Clock(now, ahead, goes_to, jumps, Menu("waiting", "Other", (other,)), offices, passing)

@@ -27,6 +27,12 @@ WRITERS: Mapping[str, str] = {
     "AGENT": "An agent",
     "MANAGER": "A manager",
 }
+SHORT: Mapping[str, str] = {
+    "AGENT_NON_RESPONSIVE": "Agent silent",
+    "CONSUMER_NON_RESPONSIVE": "Consumer silent",
+    "CONV_AWAITING_IN_QUEUE": "Waiting in the queue",
+}
+MOST_COMING = 2
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -46,6 +52,8 @@ class Due:
     word: str
     """By which it is asked for: the sub-type of an event, or `office`."""
     title: str
+    short: str
+    """The same where there is little room."""
     at: dt.datetime | None
     left: str = ""
     note: str = ""
@@ -88,10 +96,10 @@ class Standing:
         return "Open" if self.open else "Closed"
 
     @property
-    def next(self) -> Due | None:
-        """What comes first if nobody does anything."""
+    def coming(self) -> list[Due]:
+        """What comes if nobody does anything, the first first."""
         coming = [each for each in self.due if each.at is not None]
-        return min(coming, key=lambda each: each.at or self.now, default=None)
+        return sorted(coming, key=lambda each: each.at or self.now)[:MOST_COMING]
 
 
 def brief(conversation: Conversation) -> Standing:
@@ -112,7 +120,7 @@ def _stands(
 ) -> Standing:
     now = ahead.now if ahead else conversation.now()
     if state is None or not state.state:
-        name = conversation.consumer_id
+        name = _played_by(conversation) or conversation.consumer_id
         return Standing(known=False, open=True, now=now, consumer=name, skill="", holder="")
     people = tuple(_who(state, each.id, each.role) for each in state.participants)
     people += tuple(
@@ -124,7 +132,7 @@ def _stands(
         known=True,
         open=is_open,
         now=now,
-        consumer=_name(state, state.consumer_id),
+        consumer=_played_by(conversation) or _name(state, state.consumer_id),
         skill="" if state.skill_id == conversations.NO_SKILL else state.skill_id,
         holder=_holder(state) if is_open else "",
         people=people,
@@ -152,6 +160,13 @@ def _stands(
         office_open=ahead.shift.open if ahead else True,
         due=tuple(_due(ahead)) if ahead else (),
     )  # fmt: skip
+
+
+def _played_by(conversation: Conversation) -> str:
+    """The name of the consumer whom somebody plays, empty on every other platform."""
+    simulation = conversation.simulated
+    people = simulation.scene["people"] if simulation else []
+    return next((each["name"] for each in people if each["role"] == "CONSUMER"), "")
 
 
 def _who(state: conversations.State, id_: str, role: str) -> Who:
@@ -184,6 +199,7 @@ def _due(ahead: outlook.Outlook) -> list[Due]:
             Due(
                 each.subtype,
                 SUBTYPE_NAMES.get(each.subtype, each.subtype),
+                SHORT.get(each.subtype, each.subtype),
                 at,
                 left=_left(at, ahead.now) if at else "",
                 note=note if each.count else "",
@@ -192,7 +208,7 @@ def _due(ahead: outlook.Outlook) -> list[Due]:
     until = moment(ahead.shift.until_ms)
     if until:
         title = "The office closes" if ahead.shift.open else "The office opens"
-        found.append(Due("office", title, until, left=_left(until, ahead.now)))
+        found.append(Due("office", title, title, until, left=_left(until, ahead.now)))
     return found
 
 

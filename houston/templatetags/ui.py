@@ -223,6 +223,17 @@ def exact(moment: dt.datetime) -> SafeString:
 
 
 @register.filter
+def by_clock(moment: dt.datetime | None, now: dt.datetime) -> str:
+    """A time of day, with its date where that is not the day of `now`. Nothing for None."""
+    if moment is None:
+        return ""
+    if moment.date() == now.date():
+        return f"{moment:%H:%M:%S}"
+    year = "" if moment.year == now.year else f" {moment:%Y}"
+    return f"{moment.day} {moment:%b}{year}, {moment:%H:%M:%S}"
+
+
+@register.filter
 def relative(moment: dt.datetime) -> str:
     """A time as people say it; a date once it is more than a week away."""
     age = timezone.now() - moment

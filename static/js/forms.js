@@ -4,7 +4,7 @@
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
   // A page stays where it is while a file is fetched.
-  const stays = "[hx-get], [hx-post], [data-downloads]";
+  const stays = "[hx-get], [hx-post], [data-act], [data-downloads]";
   if (!button || event.target.matches(stays) || event.target.method === "dialog") return;
   if (button.getAttribute("aria-busy") === "true") {
     event.preventDefault();
