@@ -5,6 +5,7 @@ import datetime as dt
 import math
 import uuid
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Final
 
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ from invoker.models import (
 from invoker.simulator import acts, command_of, request_id
 
 NAME: Final = "Played conversation"
+SECOND_MS: Final = 1000
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _SUCCEEDED: Final = (InvocationState.SUCCEEDED, InvocationState.UNKNOWN, InvocationState.RUNNING)
 
@@ -63,48 +65,58 @@ def from_conversation(conversation: Conversation) -> Document:
             "more, play a shorter one",
         )
     start_ms = rows[0].at_ms
-    steps = _steps(rows, start_ms, _millis(conversation.now()))
-    ends_ms = start_ms + steps[-1].ends_ms
-    expected, last_ms = _expected(conversation, rows, ends_ms)
-    if last_ms > ends_ms:
+    now_ms = _millis(conversation.now())
+    happened = _happened(conversation, rows)
+    steps = _steps(rows, now_ms, SECOND_MS if _leaves_room(rows, happened) else 1)
+    silent_ms = max((one.at_ms for one in happened if one.number == len(rows)), default=0)
+    rest_s = math.ceil((silent_ms - start_ms - steps[-1].ends_ms) / 1000)
+    if silent_ms:
         # Nobody did anything any more, and yet time passed.
-        rest = acts.Wait(seconds=max(1, math.ceil((last_ms - ends_ms) / 1000)))
-        steps.append(Step(at_ms=steps[-1].ends_ms, act=rest))
+        steps.append(Step(at_ms=steps[-1].ends_ms, act=acts.Wait(seconds=max(1, rest_s))))
+    told: dict[int, list[Expected]] = defaultdict(list)
+    for one in happened:
+        told[one.number].append(_told(one.event))
     return Document(
         name=NAME,
-        # All of it by a part of a second earlier.
-        starts_at=_EPOCH + dt.timedelta(seconds=start_ms // 1000),
-        steps=tuple(
-            replace(step, expect=tuple(expected[number])) for number, step in enumerate(steps)
-        ),
+        # All of it by a part of a second earlier or later.
+        starts_at=_EPOCH + dt.timedelta(seconds=round(start_ms / 1000)),
+        steps=tuple(replace(step, expect=tuple(told[n])) for n, step in enumerate(steps)),
     )
 
 
-def _steps(rows: list[SimulatedAct], start_ms: int, now_ms: int) -> list[Step]:
+@dataclass(frozen=True, slots=True)
+class _Happened:
+    """An event, at a moment of the conversation's clock, and the number of the act it came of."""
+
+    event: Event
+    at_ms: int
+    number: int
+
+
+def _steps(rows: list[SimulatedAct], now_ms: int, unit_ms: int = 1) -> list[Step]:
+    """The acts, at times in whole `unit_ms`."""
+    start_ms = rows[0].at_ms
     steps: list[Step] = []
-    for row, end_ms in zip(rows, [*(row.at_ms for row in rows[1:]), now_ms], strict=True):
+    for number, row in enumerate(rows, start=1):
         act = acts.read(row.act)
         if isinstance(act, acts.Wait):
             # Time that was let pass may have stood still before it was over.
-            passed_s = max(1, (end_ms - row.at_ms) // 1000)
-            act = acts.Wait(seconds=min(act.seconds, passed_s))
+            last = number == len(rows)
+            passed_ms = (now_ms + SECOND_MS - 1 if last else rows[number].at_ms) - row.at_ms
+            act = acts.Wait(seconds=min(act.seconds, max(1, passed_ms // SECOND_MS)))
         before_ms = steps[-1].ends_ms if steps else 0
-        steps.append(Step(at_ms=max(row.at_ms - start_ms, before_ms), act=act))
+        at_ms = (row.at_ms - start_ms) // unit_ms * unit_ms
+        steps.append(Step(at_ms=max(at_ms, before_ms), act=act))
     return steps
 
 
-def _expected(
-    conversation: Conversation, rows: list[SimulatedAct], ends_ms: int
-) -> tuple[dict[int, list[Expected]], int]:
-    """What came, by the number of the act that it came of, and when the last silence was over.
-
-    A silence after `ends_ms`, when the last act was over, has the number after it.
-    """
+def _happened(conversation: Conversation, rows: list[SimulatedAct]) -> list[_Happened]:
+    """What came. A silence after the last act was over has the number after it."""
+    ends_ms = Step(at_ms=rows[-1].at_ms, act=acts.read(rows[-1].act)).ends_ms
     number_of_request = {request_id(row): number for number, row in enumerate(rows)}
     times = [row.at_ms for row in rows]
     number_of: dict[uuid.UUID, int] = {}
-    expected: dict[int, list[Expected]] = defaultdict(list)
-    last_ms = 0
+    happened = []
     events = conversation.events.select_related("notification", "conversation").order_by("position")
     for event in events.prefetch_related("commands", "invocations__deployment"):
         request = event.notification.request_id if event.notification else ""
@@ -114,12 +126,28 @@ def _expected(
         elif command_id := command_of(request):
             number = number_of[_event_of(conversation, command_id)]
         elif at_ms > ends_ms:
-            number, last_ms = len(rows), max(last_ms, at_ms)
+            number = len(rows)
         else:
             number = max(0, bisect.bisect_right(times, at_ms) - 1)
         number_of[event.pk] = number
-        expected[number].append(_told(event))
-    return expected, last_ms
+        happened.append(_Happened(event, at_ms, number))
+    return happened
+
+
+def _leaves_room(rows: list[SimulatedAct], happened: list[_Happened]) -> bool:
+    """Whether acts may begin up to a second earlier, so that their times are whole seconds.
+
+    Not where people acted while the bot was busy, or just after a silence: there it counts.
+    """
+    for one in happened:
+        if one.number + 1 >= len(rows):
+            continue
+        following = rows[one.number + 1]
+        if one.event.finished_at is None or one.event.finished_at > following.made_at:
+            return False
+        if one.event.notification is None and following.at_ms - one.at_ms < SECOND_MS:
+            return False
+    return True
 
 
 def _event_of(conversation: Conversation, command_id: uuid.UUID) -> uuid.UUID:

@@ -68,8 +68,9 @@ class Stage:
         self._runner = runner
         self._start_ms = _millis(document.starts_at)
         self._now_ms = self._start_ms
-        # Until when the bot is busy: functions take their time, and people do not wait for them.
-        self._busy_ms = self._start_ms
+        # Since when the bot is busy, and until when: functions take their time, and people do not
+        # wait for them.
+        self._busy_since_ms = self._busy_ms = self._start_ms
         self._scene: simulator.Scene | None = None
         self._state: conversations.State | None = None
         self._conversation = Conversation(account_id=account_id, conv_id=CONV_ID)
@@ -90,7 +91,7 @@ class Stage:
             return True
         # Nobody did anything while the last function ran, so that it took no time that matters:
         # how busy this machine is must not move what happens later.
-        self._busy_ms = self._now_ms
+        self._busy_since_ms = self._busy_ms = self._now_ms
         if self.performed == 0:
             self._perform()
             return True
@@ -145,8 +146,10 @@ class Stage:
         return scene.apply(self._scene, act, self._now_ms)
 
     def _people_act(self) -> None:
-        """Let people do what they do until the bot is no longer busy."""
-        while (step := self._next) and self._start_ms + step.at_ms <= self._busy_ms:
+        """Let people do what they do while the bot is busy."""
+        while step := self._next:
+            if not self._busy_since_ms < self._start_ms + step.at_ms < self._busy_ms:
+                return
             try:
                 self._perform()
             except ImpossibleError:
