@@ -7,6 +7,7 @@ AccountError                     has a stable `code`; the message says what to d
 ├── ClientTakenError             another API client of the account has this name
 ├── ClientRevokedError           the API client was revoked meanwhile
 ├── ConnectionTakenError         another connection of the account has this name
+├── SimulatorTakenError          the account has its simulator
 ├── AlreadyMemberError           the person is a member
 ├── InvitedError                 the address is invited already
 ├── InvitationError              the invitation cannot be accepted; `title` is what happened to it
@@ -53,6 +54,10 @@ class ClientRevokedError(AccountError):
 class ConnectionTakenError(AccountError):
     code = "connection-taken"
     field = "name"
+
+
+class SimulatorTakenError(AccountError):
+    code = "simulator-taken"
 
 
 class AlreadyMemberError(AccountError):

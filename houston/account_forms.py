@@ -172,6 +172,13 @@ class NewConnectionForm(Form):
         return connecting.NewConnection(**self.cleaned_data)
 
 
+class NewSimulatorForm(NewConnectionForm):
+    """One press is enough."""
+
+    callback_url = None  # type: ignore[assignment]
+    name = forms.CharField(max_length=connecting.MAX_CONNECTION_NAME, initial="Simulator")
+
+
 class NewLivePersonConnectionForm(AgentLoginFields, NewConnectionForm):
     client_id = forms.CharField(
         label="Client id",
@@ -227,6 +234,11 @@ class ConnectionForm(Form):
             "api_account": connection.api_account,
             "own_id": next(iter(connection.own_ids), ""),
         }
+
+
+class SimulatorForm(ConnectionForm):
+    callback_url = None  # type: ignore[assignment]
+    message_delivery = None  # type: ignore[assignment]
 
 
 class LivePersonConnectionForm(AgentLoginFields, ConnectionForm):
@@ -385,11 +397,13 @@ class SecretForm(SecretValueForm):
 
 
 NEW_CONNECTION_FORMS: dict[str, type[NewConnectionForm]] = {
+    Platform.SIMULATOR: NewSimulatorForm,
     Platform.GENERIC: NewConnectionForm,
     Platform.LIVEPERSON: NewLivePersonConnectionForm,
     Platform.CHATWOOT: NewChatwootConnectionForm,
 }
 CONNECTION_FORMS: dict[str, type[ConnectionForm]] = {
+    Platform.SIMULATOR: SimulatorForm,
     Platform.GENERIC: ConnectionForm,
     Platform.LIVEPERSON: LivePersonConnectionForm,
     Platform.CHATWOOT: ChatwootConnectionForm,

@@ -10,7 +10,12 @@ from urllib.parse import urlsplit
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from houston.account_errors import ConnectionTakenError, InvalidError, check_name
+from houston.account_errors import (
+    ConnectionTakenError,
+    InvalidError,
+    SimulatorTakenError,
+    check_name,
+)
 from houston.models import Account
 from invoker import audit, digesting
 from invoker.models import (
@@ -69,11 +74,21 @@ class NewConnection(Way):
     name: str
 
 
+def offered(account_id: str) -> list[tuple[str, str]]:
+    """The platforms that a new connection can be to, with their names; the simulator once."""
+    there = Connection.objects.filter(account_id=account_id, platform=Platform.SIMULATOR).exists()
+    return [
+        (value, label)
+        for value, label in Platform.choices
+        if value != Platform.SIMULATOR or not there
+    ]
+
+
 def add_connection(account: Account, new: NewConnection, *, by: str) -> Connection:
     """Make a connection with secrets of its own.
 
     Raises:
-        InvalidError, ConnectionTakenError: nothing was made.
+        InvalidError, ConnectionTakenError, SimulatorTakenError: nothing was made.
     """
     if new.platform not in Platform.values:
         raise InvalidError("platform", f'Cannot connect to "{new.platform[:60]}": no such platform')
@@ -91,24 +106,29 @@ def add_connection(account: Account, new: NewConnection, *, by: str) -> Connecti
             connection.save()
             _record("connection.created", connection, by=by, after=_facts(connection))
     except IntegrityError as error:
+        if new.platform not in dict(offered(account.id)):
+            raise SimulatorTakenError(
+                f'Cannot add the simulator "{new.name}": the account has one, and any number of '
+                "conversations are played with it"
+            ) from error
         raise _taken(new.name) from error
     return connection
 
 
 def edit_connection(
-    connection: Connection, *, name: str, message_delivery: str, by: str, **way: str
+    connection: Connection, *, name: str, by: str, message_delivery: str | None = None, **way: str
 ) -> None:
-    """Change what can be changed; `way` are fields of `Way`.
+    """Change what can be changed; `way` are fields of `Way`. None keeps how messages are delivered.
 
     Raises:
         InvalidError, ConnectionTakenError: nothing was changed.
     """
     check_name("name", name, MAX_CONNECTION_NAME)
-    if message_delivery not in MessageDelivery.values:
+    if message_delivery not in (None, *MessageDelivery.values):
         raise InvalidError("message_delivery", f'Cannot save "{name}": choose one of the two')
     before, old = _facts(connection), _secrets(connection)
     connection.name = name
-    connection.message_delivery = message_delivery
+    connection.message_delivery = message_delivery or connection.message_delivery
     _set_way(connection, Way(**way))
     try:
         with transaction.atomic():
@@ -143,6 +163,9 @@ def _set_way(connection: Connection, way: Way) -> None:
         InvalidError: the row is not to be saved.
     """
     match connection.platform:
+        case Platform.SIMULATOR:
+            # It knows what it has shown already, so it may be told twice.
+            connection.message_delivery = MessageDelivery.AT_LEAST_ONCE
         case Platform.LIVEPERSON:
             _check_url("callback_url", way.callback_url)
             connection.callback_url = way.callback_url
@@ -262,6 +285,7 @@ def rotate_signing_secret(connection: Connection, *, by: str) -> None:
             f'Cannot make a signing secret for "{connection.name}": Chatwoot makes it, enter the '
             "one of the webhook in the connection's settings",
         )
+    _check_has_outside(connection)
     if connection.platform == Platform.LIVEPERSON:
         raise InvalidError(
             "client_secret",
@@ -275,11 +299,25 @@ def rotate_signing_secret(connection: Connection, *, by: str) -> None:
 
 
 def rotate_callback_secret(connection: Connection, *, by: str) -> None:
-    """Make a new callback secret; commands are signed with it from now on."""
+    """Make a new callback secret; commands are signed with it from now on.
+
+    Raises:
+        InvalidError: no command leaves the house.
+    """
+    _check_has_outside(connection)
     connection.callback_secret = make_webhook_secret()
     with transaction.atomic():
         connection.save(update_fields=["callback_secret"])
         _record("connection.callback-secret-rotated", connection, by=by)
+
+
+def _check_has_outside(connection: Connection) -> None:
+    if connection.platform == Platform.SIMULATOR:
+        raise InvalidError(
+            "platform",
+            f'Cannot make a secret for "{connection.name}": the simulator keeps its own, nobody '
+            "outside has to know them",
+        )
 
 
 # For the audit log --------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from functions.conversation_forms import ConversationFilterForm
 from functions.views import standing
 from functions.views.finding import may_change
 from functions.views.standing import Standing
-from invoker import simulator
+from invoker import simulator, trying
 from invoker.automatic_messages.names import SUBTYPE_NAMES
 from invoker.models import Connection, Conversation, Event, Platform
 
@@ -81,7 +81,10 @@ def conversation_list(request: ConsoleRequest, account_id: str) -> HttpResponse:
 def _found(
     account_id: str, wishes: dict[str, str], connections: Sequence[Connection]
 ) -> QuerySet[Conversation]:
-    found = Conversation.objects.filter(account_id=account_id)
+    # A test of a connection is no conversation of anybody.
+    found = Conversation.objects.filter(account_id=account_id).exclude(
+        conv_id__in=trying.CONVERSATION_IDS
+    )
     if wish := wishes.get("connection"):
         found = found.filter(
             connection__in=[

@@ -27,7 +27,7 @@ from houston.views.way_in import (
     way_in,
 )
 from invoker import trying
-from invoker.models import Connection, Notification, Platform
+from invoker.models import Connection, Notification
 
 LATEST = 10
 
@@ -54,10 +54,11 @@ def connection_list(request: AccountRequest, account_id: str) -> HttpResponse:  
 @for_admins
 @require_http_methods(["GET", "POST"])
 def connection_new(request: AccountRequest, account_id: str) -> HttpResponse:
+    platforms = connecting.offered(account_id)
     if request.method == "GET":
-        form = new_connection_form(request.GET.get("platform", ""))
+        form = new_connection_form(request.GET.get("platform", ""), platforms)
     else:
-        form = new_connection_form(request.POST.get("platform", ""), request.POST)
+        form = new_connection_form(request.POST.get("platform", ""), platforms, request.POST)
         if form.is_valid():
             try:
                 connection = connecting.add_connection(
@@ -69,7 +70,7 @@ def connection_new(request: AccountRequest, account_id: str) -> HttpResponse:
                 show_once(request, connection)
                 messages.success(request, f"Added {connection.name}")
                 return redirect("connection", account_id=account_id, connection_id=connection.pk)
-    context = {"form": form, "platforms": Platform.choices}
+    context = {"form": form, "platforms": platforms}
     return render(request, "accounts/connection_new.html", context, status=status_of(form))
 
 

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from houston import account_errors, account_forms, invitations, services
+from houston import account_errors, account_forms, connecting, invitations, services
 from houston.middleware import AccountRequest
 from houston.models import Role
 from houston.views.access import for_team
@@ -18,18 +18,19 @@ from houston.views.way_in import (
     taken_once,
     way_in,
 )
-from invoker.models import ControllerBot, Platform
+from invoker.models import ControllerBot
 
 
 @require_GET
 def account_setup(request: AccountRequest, account_id: str) -> HttpResponse:  # noqa: ARG001
-    return _setup_page(request, new_connection_form(request.GET.get("platform", "")))
+    return _setup_page(request, platform=request.GET.get("platform", ""))
 
 
 @for_team
 @require_POST
 def setup_controller_bot(request: AccountRequest, account_id: str) -> HttpResponse:
-    form = new_connection_form(request.POST.get("platform", ""), request.POST)
+    offered = connecting.offered(account_id)
+    form = new_connection_form(request.POST.get("platform", ""), offered, request.POST)
     if form.is_valid():
         try:
             connection = services.set_up_controller_bot(
@@ -41,7 +42,7 @@ def setup_controller_bot(request: AccountRequest, account_id: str) -> HttpRespon
             show_once(request, connection)
             messages.success(request, f"Set up the controller bot with {connection.name}")
             return redirect("account-setup", account_id=account_id)
-    return _setup_page(request, form)
+    return _setup_page(request, form=form)
 
 
 @for_team
@@ -79,16 +80,19 @@ def setup_admin(request: AccountRequest, account_id: str) -> HttpResponse:
             if not sent.link:
                 messages.success(request, f"Sent an invitation to {sent.invitation.email}")
                 return redirect("account-setup", account_id=account_id)
-    return _setup_page(request, new_connection_form(""), admin_form=form, sent=sent)
+    return _setup_page(request, admin_form=form, sent=sent)
 
 
 def _setup_page(
     request: AccountRequest,
-    form: account_forms.NewConnectionForm,
     *,
+    platform: str = "",
+    form: account_forms.NewConnectionForm | None = None,
     admin_form: account_forms.FirstAdminForm | None = None,
     sent: invitations.Sent | None = None,
 ) -> HttpResponse:
+    platforms = connecting.offered(request.account_id)
+    form = form or new_connection_form(platform, platforms)
     connections = list(connections_of(request).order_by("created_at"))
     for connection in connections:
         once = taken_once(request, connection)
@@ -100,7 +104,7 @@ def _setup_page(
         "bot": ControllerBot.objects.filter(pk=request.account_id).first(),
         "connections": connections,
         "form": form,
-        "platforms": Platform.choices,
+        "platforms": platforms,
         "admins": request.account.memberships.filter(role=Role.ADMIN).count(),
         "invitations": invitations.waiting(request.account).order_by("-sent_at"),
         "admin_form": admin_form or account_forms.FirstAdminForm(auto_id="id_admin_%s"),

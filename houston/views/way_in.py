@@ -1,5 +1,6 @@
 """How a connection is called, and its secrets, which are shown once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -20,9 +21,14 @@ def connections_of(request: AccountRequest) -> QuerySet[Connection]:
     return Connection.objects.filter(account_id=request.account_id)
 
 
-def new_connection_form(platform: str, data: Any = None) -> account_forms.NewConnectionForm:
-    if platform not in account_forms.NEW_CONNECTION_FORMS:
-        platform = Platform.GENERIC
+def new_connection_form(
+    platform: str, offered: Sequence[tuple[str, str]], data: Any = None
+) -> account_forms.NewConnectionForm:
+    """The form of a platform; the first of those that are offered, where that is none."""
+    if platform not in account_forms.NEW_CONNECTION_FORMS or (
+        data is None and platform not in dict(offered)
+    ):
+        platform = offered[0][0]
     return account_forms.NEW_CONNECTION_FORMS[platform](data, initial={"platform": platform})
 
 
@@ -32,6 +38,7 @@ def show_once(request: AccountRequest, connection: Connection, *secrets: str) ->
     What somebody typed in, such as a client secret of LivePerson, is not among them.
     """
     ours = {
+        Platform.SIMULATOR: [],
         Platform.LIVEPERSON: [CALLBACK],
         Platform.CHATWOOT: [] if connection.signs else [SIGNING],
     }.get(Platform(connection.platform), [SIGNING, CALLBACK])

@@ -79,7 +79,8 @@ class Connection(models.Model):
     `agent_login` is JSON with the API keys of a LivePerson bot user; where it is set, commands go
     by that user's socket. `api_*` say where and as whom to talk to Chatwoot, and `signs` whether
     it signs its webhooks: where it does not, the signing secret is part of the webhook's address.
-    Conversations that began before `listening_since` were there before us.
+    Conversations that began before `listening_since` were there before us. An account has one
+    simulator, so that whoever starts a conversation need not choose.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -109,7 +110,12 @@ class Connection(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "name"], name="connection_name_once")
+            models.UniqueConstraint(fields=["account_id", "name"], name="connection_name_once"),
+            models.UniqueConstraint(
+                fields=["account_id"],
+                condition=Q(platform=Platform.SIMULATOR),
+                name="connection_simulator_once",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -228,11 +228,12 @@ def make_account(team: User) -> Account:
         pk: services.create_account(pk, name=name, by=team.username)
         for pk, name in ((ACCOUNT, NAME), (EMPTY, EMPTY_NAME), (BARE, BARE_NAME))
     }
-    for pk, platform in ((ACCOUNT, "generic"), (EMPTY, "generic")):
-        way = connecting.NewConnection(
-            platform=platform, name="Reservations bridge",
-            callback_url="https://bridge.harbourlines.example/houston/commands",
-        )  # fmt: skip
+    bridge = connecting.NewConnection(
+        platform="generic", name="Reservations bridge",
+        callback_url="https://bridge.harbourlines.example/houston/commands",
+    )  # fmt: skip
+    simulator = connecting.NewConnection(platform="simulator", name="Simulator")
+    for pk, way in ((ACCOUNT, bridge), (EMPTY, simulator)):
         services.set_up_controller_bot(accounts[pk], way, by=team.username)
         services.enable_functions(accounts[pk], by=team.username)
     return accounts[ACCOUNT]
@@ -503,13 +504,17 @@ def make_connections(account: Account) -> dict[str, Any]:
         ), by="ada",
     )  # fmt: skip
     connecting.switch_connection(chatwoot, active=False, by="ada")
+    simulator = connecting.add_connection(
+        account, connecting.NewConnection(platform="simulator", name="Simulator"), by="ada"
+    )
     connecting.edit_connection(
         generic, name="Reservations bridge", by="kim.larsen", client_id="",
         callback_url="https://bridge.harbourlines.example/houston/commands/v2",
         message_delivery="at_least_once",
     )  # fmt: skip
     return {"connection_id": str(generic.pk), "generic": str(generic.pk),
-            "liveperson": str(liveperson.pk), "chatwoot": str(chatwoot.pk)}  # fmt: skip
+            "liveperson": str(liveperson.pk), "chatwoot": str(chatwoot.pk),
+            "simulator": str(simulator.pk)}  # fmt: skip
 
 
 def make_hours() -> dict[str, Any]:

@@ -24,9 +24,9 @@ def test_account_is_set_up_from_nothing_until_a_test_notification_arrives(
     page.goto(f"{houston.url}/a/fresh1/")
     expect(page.get_by_text(NOT_SET_UP, exact=True)).to_be_visible()
     page.get_by_role("link", name="Set-up").first.click()
-    page.get_by_label("Name", exact=True).fill("Messaging")
+    expect(page.get_by_text("A messaging platform inside the console.")).to_be_visible()
     page.get_by_role("button", name="Set up the controller bot").click()
-    expect(page.get_by_text("Shown once:")).to_be_visible()
+    expect(page.get_by_text("nobody has to copy them")).to_be_visible()
     page.get_by_role("button", name="Enable functions").click()
     expect(page.get_by_text("Functions are enabled for Fresh")).to_be_visible()
 
@@ -47,7 +47,7 @@ def test_account_is_set_up_from_nothing_until_a_test_notification_arrives(
     expect(page.get_by_text("Three steps to a first answer")).to_be_visible()
 
     page.goto(f"{houston.url}/a/fresh1/settings/connections/")
-    page.get_by_role("link", name="Messaging", exact=True).click()
+    page.get_by_role("link", name="Simulator", exact=True).click()
     page.get_by_role("button", name="Send a test notification").click()
     expect(page.get_by_text("The test notification arrived", exact=True)).to_be_visible(
         timeout=20_000

@@ -621,3 +621,53 @@ def test_query_count_of_notifications_does_not_grow(
     # Session, user, membership, connection, notifications, events, set-up, accounts to switch to.
     with django_assert_num_queries(8):
         listed(admin_client, connection)
+
+
+# The simulator ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def simulator(account):
+    return factories.ConnectionFactory(platform="simulator", name="Simulator")
+
+
+def test_page_of_the_simulator_has_no_secret_and_no_address(admin_client, simulator):
+    page = admin_client.get(address(simulator)).content.decode().split("<main", 1)[1]
+    listed = admin_client.get(reverse("connections", args=[simulator.account_id])).content.decode()
+
+    for outside in ("curl", "/events/", "ecret…", "Callback", "crash", simulator.signing_secret):
+        assert outside not in page
+    assert reverse("functions:conversations", args=[simulator.account_id]) in page
+    assert "The simulator's own conversations" in listed.replace("&#x27;", "'")
+
+
+def test_secrets_of_the_simulator_are_not_rotated(admin_client, simulator):
+    before = Connection.objects.values().get()
+
+    for which in ("connection-rotate-signing", "connection-rotate-callback"):
+        answer = admin_client.post(address(simulator, which), follow=True)
+        assert "the simulator keeps its own" in answer.content.decode()
+
+    assert Connection.objects.values().get() == before
+
+
+def test_simulator_is_renamed_and_keeps_how_it_delivers(admin_client, simulator):
+    admin_client.post(address(simulator), {"name": "Playground"})
+
+    after = Connection.objects.get()
+    assert (after.name, after.message_delivery) == ("Playground", "at_least_once")
+
+
+def test_test_notification_of_the_simulator_is_no_conversation(admin_client, simulator):
+    sent = admin_client.post(address(simulator, "connection-test"))
+    dispatch.drain(Conversation.objects.get().pk)
+
+    page = admin_client.get(sent["Location"].partition("#")[0]).content.decode()
+    conversations = admin_client.get(
+        reverse("functions:conversations", args=[simulator.account_id])
+    ).content.decode()
+
+    assert "The test notification arrived" in page
+    assert "that the platform reaches the address" not in page
+    assert "No conversations yet" in conversations
+    assert not Event.objects.exists()

@@ -306,3 +306,53 @@ def unescape(text):
     for entity, character in (("&quot;", '"'), ("&#x27;", "'"), ("&gt;", ">"), ("&lt;", "<")):
         text = text.replace(entity, character)
     return text.replace("&amp;", "&")
+
+
+# The simulator ------------------------------------------------------------------------------------
+
+SIMULATOR = {"platform": "simulator", "name": "Simulator"}
+
+
+def test_simulator_is_the_first_platform_and_one_press_sets_it_up(team_client, new_account):
+    page = team_client.get(reverse("account-setup", args=["fresh1"]))
+    offered = page.context["platforms"]
+    field = page.context["form"]["name"]
+    assert offered[0] == ("simulator", "Simulator (built in)")
+    assert page.context["form"]["platform"].value() == "simulator"
+    assert "A messaging platform inside the console" in page.content.decode()
+
+    # What the browser sends when nothing is typed.
+    sent = team_client.post(
+        reverse("setup-controller-bot", args=["fresh1"]),
+        {"platform": "simulator", "name": field.value()},
+    )
+    shown = team_client.get(sent["Location"]).content.decode()
+
+    connection = Connection.objects.get()
+    assert (connection.platform, connection.name) == ("simulator", "Simulator")
+    assert connection.message_delivery == "at_least_once"
+    for outside in ("curl", "Shown once", str(connection.pk), connection.signing_secret):
+        assert outside not in shown.split("<main", 1)[1]
+    assert services.how_far(ControllerBot.objects.get()).controller_bot_set_up
+
+
+def test_account_has_one_simulator(team_client, new_account):
+    for values in (SIMULATOR, SIMULATOR):
+        team_client.post(reverse("setup-controller-bot", args=["fresh1"]), values)
+    there = Connection.objects.get()
+
+    page = team_client.get(reverse("connection-new", args=["fresh1"]) + "?platform=simulator")
+    refused = team_client.post(
+        reverse("connection-new", args=["fresh1"]), {**SIMULATOR, "name": "Another"}
+    )
+
+    assert "simulator" not in dict(page.context["platforms"])
+    assert page.context["form"]["platform"].value() == "generic"
+    assert refused.status_code == 422
+    assert refused.context["form"].errors == {
+        "__all__": [
+            'Cannot add the simulator "Another": the account has one, and any number of '
+            "conversations are played with it"
+        ]
+    }
+    assert Connection.objects.get() == there
