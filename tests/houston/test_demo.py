@@ -48,7 +48,7 @@ def test_demo_gives_the_same_answer_again(without_sandbox):
     second = demo()
 
     assert first == second
-    assert [Account.objects.count(), User.objects.count(), Connection.objects.count()] == [1, 2, 2]
+    assert [Account.objects.count(), User.objects.count(), Connection.objects.count()] == [1, 2, 3]
 
 
 def test_demo_says_what_is_true(without_sandbox, client):
@@ -60,9 +60,14 @@ def test_demo_says_what_is_true(without_sandbox, client):
     client.post("/sign-out/")
     client.post("/sign-in/", found["team_sign_in"])
     assert client.get("/").headers["Location"] == "/accounts/"
-    assert [each["platform"] for each in found["connections"]] == ["generic", "liveperson"]
-    assert found["connections"][1]["client_id"] == "demo-client"
-    for each in found["connections"]:
+    simulator, generic, liveperson = found["connections"]
+    assert Connection.objects.order_by("created_at").first().platform == "simulator"
+    assert simulator == {
+        "id": simulator["id"], "platform": "simulator", "name": "Simulator"
+    }  # fmt: skip
+    assert (generic["platform"], liveperson["platform"]) == ("generic", "liveperson")
+    assert liveperson["client_id"] == "demo-client"
+    for each in (generic, liveperson):
         connection = Connection.objects.get(pk=each["id"])
         assert each["webhook_url"] == f"http://127.0.0.1:8000/events/{connection.pk}"
         assert each["signing_secret"] == connection.signing_secret
@@ -112,12 +117,13 @@ def test_demo_gives_the_api_client_a_new_secret_when_the_old_is_lost(without_san
     assert not ApiClient.objects.get().has_secret(first["client_secret"])
 
 
-def test_demo_sets_the_callback_url_of_both_connections(without_sandbox):
+def test_demo_sets_the_callback_url_of_both_outside_connections(without_sandbox):
     demo(callback_url="http://127.0.0.1:9/x")
 
     found = demo()
 
-    assert [each["callback_url"] for each in found["connections"]] == ["http://127.0.0.1:9/x"] * 2
+    urls = [each.get("callback_url") for each in found["connections"]]
+    assert urls == [None, "http://127.0.0.1:9/x", "http://127.0.0.1:9/x"]
 
 
 def test_demo_says_what_is_wrong_with_a_callback_url(without_sandbox):
@@ -134,4 +140,5 @@ def test_demo_without_json_is_for_reading(without_sandbox):
 
     text = out.getvalue()
     assert "Account Demo (demo1) at http://127.0.0.1:8000/" in text
-    assert str(Connection.objects.first().pk) in text
+    assert str(Connection.objects.get(platform="generic").pk) in text
+    assert "Connection Simulator\n  is played in the console, under Conversations\n" in text

@@ -198,7 +198,7 @@ def test_wrong_signature_is_refused_and_leaves_no_row(
     body = json.dumps(notification(f"forged-{uuid.uuid4()}", demo["account_id"])).encode()
     before = rows(houston)
 
-    first = send_with_python(generic, event, secret=demo["connections"][0]["callback_secret"])
+    first = send_with_python(generic, event, secret=generic["callback_secret"])
     second = send_as_liveperson({**liveperson, "signing_secret": "x"}, demo["account_id"], body)
 
     assert (first.status_code, first.json()["code"]) == (401, "bad-signature")

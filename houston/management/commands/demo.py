@@ -56,7 +56,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object")
-        parser.add_argument("--callback-url", help="Where both connections send commands")
+        parser.add_argument(
+            "--callback-url", help="Where the Generic and the LivePerson connection send commands"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
@@ -86,6 +88,7 @@ def _prepare(callback_url: str | None) -> Demo:
             ignore_conflicts=True,
         )
         connections = [
+            _connection(account, Platform.SIMULATOR, "Simulator", None),
             _connection(account, Platform.GENERIC, "Generic", callback_url),
             _connection(account, Platform.LIVEPERSON, "LivePerson", callback_url),
         ]
@@ -153,6 +156,11 @@ def _described(connection: Connection) -> dict[str, Any]:
         "id": str(connection.pk),
         "platform": connection.platform,
         "name": connection.name,
+    }
+    if connection.platform == Platform.SIMULATOR:
+        # Nobody outside talks to it.
+        return described
+    described |= {
         "webhook_url": webhook_url(connection),
         "signing_secret": connection.signing_secret,
         "callback_secret": connection.callback_secret,
@@ -217,6 +225,8 @@ def _text(demo: Demo) -> str:
             for name, value in connection.items()
             if name not in {"id", "name", "platform"}
         ]
+        if connection["platform"] == Platform.SIMULATOR:
+            lines += ["  is played in the console, under Conversations"]
     client = demo.api_client
     lines += [
         "",
