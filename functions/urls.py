@@ -37,15 +37,17 @@ from functions.views import (
     replaying,
     schedules,
     testing,
+    trying_out,
 )
 
 app_name = "functions"
 
-# A name of a function holds no hyphen, so "new-function" and the two below can never be one.
+# A name of a function holds no hyphen, so "new-function" and the three below can never be one.
 console_urls: list[URLPattern] = [
     path("functions/", listing.function_list, name="list"),
     path("functions/new-function/", creating.new, name="new"),
     path("functions/new-function/check/", creating.check, name="new-check"),
+    path("functions/try-it/", trying_out.try_it, name="try-it"),
     path("functions/export-functions/", exchanging.export, name="export"),
     path("functions/import-functions/", exchanging.import_functions, name="import"),
     path("functions/<slug:name>/", editing.edit, name="edit"),

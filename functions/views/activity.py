@@ -21,7 +21,7 @@ from functions.models import Function
 from functions.views import drawing, finding, paging, windows
 from functions.views.drawing import Drawn
 from functions.views.windows import Window
-from invoker import events
+from invoker import events, simulator
 from invoker.models import (
     Command,
     Connection,
@@ -102,9 +102,11 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
         "seen": seen,
         "functions": [],
         "doors": [],
+        "simulator": False,
     }
     if not rows and not wishes:
         context["doors"] = _doors(account_id)
+        context["simulator"] = simulator.is_ready(account_id)
     if request.htmx:
         return render(request, f"{template}#rows", context)
     names = Function.objects.filter(account_id=account_id).order_by("name")
@@ -168,7 +170,9 @@ def _fingerprint(*shown: object) -> str:
 
 
 def _doors(account_id: str) -> list[Door]:
-    connections = Connection.objects.filter(account_id=account_id, active=True).order_by("name")
+    found = Connection.objects.filter(account_id=account_id, active=True)
+    # Nobody outside sends anything to the simulator.
+    connections = found.exclude(platform=Platform.SIMULATOR).order_by("name")
     return [
         Door(each, f"{settings.HOUSTON_URL}{reverse('events', args=[each.pk])}")
         for each in connections

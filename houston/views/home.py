@@ -108,6 +108,7 @@ def account_home(request: AccountRequest, account_id: str) -> HttpResponse:
         "budget_ms": metrics.BUDGET_MS,
         "spark": spark(points),
         "spark_size": (SPARK_WIDTH, SPARK_HEIGHT),
+        "nothing_yet": not Event.objects.filter(account_id=account_id).exists(),
         "days": list(_by_day(stream, now.date())),
         "may_administrate": may_administrate(request),
     }

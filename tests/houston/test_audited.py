@@ -299,6 +299,8 @@ EXCEPTIONS = {
     "functions:replay": "runs two versions on past events and carries nothing out",
     "functions:payload": "chooses what a test runs with",
     "functions:test": "runs a draft and changes nothing",
+    "functions:try-it": "starts a conversation, which keeps who did what; the function that it may "
+    "make leaves the entries of making and deploying one",
 }
 
 
