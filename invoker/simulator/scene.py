@@ -391,18 +391,17 @@ def _say(
     }
     if private:
         event["messageAudience"] = "AGENTS_AND_MANAGERS"
-    due_ms = scene.answer_due_ms
+    due_ms, promised_ms = scene.answer_due_ms, scene.manual_ettr_ms
     if author.role == "CONSUMER" and due_ms == -1 and scene.state == "OPEN":
         due_ms = now_ms + scene.ttr_s * 1000
     elif author.role not in ("CONSUMER", CONTROLLER) and not private:
-        due_ms = -1
-    answered = due_ms == -1
+        due_ms, promised_ms = -1, 0
     scene = replace(
         scene,
         next_sequence=scene.next_sequence + 1,
         last_line=scene.last_line if private else event,
         answer_due_ms=due_ms,
-        manual_ettr_ms=0 if answered else scene.manual_ettr_ms,
+        manual_ettr_ms=promised_ms,
     )
     line = NewLine(text=text, role=author.role, author=author.name, private=private)
     return scene, line, _envelope(MESSAGE, {"dialogId": scene.conv_id, "changes": [event]})
