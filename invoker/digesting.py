@@ -124,6 +124,7 @@ def add_idle_events(
     if found.events:
         with lease.transaction():
             _keep(conversation, found.state)
+            Conversation.objects.filter(pk=conversation.pk).update(active_at=now)
             _add_events(conversation, found.events, received_at=now, state=found.state)
         return True, None
     return False, found.due_ms
@@ -249,10 +250,12 @@ def _keep(conversation: Conversation, state: conversations.State) -> None:
     conversation.state = msgspec.to_builtins(state)
     conversation.state_version = state.version
     conversation.consumer_id = state.consumer_id[:200]
+    conversation.closed = state.state == "CLOSE"
     Conversation.objects.filter(pk=conversation.pk).update(
         state=conversation.state,
         state_version=conversation.state_version,
         consumer_id=conversation.consumer_id,
+        closed=conversation.closed,
     )
 
 

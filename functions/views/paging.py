@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
+LONGEST_NUMBER = 19
 M = TypeVar("M", bound=Model)
 
 
@@ -38,13 +39,15 @@ def newest_first(
 
 
 def _name(row: Any, moment: str) -> str:
-    return f"{getattr(row, moment).astimezone(dt.UTC):%Y%m%dT%H%M%S.%f}_{row.pk.hex}"
+    key = row.pk.hex if isinstance(row.pk, uuid.UUID) else row.pk
+    return f"{getattr(row, moment).astimezone(dt.UTC):%Y%m%dT%H%M%S.%f}_{key}"
 
 
-def _read(place: str) -> tuple[dt.datetime, uuid.UUID]:
+def _read(place: str) -> tuple[dt.datetime, uuid.UUID | int]:
     moment, _, key = place.partition("_")
     try:
         at = dt.datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=dt.UTC)
-        return at, uuid.UUID(key)
+        # A number that fits a column has fewer digits than an id.
+        return at, int(key) if key.isdecimal() and len(key) < LONGEST_NUMBER else uuid.UUID(key)
     except ValueError as error:
         raise Http404(f'No page begins at "{place[:60]}"') from error

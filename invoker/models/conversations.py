@@ -29,7 +29,11 @@ def nobody_holds(now: dt.datetime) -> Q:
 
 
 class Conversation(models.Model):
-    """The stored state of one conversation, and the lease that keeps its events in order."""
+    """The stored state of one conversation, and the lease that keeps its events in order.
+
+    `active_at` is when something last arrived, or time itself was the event; `closed` is read off
+    the state. Lists go by both.
+    """
 
     account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
     connection = models.ForeignKey(
@@ -40,6 +44,8 @@ class Conversation(models.Model):
     state = JsonTextField(null=True)
     state_version = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
+    active_at = models.DateTimeField(default=timezone.now)
+    closed = models.BooleanField(default=False)
 
     due_at = models.DateTimeField(null=True)
     arrived = models.PositiveBigIntegerField(default=0)
@@ -56,6 +62,15 @@ class Conversation(models.Model):
             ),
             models.Index(fields=["account_id", "conv_id"], name="conversation_of_account"),
             models.Index(fields=["connection", "consumer_id"], name="conversation_of_consumer"),
+            models.Index(fields=["account_id", "-active_at", "-id"], name="conversation_by_time"),
+            models.Index(
+                fields=["connection", "-active_at", "-id"], name="conversation_on_platform"
+            ),
+            models.Index(
+                fields=["account_id", "-active_at", "-id"],
+                condition=Q(closed=False),
+                name="conversation_open",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -87,6 +102,7 @@ class Conversation(models.Model):
         now = timezone.now()
         Conversation.objects.filter(pk__in=pks).update(
             arrived=F("arrived") + 1,
+            active_at=now,
             due_at=Case(When(due_at__lt=now, then=F("due_at")), default=now),
         )
 

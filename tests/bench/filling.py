@@ -30,6 +30,7 @@ from tests import factories
 ACCOUNT, OTHERS = "acme1", 3
 FUNCTIONS, OTHERS_FUNCTIONS = 40, 12
 SHARE = 0.6
+CLOSED = 0.995
 """Of everything that happens: what the measured account has of it."""
 DAYS = 30
 EVENTS_EACH = 5
@@ -128,7 +129,8 @@ def _account(account_id: str, functions: int) -> _Account:
 class _Work:
     """Everything that happened, the oldest first. The same in every run but for its times."""
 
-    CONVERSATION = ("account_id", "connection_id", "conv_id", "state", "created_at")
+    CONVERSATION = ("account_id", "connection_id", "conv_id", "consumer_id", "state",
+                    "created_at", "active_at", "closed")  # fmt: skip
     NOTIFICATION = ("account_id", "connection_id", "conversation_id", "kind", "dedupe_key",
                     "body", "sha256", "receipt", "received_at", "state")  # fmt: skip
     EVENT = ("id", "account_id", "function_id", "conversation_id", "notification_id", "type",
@@ -172,12 +174,30 @@ class _Work:
         return f"{self.chance.getrandbits(128):032x}"
 
     def conversations(self) -> Iterator[Row]:
-        state = json.dumps({"skill": "100", "participants": ["consumer"], "seen": "x" * 400})
         total = math.ceil(self.sizes.events / EVENTS_EACH)
         for number in range(total):
             owner = self.owner(number)
-            yield (owner.account_id, owner.connection.pk.hex, f"{self.key()}", state,
-                   self.at(number / total))  # fmt: skip
+            conv_id, consumer_id = self.key(), f"consumer-{number % 1000}"
+            closed = number < total * CLOSED
+            yield (owner.account_id, owner.connection.pk.hex, conv_id, consumer_id,
+                   self.state(conv_id, consumer_id, closed=closed), self.at(number / total),
+                   self.at(number / total, 60_000), "1" if closed else "0")  # fmt: skip
+
+    def state(self, conv_id: str, consumer_id: str, *, closed: bool) -> str:
+        """As the derivation leaves it, in the fields that take most room."""
+        return json.dumps(
+            {
+                "conv_id": conv_id, "state": "CLOSE" if closed else "OPEN", "skill_id": "100",
+                "consumer_id": consumer_id,
+                "participants": [{"id": consumer_id, "role": "CONSUMER"},
+                                 {"id": "agent-kim", "role": "ASSIGNED_AGENT"}],
+                "nicknames": {consumer_id: "Sam", "agent-kim": "Kim"},
+                "at": {"known": True, "skill_id": "100", "assigned": ["agent-kim"]},
+                "close_reason": "AGENT" if closed else "",
+                "trail": [[n, [f"{n:012x}"], "100", ["agent-kim"], []] for n in range(6)],
+            },
+            separators=(",", ":"),
+        )  # fmt: skip
 
     def notifications(self) -> Iterator[Row]:
         for number in range(0, self.sizes.events, NOTIFICATIONS_EVERY):
@@ -268,6 +288,7 @@ def _arguments(user: User) -> dict[str, object]:
         "deployment_id": function.deployment.pk,
         "connection_id": Connection.objects.get(**mine).pk,
         "conversation": event.conversation.conv_id,
+        "pk": event.conversation_id,
         "user_id": user.pk,
         "number": 1,
         "subtype": "AGENT_NON_RESPONSIVE",

@@ -57,6 +57,16 @@ VARIANTS: tuple[tuple[str, str, str], ...] = (
         for window in ("1h", "6h", "24h", "7d", "30d")
     ),
     ("Metrics 30d of a function", "functions:metrics", "window=30d&function={name}"),
+    ("Conversations that are open", "functions:conversations", "state=open"),
+    ("Conversations that are closed", "functions:conversations", "state=closed"),
+    ("Conversations of a platform", "functions:conversations", "connection={connection_id}"),
+    (
+        "Conversations, open, of a platform",
+        "functions:conversations",
+        "state=open&connection={connection_id}",
+    ),
+    ("Conversations of nobody", "functions:conversations", "q=zeppelin"),
+    ("Conversations of a consumer", "functions:conversations", "q=consumer-1"),
     ("Activity in progress", "functions:activity", "verdict=in-progress"),
 )
 # Not pages, or pages that only ask back.
