@@ -69,7 +69,7 @@ def parse(text: str, name: str) -> Plain:
 # YAML ---------------------------------------------------------------------------------------------
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
     """Resolves plain scalars as safe_load does, but for times, which stay text."""
 
 

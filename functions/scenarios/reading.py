@@ -3,8 +3,10 @@
 import datetime as dt
 import difflib
 import itertools
+import json
 import re
-from typing import Annotated, Any, Final, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -38,6 +40,7 @@ _EVENTS: Final = (
 )
 _FAULT: Final = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?(?P<path>[^`]*)`)?", re.DOTALL)
 _PART: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+_RULE: Final = re.compile(r"(?P<field>\w+) (?P<must>must be .*), not .*", re.DOTALL)
 _NAMED: Final = re.compile(r"field `([^`]*)`")
 _LONGEST_SHOWN: Final = 60
 
@@ -109,7 +112,9 @@ def _check_settings(plain: Plain, settings: Settings | None) -> None:
             try:
                 timers.check(None if ms is None else ms // 1000, None)
             except InvalidError as error:
-                raise plain.error(errors.BAD_VALUE, (*path, name), f'"{name}": {error}') from error
+                rule = str(error).partition(": ")[2]
+                what = f'"{name}" is {durations.spell(ms)}: {rule}'
+                raise plain.error(errors.BAD_VALUE, (*path, name), what) from error
             if ms is not None and ms % 1000:
                 what = f'"{name}" is {durations.spell(ms)}: idle times are whole seconds'
                 raise plain.error(errors.BAD_VALUE, (*path, name), what)
@@ -239,10 +244,23 @@ def _fault(
         return plain.error(errors.UNKNOWN_FIELD, (*path, named[1]), said)
     if what.startswith("Object missing required field") and named:
         return plain.error(errors.MISSING_FIELD, path, f'"{named[1]}" is missing')
+    if (rule := _RULE.fullmatch(what)) and isinstance(value, dict) and rule["field"] in value:
+        # What an act itself checks names its field in words.
+        path, value, what = (*path, rule["field"]), value[rule["field"]], rule["must"]
+    if choices := _choices(kind, inside):
+        what = f"it must be {_one_of(choices)}"
     field = next((f'"{part}"' for part in reversed(path) if isinstance(part, str)), "it")
-    return plain.error(
-        errors.BAD_VALUE, path, f"{field} is {_shown(value)}: {_must_be(what, value)}"
-    )
+    said = f"{field} is {_shown(value)}: {what[:1].lower()}{what[1:]}"
+    if "`str" in what and isinstance(value, bool | int | float):
+        # YAML took a word for something else.
+        said += ", put it in quotes"
+    elif "datetime" in what:
+        said += f", write it as {DEFAULT_START.isoformat()}"
+    return plain.error(errors.BAD_VALUE, path, said)
+
+
+def _one_of(choices: Sequence[object]) -> str:
+    return f"one of {', '.join(map(str, choices))}" if len(choices) > 1 else str(choices[0])
 
 
 def _at(value: object, part: str | int) -> tuple[Any] | None:
@@ -267,6 +285,21 @@ def _known_fields(kind: object, inside: list[str | int], value: object) -> list[
     return [*([tag] if tag else []), *chosen.__struct_encode_fields__]
 
 
+def _choices(kind: object, inside: list[str | int]) -> list[object]:
+    """The words that may stand where an inner path leads to; empty where any may."""
+    parent: object = None
+    for part in inside:
+        parent, kind = kind, _inside(kind, part)
+    if kind is None:
+        # What tells one kind of struct from another.
+        structs = [each for each in _alternatives(parent) if hasattr(each, "__struct_fields__")]
+        return [each.__struct_config__.tag for each in structs]
+    literals = (
+        get_args(each) if get_origin(each) is Literal else [each] for each in _alternatives(kind)
+    )
+    return [word for words in literals for word in words if isinstance(word, str | int)]
+
+
 def _inside(kind: object, part: str | int) -> object:
     for each in _alternatives(kind):
         if isinstance(part, int):
@@ -284,14 +317,6 @@ def _alternatives(kind: object) -> tuple[Any, ...]:
     return tuple(getattr(kind, "__args__", ())) or (kind,)
 
 
-def _must_be(what: str, value: object) -> str:
-    """What msgspec says, with the way out where YAML took a word for something else."""
-    what = what[:1].lower() + what[1:]
-    if "`str`" in what and isinstance(value, bool | int | float):
-        return f"{what}, put it in quotes"
-    return what
-
-
 def _not_among(what: str, value: object, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(str(value)[:100], known, n=1, cutoff=0.5)
     hint = f'did you mean "{near[0]}"' if near else f"known are {', '.join(known)}"
@@ -299,5 +324,5 @@ def _not_among(what: str, value: object, known: tuple[str, ...]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    text = f'"{value}"' if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

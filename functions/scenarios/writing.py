@@ -73,12 +73,17 @@ class _Dumper(yaml.SafeDumper):
 
 
 _TEXT: Final = "tag:yaml.org,2002:str"
+# Some readers of YAML take these for the end of a line and some do not.
+_ODD_BREAKS: Final = frozenset("\r\x85\u2028\u2029\ufeff")
 
 
 def _write_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     # What would be read as a number or a truth value needs quotes, like all that cannot stand bare.
     bare = dumper.resolve(yaml.ScalarNode, text, (True, False)) == _TEXT  # type: ignore[no-untyped-call]
-    style = "|" if "\n" in text else None if bare else '"'
+    if not bare or _ODD_BREAKS & set(text):
+        style: str | None = '"'
+    else:
+        style = "|" if "\n" in text else None
     return dumper.represent_scalar(_TEXT, text, style=style)
 
 
