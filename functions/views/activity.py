@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from functions import lateness
 from functions.access import ConsoleRequest
 from functions.forms import IN_PROGRESS, ActivityFilterForm
 from functions.models import Function
@@ -47,6 +48,8 @@ class Row:
     invocation: Invocation | None
     summary: str
     dropped: int
+    late: str = ""
+    """By how much a command was too late."""
 
     @property
     def verdict(self) -> str:
@@ -56,7 +59,7 @@ class Row:
     def shown(self) -> tuple[object, ...]:
         """What can change while somebody looks at the row."""
         outcome = self.invocation.outcome if self.invocation else ""
-        return (self.event.pk, self.verdict, self.summary, self.dropped, outcome)
+        return (self.event.pk, self.verdict, self.summary, self.dropped, self.late, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,13 @@ def _row(event: Event) -> Row:
         invocation=runs[-1] if runs else None,
         summary=drawing.summary(drawn),
         dropped=sum(one.dropped for one in drawn),
+        late=_latest(drawn) if event.verdict == Verdict.STALE else "",
     )
+
+
+def _latest(drawn: list[Drawn]) -> str:
+    known = [one.late_ms for one in drawn if one.late_ms is not None]
+    return lateness.length(max(known)) if known else ""
 
 
 def _fingerprint(*shown: object) -> str:
@@ -215,12 +224,13 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
         .order_by("started_at")
     )
     ran = [Ran(each, list(each.log_lines.all()), _offset(event, each.started_at)) for each in runs]
+    commands = list(event.commands.order_by("position"))
     sent = [
         Sent(
-            drawing.draw_command(command),
+            _draw(command, event, ran, commands),
             _offset(event, command.sent_at) if command.sent_at else None,
         )
-        for command in event.commands.order_by("position")
+        for command in commands
     ]
     drafts = dict(
         Function.objects.filter(
@@ -261,6 +271,15 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
             "cause": event.caused_by,
         },
     )
+
+
+def _draw(command: Command, event: Event, ran: list[Ran], commands: list[Command]) -> Drawn:
+    """A command; of one that came too late, with what took the time."""
+    drawn = drawing.draw_command(command)
+    if not lateness.counts(command, event):
+        return drawn
+    way = lateness.way_to(command, event, [each.invocation for each in ran], commands)
+    return replace(drawn, why=lateness.explain(command, way))
 
 
 def _offset(event: Event, moment: dt.datetime) -> float:

@@ -34,6 +34,7 @@ class Drawn:
     state_label: str = ""
     attempts: int = 0
     sent_at: dt.datetime | None = None
+    late_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def draw_command(command: Command) -> Drawn:
         state_label=command.get_state_display(),
         attempts=command.attempts,
         sent_at=command.sent_at,
+        late_ms=command.late_ms,
     )
 
 

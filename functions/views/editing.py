@@ -13,7 +13,7 @@ from functions import payloads, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.forms import CodeForm, DraftForm, SkillsForm, TestForm
 from functions.models import Function, State
-from functions.views import declaring, drawing, finding, testing, tree
+from functions.views import declaring, drawing, finding, pace, testing, tree
 from functions.views.comparing import compare_variables, merge_text, merge_variables
 from functions.views.finding import find_function, may_change
 from functions.views.policy import with_editor
@@ -268,6 +268,7 @@ def _page(
         "run": run,
         "skills": skills or _bound_skills(function, changeable=may_change(request)),
         "budget_ms": drawing.BUDGET_MS,
+        "pace": pace.read(function),
         "may_change": may_change(request),
         "packages": _packages(),
         **declaring.addresses(function),

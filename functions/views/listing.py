@@ -13,11 +13,13 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from functions import gallery, services
+from functions import gallery, lateness, services
 from functions.access import ConsoleRequest
 from functions.forms import ListFilterForm
 from functions.models import Function
+from functions.views import pace
 from functions.views.finding import may_change
+from functions.views.pace import Pace
 from invoker import events, metrics
 from invoker.metrics import Summary
 from invoker.models import Invocation, InvocationState
@@ -39,11 +41,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One function with how it has fared; `day` is None where nothing ran for 24 hours."""
+    """One function with how it has fared.
+
+    `day` is None where nothing ran for 24 hours, `pace` where nothing came too late in them.
+    """
 
     function: Function
     last: Run | None
     day: Summary | None
+    pace: Pace | None
 
     @property
     def count(self) -> int:
@@ -138,6 +144,8 @@ def function_list(request: ConsoleRequest, account_id: str) -> HttpResponse:
             "columns": _columns(wishes, chosen, turned=turned),
             "may_change": may_change(request),
             "budget_ms": metrics.BUDGET_MS,
+            "too_late": any(row.pace for row in shown),
+            "looked_at": lateness.LOOKED_AT,
             "templates": _starters() if not functions else (),
         },
     )
@@ -173,7 +181,10 @@ def _functions(account_id: str) -> list[Function]:
 def _rows(account_id: str, functions: Sequence[Function]) -> list[Row]:
     runs = _last_runs(functions)
     days = metrics.by_function(account_id, since=timezone.now() - DAY) if functions else {}
-    return [Row(each, runs.get(each.pk), days.get(each.pk)) for each in functions]
+    paces = pace.of_late(functions, days)
+    return [
+        Row(each, runs.get(each.pk), days.get(each.pk), paces.get(each.pk)) for each in functions
+    ]
 
 
 def _last_runs(functions: Iterable[Function]) -> dict[uuid.UUID, Run]:

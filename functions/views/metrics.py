@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from functions.access import ConsoleRequest
 from functions.models import Function
+from functions.views import pace
 from functions.views.windows import HOUR, PRESETS
 from invoker import metrics
 from invoker.metrics import Point, Summary
@@ -111,9 +112,13 @@ def metrics_page(request: ConsoleRequest, account_id: str) -> HttpResponse:
     window = request.GET.get("window", DEFAULT)
     if window not in STEPS:
         window = DEFAULT
-    names = dict(
-        Function.objects.filter(account_id=account_id).order_by("name").values_list("pk", "name")
+    functions = list(
+        Function.objects.filter(account_id=account_id)
+        .select_related("deployment")
+        .defer("code", "environment", "deployment__code", "deployment__environment")
+        .order_by("name")
     )
+    names = {each.pk: each.name for each in functions}
     name = request.GET.get("function", "")
     chosen = next((key for key, each in names.items() if each == name), None)
     length, label = PRESETS[window]
@@ -148,6 +153,7 @@ def metrics_page(request: ConsoleRequest, account_id: str) -> HttpResponse:
             "totals": _totals(total, before),
             "charts": _charts(account_id, points, total, step, kept) if total.count else (),
             "rows": rows,
+            "late": pace.section([each for each in functions if chosen in (None, each.pk)]),
             "budget_ms": metrics.BUDGET_MS,
             "wider": next(iter(list(STEPS)[list(STEPS).index(window) + 1 :]), ""),
             "kept": urlencode(kept),

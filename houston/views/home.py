@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET
 
 from functions import services as function_services
 from functions.models import Function, Stage
+from functions.views import pace
 from houston import services
 from houston.middleware import AccountRequest
 from houston.views.access import may_administrate
@@ -217,8 +218,13 @@ def _struggling(
     account_id: str, functions: list[Function], since: dt.datetime
 ) -> Iterator[Attention]:
     summaries = metrics.by_function(account_id, since=since)
+    late = pace.of_late(functions, summaries)
     page = reverse("functions:metrics", args=[account_id])
     for function in functions:
+        found = late.get(function.pk)
+        often_late = found is not None and found.often_late
+        if found and often_late:
+            yield Attention("bad", f"{function}: {found.words}", found.url, found.action)
         summary = summaries.get(function.pk)
         if summary is None:
             continue
@@ -234,7 +240,8 @@ def _struggling(
                 there,
                 "Metrics",
             )
-        if summary.p95_ms is not None and summary.p95_ms > metrics.BUDGET_MS:
+        # What is said above of the same function says this too.
+        if summary.p95_ms is not None and summary.p95_ms > metrics.BUDGET_MS and not often_late:
             yield Attention("warn", _slow(function, summary), there, "Metrics")
 
 

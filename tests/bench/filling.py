@@ -139,7 +139,8 @@ class _Work:
     INVOCATION = ("id", "account_id", "event_id", "deployment_id", "function_id", "outcome",
                   "result", "cold", "duration_ms", "started_at", "finished_at")  # fmt: skip
     COMMAND = ("id", "account_id", "event_id", "invocation_id", "type", "fields", "position",
-               "idempotency_key", "state", "attempts", "created_at", "sent_at")  # fmt: skip
+               "idempotency_key", "state", "attempts", "created_at", "sent_at", "reason",
+               "late_ms")  # fmt: skip
     LINE = ("account_id", "invocation_id", "function_id", "number", "level", "message", "extras",
             "logged_at")  # fmt: skip
 
@@ -254,11 +255,13 @@ class _Work:
             state = {"stale": "stale", "failed": "failed"}.get(verdict, "sent")
             states = [state, "dropped"] if self.chance.random() < 0.1 else [state]
             for position, each in enumerate(states):
+                late = each == "stale"
                 yield (self.key(), owner.account_id, event,
                        None if verdict == "default" else ran.get(event),
                        "systemMessage" if verdict == "default" else self.chance.choice(types),
                        text, position, self.key(), each, 1, self.at(share, 40),
-                       self.at(share, 60))  # fmt: skip
+                       self.at(share, 60), "agent-spoke" if late else "",
+                       self.chance.randrange(5_000) if late else None)  # fmt: skip
 
     def lines(self) -> Iterator[Row]:
         levels = ["Debug"] * 2 + ["Info"] * 15 + ["Warn"] * 2 + ["Error"]

@@ -69,13 +69,17 @@ WHAT: tuple[tuple[str, str, str, str, tuple[tuple[str, Any, str], ...]], ...] = 
     (Verdict.DELIVERED, "new_conversation", "greet", "SUCCEEDED",
      (("systemMessage", {"text": GREETING}, "sent"), ("systemMessage", {"text": "And again"},
      "dropped"), ("callTaxi", {}, "dropped"))),
+    (Verdict.STALE, "participants_change", "introduce_agent", "SUCCEEDED",
+     (("systemMessage", {"text": "You are talking to Mette now"}, "stale"),)),
 )  # fmt: skip
 WHY = {
     "failed": "The callback URL answered 503 eight times, the last time: upstream connect error",
-    "stale": "An agent has written meanwhile, so the bot stays out of it",
+    "stale": "An agent has written since the event",
     "uncertain": "It may have arrived, so it is not sent again: the connection ended while reading",
     "dropped": "Only the first command of each type is carried out",
 }
+REASONS = {"dropped": "not-first", "stale": "agent-spoke"}
+SLOW_MS = 1_840.0
 DETAILS = {
     Verdict.LOOP: "Its own transfers led to 6 more within 10 s, so the conversation is left alone",
     Verdict.SUPPRESSED: "The event is too old: it waited 41 s and may be 30 s old at most",
@@ -129,12 +133,14 @@ def _event(
             account_id=account_id, active=False, function_name=name
         )
         failed = outcome == InvocationState.CODING_FAILURE
+        slow = verdict == Verdict.STALE and name == "introduce_agent"
+        took_ms = SLOW_MS if slow else 1_240.0 if failed else 84.4
         run = factories.InvocationFactory(
             event=event, deployment=deployment, function_id=function.pk, outcome=outcome,
-            started_at=at + dt.timedelta(milliseconds=34), duration_ms=1_240.0 if failed else 84.4,
+            started_at=at + dt.timedelta(milliseconds=34), duration_ms=took_ms,
             failure=FAILURE if failed else None, cold=failed,
             result=None if failed else [fields | {"type": type_} for type_, fields, _ in asked],
-            finished_at=at + dt.timedelta(milliseconds=120),
+            finished_at=at + dt.timedelta(milliseconds=36 + took_ms),
         )  # fmt: skip
         for line, (level, message, extras) in enumerate(LOGS[: 4 if failed else 2]):
             factories.LogLineFactory(
@@ -146,8 +152,9 @@ def _event(
         factories.CommandFactory(
             event=event, invocation=run if command else None, fields=fields, position=position,
             type=command or CommandType.MESSAGE, state=state,
-            attempts=8 if state == "failed" else 1, detail=WHY.get(state, ""),
-            reason="not-first" if state == "dropped" else "",
+            attempts={"failed": 8, "stale": 0}.get(state, 1), detail=WHY.get(state, ""),
+            reason=REASONS.get(state, ""), late_ms=812 if state == "stale" else None,
+            created_at=run.finished_at if run else at,
             sent_at=at + dt.timedelta(milliseconds=300 + position * 60) if sent else None,
         )  # fmt: skip
     return event
