@@ -1,7 +1,9 @@
 """What came of playing a scenario, beside what was expected."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
+
+import msgspec
 
 from functions.scenarios.documents import Document, Expected, Step
 from invoker.rehearsal import Mark
@@ -69,6 +71,15 @@ class StepOutcome:
     stopped: Stopped | None = None
 
     @property
+    def logs(self) -> list[str]:
+        """What the functions logged, a line for each call, as people read it."""
+        return [
+            " ".join((f"{entry.level.lower()}: {entry.message}", *map(_shown, entry.extras)))
+            for each in self.came
+            for entry in each.logs
+        ]
+
+    @property
     def checked(self) -> bool:
         return self.step.expect is not None
 
@@ -89,3 +100,18 @@ class Outcome:
     @property
     def passed(self) -> bool:
         return self.stopped is None and not any(step.differs for step in self.steps)
+
+
+def _shown(extra: Any) -> str:
+    return extra if isinstance(extra, str) else msgspec.json.encode(extra).decode()
+
+
+MARKS: Final = {
+    Mark.NETWORK: "A request was refused: none leaves a scenario unless the network is allowed",
+    Mark.REQUEST: "Requests were sent, and answered as of today",
+    Mark.INVOKE: "Another function was not invoked",
+    Mark.WRITE: "Nothing was written",
+    Mark.SECRET: "Read a secret as it is today",
+    Mark.CONTEXT: "Read stored context as it is today",
+}
+"""Where a run went another way than the real thing, in words."""

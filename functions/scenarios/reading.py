@@ -4,6 +4,7 @@ import datetime as dt
 import difflib
 import itertools
 import json
+import pathlib as files
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
@@ -15,6 +16,7 @@ from functions import gallery
 from functions.scenarios import durations, errors
 from functions.scenarios.documents import (
     DEFAULT_START,
+    LONGEST_FILE,
     MOST_STEPS,
     Document,
     Expected,
@@ -26,7 +28,7 @@ from functions.scenarios.documents import (
     Transfer,
 )
 from functions.scenarios.errors import ScenarioError
-from functions.scenarios.parsing import Path, Plain, parse
+from functions.scenarios.parsing import Path, Plain, fault, parse
 from invoker import automatic_messages, events, simulator
 from invoker.automatic_messages import timers
 from invoker.automatic_messages.errors import InvalidError
@@ -86,6 +88,24 @@ def read(text: str, name: str = "") -> Document:
         settings=head.settings,
         steps=steps,
     )
+
+
+def read_file(path: files.Path) -> Document:
+    """Read a scenario from its file.
+
+    Raises:
+        ScenarioError: it cannot be read, see `read`.
+    """
+    try:
+        with path.open("rb") as file:
+            # A character has four bytes at most, so that one more is too long in any case.
+            content = file.read(4 * LONGEST_FILE + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise fault(errors.NOT_READABLE, str(path), None, str(error.strerror)) from error
+    except UnicodeDecodeError as error:
+        raise fault(errors.NO_TEXT, str(path), None, "it is no UTF-8, save it as that") from error
+    return read(text, str(path))
 
 
 # Parts --------------------------------------------------------------------------------------------

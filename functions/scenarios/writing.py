@@ -1,6 +1,7 @@
 """A scenario as the text of a file: one order, one form, so that a difference reads well."""
 
 import datetime as dt
+import json
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,17 @@ _WIDTH: Final = 100
 
 def write(document: Document) -> str:
     """The text of a scenario's file, in YAML. `reading.read` gives the same document back."""
+    return dump(_plain(document))
+
+
+def write_json(document: Document) -> str:
+    """The same in JSON."""
+    plain = _plain(document)
+    plain["starts_at"] = document.starts_at.isoformat()
+    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(document: Document) -> dict[str, Any]:
     fields: dict[str, Any] = {"scenario": VERSION, "name": document.name}
     if document.description:
         fields["description"] = document.description
@@ -24,7 +36,7 @@ def write(document: Document) -> str:
     if document.settings is not None:
         fields["settings"] = _settings(document.settings)
     fields["steps"] = [_step(step) for step in document.steps]
-    return dump(fields)
+    return fields
 
 
 def expectation(expected: Expected) -> dict[str, Any]:

@@ -14,6 +14,7 @@ class Shipped:
     """A scenario that brings its functions and settings along; `slug` is its file's name."""
 
     slug: str
+    path: Path
     text: str
     document: Document
 
@@ -22,7 +23,7 @@ class Shipped:
 def shipped() -> tuple[Shipped, ...]:
     """Every shipped scenario, in the order of the events that it is about; the longest is last."""
     found = [
-        Shipped(path.stem, text := path.read_text(encoding="utf-8"), read(text, path.name))
+        Shipped(path.stem, path, text := path.read_text(encoding="utf-8"), read(text, path.name))
         for path in Path(__file__).parent.glob("*.yaml")
     ]
     return tuple(sorted(found, key=_rank))
