@@ -13,7 +13,7 @@ BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive bench-pages fuzz soak clean
+.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive bench-pages bench-replay fuzz soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -137,6 +137,9 @@ bench-derive: setup-dev ## how many notifications a second become events, and ho
 
 bench-pages: setup-dev servers ## how long the server takes for each page with a million invocations
 	@$(BIN)/python -m tests.bench.pages $(ARGS)
+
+bench-replay: setup-dev ## how long a replay of 1,000 stored events takes, beside bare sandbox calls
+	@$(BIN)/python -m tests.bench.replays $(ARGS)
 
 fuzz: setup-dev ## ask every operation of the API far more than the tests do, and hold the answers against its document
 	@HOUSTON_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/houston/test_api_conforms.py --quiet $(ARGS)

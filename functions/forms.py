@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
 
-from functions import payloads, replays, services
+from functions import payloads, services
 from functions.models import State
 from invoker import events
 from invoker.models import SKILL_ID_LENGTH, Verdict
@@ -219,20 +219,6 @@ class DeployForm(forms.Form):
             attrs={"autocomplete": "off", "placeholder": "What changed and why (optional)"}
         ),
     )
-
-
-class ReplayForm(forms.Form):
-    """How many events a draft is tried on, and where the slice before ended."""
-
-    count = forms.TypedChoiceField(
-        choices=[(each, each) for each in replays.COUNTS], coerce=int, initial=20
-    )
-    done = forms.IntegerField(min_value=0, max_value=max(replays.COUNTS), required=False)
-    differ = forms.IntegerField(min_value=0, max_value=max(replays.COUNTS), required=False)
-    worse = forms.IntegerField(min_value=0, max_value=max(replays.COUNTS), required=False)
-    timeouts = forms.IntegerField(min_value=0, max_value=replays.MOST_TIMEOUTS, required=False)
-    older = forms.UUIDField(required=False)
-    of = forms.CharField(max_length=60, required=False)
 
 
 class VersionForm(forms.Form):

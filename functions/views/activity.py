@@ -36,6 +36,7 @@ from invoker.models import (
 )
 
 PAGE_SIZE = 50
+WINDOWS = ("1h", "24h", "7d", "30d")
 NOT_SHOWN = 204
 
 
@@ -79,10 +80,12 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
     """The list; asked again by itself, it answers only when something has changed."""
     form = ActivityFilterForm(request.GET)
     form.is_valid()
-    window = windows.read(request.GET, presets=("1h", "24h", "7d", "30d"))
+    window = windows.read(request.GET, presets=WINDOWS)
     wishes = {name: value for name, value in form.cleaned_data.items() if value}
     before = request.GET.get("before", "")
-    page = paging.newest_first(_found(account_id, wishes, window), before, size=PAGE_SIZE)
+    page = paging.newest_first(
+        _with_runs(found(account_id, wishes, window)), before, size=PAGE_SIZE
+    )
     wishes |= window.wishes
     rows = [_row(event) for event in page.rows]
     # Relative times change by the minute.
@@ -103,6 +106,7 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
         "older": f"{here}?{urlencode({**wishes, 'before': page.older})}" if page.older else "",
         "newest": f"{here}?{query}" if before else "",
         "seen": seen,
+        "replay": urlencode({"of": "activity", **wishes}),
         "functions": [],
         "doors": [],
         "simulator": False,
@@ -117,7 +121,7 @@ def activity(request: ConsoleRequest, account_id: str) -> HttpResponse:
     return render(request, template, context)
 
 
-def _found(account_id: str, wishes: dict[str, str], window: Window) -> QuerySet[Event]:
+def found(account_id: str, wishes: dict[str, str], window: Window) -> QuerySet[Event]:
     """The events of the account that somebody asks for.
 
     What finds few of them says so alone: beside it, the account would only lead a database astray.
@@ -125,28 +129,33 @@ def _found(account_id: str, wishes: dict[str, str], window: Window) -> QuerySet[
     function_ids = finding.function_ids(account_id, wishes.get("function", ""))
     if conv_id := wishes.get("conversation"):
         conversations = Conversation.objects.filter(account_id=account_id, conv_id=conv_id)
-        found = Event.objects.filter(
+        rows = Event.objects.filter(
             conversation__in=list(conversations.values_list("pk", flat=True))
         )
         if function_ids is not None:
-            found = found.filter(function_id__in=function_ids)
+            rows = rows.filter(function_id__in=function_ids)
     elif function_ids is not None:
-        found = Event.objects.filter(function_id__in=function_ids)
+        rows = Event.objects.filter(function_id__in=function_ids)
     else:
-        found = Event.objects.filter(account_id=account_id)
+        rows = Event.objects.filter(account_id=account_id)
     if type_ := wishes.get("event"):
-        found = found.filter(type=type_)
+        rows = rows.filter(type=type_)
     if verdict := wishes.get("verdict"):
-        found = found.filter(verdict=Verdict.NONE if verdict == IN_PROGRESS else verdict)
+        rows = rows.filter(verdict=Verdict.NONE if verdict == IN_PROGRESS else verdict)
     if window.since:
-        found = found.filter(created_at__gte=window.since)
+        rows = rows.filter(created_at__gte=window.since)
     if window.until:
-        found = found.filter(created_at__lt=window.until)
+        rows = rows.filter(created_at__lt=window.until)
+    return rows
+
+
+def _with_runs(rows: QuerySet[Event]) -> QuerySet[Event]:
+    """The same with all that their rows show."""
     runs = Invocation.objects.select_related("deployment").defer(
         "deployment__code", "deployment__environment", "result"
     )
     return (
-        found.select_related("conversation")
+        rows.select_related("conversation")
         .defer("payload", "conversation__state")
         .prefetch_related(
             Prefetch("invocations", runs.order_by("started_at")),
@@ -269,6 +278,7 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
             "connection": event.conversation.connection,
             "platform": Platform(event.conversation.connection.platform).label,
             "cause": event.caused_by,
+            "replay_about": urlencode({"of": "event", "event_id": event.pk}),
         },
     )
 

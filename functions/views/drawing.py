@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.utils import timezone
-
+from functions import occasions
 from functions.models import Function
+from functions.replays import Step
 from invoker import commands, events, metrics, runtime
 from invoker.automatic_messages.names import SUBTYPE_NAMES
 from invoker.models import Command, CommandState, CommandType
@@ -72,7 +72,8 @@ def draw_test(function: Function, result: runtime.Result, event: Any) -> Run:
     worked = result.outcome == runtime.Outcome.SUCCEEDED
     asked = commands.parse(result.value) if worked else []
     drawn = [_draw(one.type, one.fields, reason=one.reason, detail=one.detail) for one in asked]
-    automatic = commands.automatic_message(_occasion(function, event), asked)
+    occasion = occasions.of_input(function.account_id, function.event_type, event)
+    automatic = commands.automatic_message(occasion, asked)
     if automatic:
         shown = _draw(
             automatic.type, automatic.fields, reason=automatic.reason, detail=automatic.detail
@@ -85,9 +86,10 @@ def draw_test(function: Function, result: runtime.Result, event: Any) -> Run:
 def say_instead(function: Function) -> list[tuple[str, str]]:
     """What conversations get when no function answers: the occasions, and the text of each."""
     said: list[tuple[str, str]] = []
+    sample = events.sample(function.event_type)
+    usual = occasions.of_input(function.account_id, function.event_type, sample)
     for subtype in function.event.subtypes:
-        occasion = replace(_occasion(function, events.sample(function.event_type)), subtype=subtype)
-        found = commands.automatic_message(occasion, [])
+        found = commands.automatic_message(replace(usual, subtype=subtype), [])
         if found:
             text = found.fields.get("text", found.detail)
             said.append((SUBTYPE_NAMES.get(subtype, subtype), text))
@@ -115,6 +117,16 @@ def draw_command(command: Command) -> Drawn:
         sent_at=command.sent_at,
         late_ms=command.late_ms,
     )
+
+
+def draw_step(step: Step) -> Drawn:
+    """A command of a replay: what would be done, or what became of it then."""
+    drawn = _draw(step.type, step.fields, reason=step.reason, detail=step.detail)
+    if step.state in ("", CommandState.SENT):
+        return replace(drawn, automatic=step.automatic, state=step.state)
+    label = CommandState(step.state).label
+    why = f"{label}. {step.detail}" if step.detail else label
+    return replace(drawn, automatic=step.automatic, state=step.state, why=why)
 
 
 def summary(drawn: list[Drawn]) -> str:
@@ -148,26 +160,3 @@ def _draw(kind: str, fields: Mapping[str, Any], *, reason: str, detail: str) -> 
         case CommandType.CLOSE:
             return Drawn("close", label="Close the conversation", dropped=dropped, why=detail)
     return Drawn("unknown", label=kind or "Not a command", dropped=True, why=detail)
-
-
-def _occasion(function: Function, event: Any) -> commands.Occasion:
-    """What the event says of itself, as far as it does: people edit it before they run a test."""
-    known = function.event.subtypes
-    subtype = _text(event, "general", "cbotEventType")
-    return commands.Occasion(
-        account_id=function.account_id,
-        event_type=function.event_type,
-        subtype=subtype if subtype in known else next(iter(known), ""),
-        now_ms=int(timezone.now().timestamp() * 1000),
-        skill_id=_text(event, "routing", "newSkillId"),
-        language=_text(event, "general", "clientLanguage") or None,
-        effective_ttr=commands.read_ttr(_text(event, "general", "effectiveTTR")),
-    )
-
-
-def _text(event: Any, group: str, name: str) -> str:
-    try:
-        said = event["payload"][group][name]
-    except (KeyError, TypeError, IndexError):
-        return ""
-    return said if isinstance(said, str) else ""

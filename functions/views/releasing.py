@@ -11,13 +11,13 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from functions import checking, deploying, services
 from functions.access import DEVELOPER, ConsoleRequest, requires
-from functions.forms import DeployForm, ReplayForm, VersionForm, VersionsForm
+from functions.forms import DeployForm, VersionForm, VersionsForm
 from functions.models import Function, Step, Version
+from functions.replay_forms import COUNTS
 from functions.views import paging
 from functions.views.comparing import compare_variables
 from functions.views.finding import deployed, find_function, may_change
 from functions.views.policy import with_editor
-from functions.views.replaying import pair
 from invoker import runtime
 from invoker.api import ApiError
 from invoker.gateway import running
@@ -132,8 +132,7 @@ def _review(
             and not changes
             and described_before == function.description,
             "deploying": function.being_deployed,
-            "replay": ReplayForm(auto_id="replay_%s"),
-            "of": pair(function),
+            "replay_counts": COUNTS,
             "size": len(function.code),
             "most": services.MAX_CODE,
             "function": function,

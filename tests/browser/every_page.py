@@ -155,6 +155,19 @@ def forged(page: Page) -> None:
 
 def replayed(page: Page) -> None:
     page.locator("#replay-state").wait_for()
+    page.locator("#replay-state .replay-progress").wait_for(state="detached")
+
+
+def replay_here(page: Page) -> None:
+    """Open the choice in place, and replay."""
+    page.get_by_role("link", name="Replay…").click()
+    page.get_by_role("button", name="Replay", exact=True).click()
+    replayed(page)
+
+
+def refused(page: Page) -> None:
+    page.get_by_role("button", name="Replay", exact=True).click()
+    page.locator("#replay-result [role=alert]").wait_for()
 
 
 def tick(count: int) -> Step:
@@ -340,6 +353,22 @@ HAPPENED = (
     Shown(slug="conversations-none-found", name="functions:conversations", query="?q=zeppelin"),
     Shown(slug="conversation-start", name="functions:conversation-start"),
     Shown(slug="conversation-real", name="functions:conversation", arguments={"pk": "real"}),
+    Shown(slug="trace-replayed", name="functions:trace", steps=(replay_here,)),
+    Shown(slug="replays", name="functions:replays"),
+    Shown(slug="replays-done", name="functions:replays", steps=(replayed,),
+          query="?of=last&function={name}&against=draft&last=100"),
+    Shown(slug="replays-activity", name="functions:replays", steps=(replayed,),
+          query="?of=activity&window=30d"),
+    Shown(slug="replays-conversation", name="functions:replays", steps=(replayed,),
+          query="?of=conversation&conversation={conversation}"),
+    Shown(slug="replays-network", name="functions:replays",
+          query="?of=last&function={name}&network=on"),
+    Shown(slug="replays-refused", name="functions:replays", query="?of=event", steps=(refused,)),
+    Shown(slug="replays-not-there", name="functions:replays",
+          query="?of=conversation&conversation=zeppelin"),
+    Shown(slug="replays-not-allowed", name="functions:replays", who="ada", status=403),
+    Shown(slug="replays-empty", name="functions:replays", who="noor",
+          arguments={"account_id": "empty"}),
     Shown(slug="logs", name="functions:logs", query="?window=30d"),
     Shown(slug="logs-flat", name="functions:logs", query="?window=30d&flat=on&level=Error"),
     Shown(slug="logs-empty", name="functions:logs", who="noor", arguments={"account_id": "empty"}),

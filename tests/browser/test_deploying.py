@@ -27,7 +27,7 @@ def test_version_is_compared_deployed_broken_and_rolled_back(
     page.get_by_role("link", name="greet", exact=True).click()
 
     review(page, GOOD)
-    expect(page.locator("#replay-state")).to_contain_text("1 event, 1 with another result")
+    expect(page.locator("#replay-state")).to_contain_text("1 event: 1 with another result")
     replay = page.locator(".replay")
     expect(replay).to_contain_text("as it happened")
     expect(replay.locator(".bubble").last).to_have_text("Another greeting")

@@ -296,7 +296,7 @@ EXCEPTIONS = {
     "alert-test": "sends a message and changes nothing",
     "functions:new-check": "says what is wrong with what was typed so far",
     "functions:check": "finds problems in code as it is typed",
-    "functions:replay": "runs two versions on past events and carries nothing out",
+    "functions:replays": "runs versions on past events and carries nothing out",
     "functions:payload": "chooses what a test runs with",
     "functions:test": "runs a draft and changes nothing",
     "functions:try-it": "starts a conversation, which keeps who did what; the function that it may "

@@ -44,7 +44,7 @@ def _codes_in_source() -> set[str]:
                     found.update(_texts([each.value]))
         elif isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name in {"RejectedError", "Problem", "Stale", "ActError"}:
+            if name in {"RejectedError", "Problem", "Stale", "ActError", "Note", "Difference"}:
                 found.update(_texts(node.args)[:1])
             if name in {"Asked", "_settle"}:
                 found.update(_texts([each.value for each in node.keywords if each.arg == "reason"]))

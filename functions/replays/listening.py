@@ -1,0 +1,93 @@
+"""Which function an event is for, and what of it runs. Each is read once for a slice."""
+
+import hashlib
+import uuid
+from functools import cached_property
+
+from functions.models import Function
+from functions.replays import choosing
+from functions.replays.choosing import Choice, Version
+from functions.replays.rows import Note
+from invoker import dispatch, events
+from invoker.models import Event
+
+
+class Listening:
+    """The functions that a choice is about."""
+
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
+        self._versions: dict[uuid.UUID, Version | None] = {}
+        self._live: dict[uuid.UUID, Version | None] = {}
+
+    def function_of(self, event: Event) -> Function | Note:
+        """Whose event it is; why it is nobody's."""
+        if event.type not in events.EVENT_TYPES:
+            message = f'This Houston knows no event "{event.type}"'
+            return Note("unknown-event-type", message)
+        if not isinstance(event.payload, dict):
+            return Note("unreadable-payload", "What was stored of its payload is no object")
+        if self._choice.function:
+            return _for(event, self._choice.function)
+        if event.function_id:
+            ran = self._functions.get(event.function_id)
+            return ran or Note("function-deleted", "The function that ran for it was deleted")
+        for function in self._functions.values():
+            if function.event_type == event.type and _has_skill(event, function):
+                return function
+        return Note("nobody-listens", "No function of the account is for its event and skill")
+
+    def version(self, function: Function) -> Version | None:
+        """What is asked for.
+
+        Raises:
+            InvalidChoiceError: the function has no such version or deployment.
+        """
+        if function.pk not in self._versions:
+            self._versions[function.pk] = choosing.version(function, self._choice.against)
+        return self._versions[function.pk]
+
+    def live(self, function: Function) -> Version | None:
+        if function.pk not in self._live:
+            self._live[function.pk] = choosing.live(function)
+        return self._live[function.pk]
+
+    def digest(self) -> str:
+        """A word that is another one once something was saved or deployed, or is asked for."""
+        choice = self._choice
+        said: list[object] = [str(choice.against), choice.beside, choice.network]
+        said += [(one.pk, one.version, one.deployment_id) for one in self._functions.values()]
+        return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+    @cached_property
+    def _functions(self) -> dict[uuid.UUID, Function]:
+        """Those that serve before those that do not."""
+        if self._choice.function:
+            return {self._choice.function.pk: self._choice.function}
+        rows = Function.objects.filter(account_id=self._choice.account_id)
+        found = rows.select_related("deployment").order_by("created_at", "pk")
+        there = list(
+            found.defer("code", "environment", "deployment__code", "deployment__environment")
+        )
+        return {one.pk: one for one in sorted(there, key=lambda one: one.deployment_id is None)}
+
+
+def reaches(event: Event, function: Function) -> bool:
+    """Whether the function is for this event, or was when it happened."""
+    return isinstance(_for(event, function), Function)
+
+
+def _for(event: Event, function: Function) -> Function | Note:
+    if event.type != function.event_type:
+        kind = events.EVENT_TYPES[event.type]
+        message = f'"{function.name}" is not for the event "{kind.name}"'
+        return Note("other-event", message)
+    if event.function_id == function.pk or _has_skill(event, function):
+        return function
+    skill = dispatch.skill_of(event)
+    message = f'"{function.name}" is not for the skill "{skill}"'
+    return Note("other-skill", message)
+
+
+def _has_skill(event: Event, function: Function) -> bool:
+    return not function.skills or dispatch.skill_of(event) in function.skills
