@@ -95,9 +95,9 @@ def start(
         if act.authenticated
         else f"visitor-{uuid.uuid4().hex[:12]}"
     )
-    ahead = starts_at - timezone.now() if starts_at else _ahead_of(connection, consumer_id)
-    ahead_ms = ahead // dt.timedelta(milliseconds=1)
-    now_ms = _millis(timezone.now()) + ahead_ms
+    our_now = timezone.now()
+    now_ms = _millis(starts_at or our_now + _ahead_of(connection, consumer_id))
+    ahead_ms = now_ms - _millis(our_now)
     if not EARLIEST_MS <= now_ms < LATEST_MS:
         raise ActError("too-far", "Cannot start it then: clocks go from 1970 to 2099")
     played = scene.begin(conv_id, consumer_id, act, now_ms)
@@ -180,7 +180,7 @@ def pass_time(conversation: Conversation, due_ms: int | None) -> None:
         to_ms = min(goal_ms, due_ms)
     why = _why_time_stops(conversation)
     if why:
-        _show(simulation, (scene.NewLine(text=why),), now_ms, most=None)
+        _show(simulation, (scene.NewLine(text=why),), now_ms, bounded=False)
         to_ms = now_ms
     simulation.ahead_ms += max(0, to_ms - now_ms)
     simulation.goes_to_ms = None if why or to_ms >= goal_ms else goal_ms
@@ -305,10 +305,10 @@ def _show(
     now_ms: int,
     command_id: uuid.UUID | None = None,
     *,
-    most: int | None = MOST_LINES,
+    bounded: bool = True,
 ) -> None:
     count = simulation.lines.count()
-    if most is not None and count + len(lines) > most:
+    if bounded and count + len(lines) > MOST_LINES:
         raise ActError(
             "too-many-lines", f"Cannot go on: {MOST_LINES} lines are enough, start another one"
         )
