@@ -3,6 +3,16 @@
 from django.urls import URLPattern, path
 
 from functions.api.catalogue import EventPayload, Events, Templates
+from functions.api.dead_letters import (
+    DeadLetterCounts,
+    DeadLetters,
+    DiscardDeadLetter,
+    DiscardDeadLetters,
+    OneDeadLetter,
+    PutBackDeadLetter,
+    RetryDeadLetter,
+    RetryDeadLetters,
+)
 from functions.api.deployments import (
     DeploymentCount,
     Deployments,
@@ -25,6 +35,7 @@ from functions.views import (
     conversations,
     conversing,
     creating,
+    dead_letters,
     declaring,
     deployments,
     editing,
@@ -33,6 +44,7 @@ from functions.views import (
     logs,
     metrics,
     pace,
+    redelivering,
     releasing,
     removing,
     replaying,
@@ -94,6 +106,20 @@ console_urls: list[URLPattern] = [
     path("replays/", replaying.replay_page, name="replays"),
     path("activity/", activity.activity, name="activity"),
     path("activity/<uuid:event_id>/", activity.trace, name="trace"),
+    path("activity/<uuid:event_id>/redeliver/", redelivering.redeliver, name="redeliver"),
+    path("dead-letters/", dead_letters.letter_list, name="dead-letters"),
+    path("dead-letters/retry/", redelivering.retry_many, name="dead-letters-retry"),
+    path("dead-letters/discard/", redelivering.discard_many, name="dead-letters-discard"),
+    path("dead-letters/<uuid:letter_id>/", dead_letters.letter, name="dead-letter"),
+    path("dead-letters/<uuid:letter_id>/retry/", redelivering.retry, name="dead-letter-retry"),
+    path(
+        "dead-letters/<uuid:letter_id>/discard/", redelivering.discard, name="dead-letter-discard"
+    ),
+    path(
+        "dead-letters/<uuid:letter_id>/put-back/",
+        redelivering.put_back,
+        name="dead-letter-put-back",
+    ),
     path("conversations/", conversations.conversation_list, name="conversations"),
     path("conversations/new/", conversing.start, name="conversation-start"),
     path("conversations/<int:pk>/", conversing.conversation, name="conversation"),
@@ -147,6 +173,24 @@ api_urls: list[URLPattern] = [
     path("schedules/<uuid:schedule_id>", OneSchedule.as_view(), name="schedule"),
     path("secrets", Secrets.as_view(), name="secrets"),
     path("secrets/<slug:key>", OneSecret.as_view(), name="secret"),
+    path("dead-letters", DeadLetters.as_view(), name="dead-letters"),
+    path("dead-letters/counts", DeadLetterCounts.as_view(), name="dead-letter-counts"),
+    path("dead-letters/retry", RetryDeadLetters.as_view(), name="dead-letters-retry"),
+    path("dead-letters/discard", DiscardDeadLetters.as_view(), name="dead-letters-discard"),
+    path("dead-letters/<uuid:letter_id>", OneDeadLetter.as_view(), name="dead-letter"),
+    path(
+        "dead-letters/<uuid:letter_id>/retry", RetryDeadLetter.as_view(), name="dead-letter-retry"
+    ),
+    path(
+        "dead-letters/<uuid:letter_id>/discard",
+        DiscardDeadLetter.as_view(),
+        name="dead-letter-discard",
+    ),
+    path(
+        "dead-letters/<uuid:letter_id>/put-back",
+        PutBackDeadLetter.as_view(),
+        name="dead-letter-put-back",
+    ),
     path("logs/export", Logs.as_view(), name="logs"),
     path(
         "functions/<uuid:function_id>/logs/export",

@@ -12,7 +12,7 @@ from rest_framework.views import set_rollback
 
 from functions import checking, deploying, services
 from functions.api import problems
-from invoker import allow_list, api, schedules, vault
+from invoker import allow_list, api, dead_letters, schedules, vault
 from invoker.answers import LAMBDA_ERROR
 from invoker.api import PREFIX
 
@@ -58,6 +58,9 @@ _KNOWN: dict[type[Exception], tuple[int, str] | tuple[int, str, str]] = {
     schedules.UnchangedError: (409, "unchanged"),
     schedules.ConflictError: (409, f"{PREFIX}db.error.revision"),
     schedules.NotFoundError: (404, f"{PREFIX}db.not-found"),
+    dead_letters.NotWaitingError: (409, dead_letters.NotWaitingError.code),
+    dead_letters.NoteError: (400, GENERAL),
+    dead_letters.PlaceError: (400, GENERAL),
 }
 
 

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_GET, require_safe
 from houston import layers
 from houston.views.access import for_team
 from houston.views.sockets import CONNECTED, Socket, held
-from invoker import runtime
+from invoker import dead_letters, runtime
 from invoker.models import Connection, Heartbeat
 from invoker.platforms import liveperson
 from invoker.tasks import LONGEST_SILENCE_S, WORKER
@@ -117,6 +117,7 @@ def page(request: HttpRequest) -> HttpResponse:
         if report
         else [],
         "sockets": _agent_sockets(),
+        "letters": dead_letters.by_account(),
         "worker_seen_at": Heartbeat.objects.filter(name=WORKER)
         .values_list("seen_at", flat=True)
         .first(),

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, IntegerField, Subquery, Value
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
@@ -23,7 +25,8 @@ from django_htmx.http import HttpResponseClientRedirect
 from functions.access import ConsoleRequest
 from houston import services
 from houston.models import Account, Membership, Role, User
-from invoker.models import ControllerBot
+from invoker import dead_letters
+from invoker.models import ControllerBot, DeadLetter
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -213,6 +216,7 @@ def console(request: HttpRequest) -> dict[str, Any]:
         "roles": getattr(request, "roles", frozenset()),
         "is_team": False,
         "setup": None,
+        "dead_letters": "",
         "theme": chosen_theme(request),
         "session_mark": "",
         "single_sign_on": settings.OIDC_URL and settings.OIDC_NAME,
@@ -224,7 +228,9 @@ def console(request: HttpRequest) -> dict[str, Any]:
         if account is None:
             context["around"] = SimpleLazyObject(lambda: last_account(request, user))
     if account is not None:
-        context["setup"] = SimpleLazyObject(lambda: _set_up(account))
+        standing = SimpleLazyObject(lambda: _standing(account))
+        context["setup"] = SimpleLazyObject(lambda: services.how_far(standing.bot))
+        context["dead_letters"] = SimpleLazyObject(lambda: spell_count(standing.letters))
     return context
 
 
@@ -260,5 +266,26 @@ def last_account(request: HttpRequest, user: User) -> Account | None:
     return (mine if user.is_staff else mine.filter(memberships__user=user)).first()
 
 
-def _set_up(account: Account) -> services.SetUp:
-    return services.how_far(ControllerBot.objects.filter(pk=account.pk).first())
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What every page of an account shows of it. `letters` counts up to 100."""
+
+    bot: ControllerBot | None
+    letters: int
+
+
+def _standing(account: Account) -> Standing:
+    """One query: it is asked for each page."""
+    waiting = DeadLetter.objects.filter(account_id=account.pk, closed_at=None)
+    some = DeadLetter.objects.filter(pk__in=waiting.values("pk")[: dead_letters.MOST_COUNTED])
+    counted = some.values(one=Value(1)).annotate(count=Count("pk")).values("count")
+    found = ControllerBot.objects.filter(pk=account.pk)
+    bot = found.annotate(letters=Subquery(counted, output_field=IntegerField())).first()
+    return Standing(bot, (bot.letters or 0) if bot else 0)
+
+
+def spell_count(count: int) -> str:
+    """A number for a badge: nothing, `7`, `99+`."""
+    if not count:
+        return ""
+    return str(count) if count < dead_letters.MOST_COUNTED else f"{dead_letters.MOST_COUNTED - 1}+"

@@ -63,6 +63,7 @@ TAGS = {
     "Schedules": "Run deployed functions by the clock.",
     "Secrets": "Values that functions read by their keys; nobody reads them here.",
     "Allow-list": "Hosts that functions may reach.",
+    "Dead letters": "What was given up: have it tried again, or discard it.",
     "Logs and reports": "What functions logged, and how they fared.",
     WEBHOOKS: "Where messaging platforms tell what happens. Signed, without a token.",
 }

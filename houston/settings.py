@@ -329,6 +329,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "DeadLetterStateEnum": "invoker.models.LetterState",
+        "FunctionStateEnum": "functions.models.State",
+    },
     "SORT_OPERATIONS": False,
     "SORT_OPERATION_PARAMETERS": False,
     "PREPROCESSING_HOOKS": ["houston.openapi.leave_out_twins"],

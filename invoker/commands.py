@@ -326,18 +326,7 @@ def _may_send(
     if is_done(command, state):
         _settle(lease, command, CommandState.SENT, reason="", detail="It was closed already")
         return False
-    conversation = command.event.conversation
-    stale = guards.check(command, state, now=conversation.now(), hours=hours)
-    if not Connection.objects.filter(pk=connection.pk, active=True).exists():
-        stale = guards.SWITCHED_OFF
-    if (
-        stale is None
-        and connection.agent_login
-        and command.type == CommandType.MESSAGE
-        and is_over(state)
-    ):
-        # With the survey's end the platform takes no more: expected, so no failure.
-        stale = guards.OVER
+    stale = stopped_by(connection, command, state, hours)
     if stale and giving_up.overruled(command, stale.reason):
         stale = None
     if stale and interrupted:
@@ -362,6 +351,23 @@ def _may_send(
         )
     command.attempts += 1
     return True
+
+
+def stopped_by(
+    connection: Connection,
+    command: Command,
+    state: conversations.State | None,
+    hours: conversations.Hours,
+) -> guards.Stale | None:
+    """Why a command is not to be sent now. None when it is."""
+    if not Connection.objects.filter(pk=connection.pk, active=True).exists():
+        return guards.SWITCHED_OFF
+    stale = guards.check(command, state, now=command.event.conversation.now(), hours=hours)
+    message = command.type == CommandType.MESSAGE
+    if stale is None and connection.agent_login and message and is_over(state):
+        # With the survey's end the platform takes no more: expected, so no failure.
+        return guards.OVER
+    return stale
 
 
 def is_done(command: Command, state: conversations.State | None) -> bool:

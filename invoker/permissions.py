@@ -59,6 +59,8 @@ class Permission(StrEnum):
     SCENARIO_READ = "read scenarios"
     SCENARIO_CHANGE = "change scenarios"
     SCENARIO_RUN = "run scenarios"
+    DEAD_LETTER_READ = "read dead letters"
+    DEAD_LETTER_CHANGE = "retry and discard dead letters"
     LOG_READ = "read logs"
     REPORT_READ = "read reports"
 
@@ -79,6 +81,9 @@ _PERMITTED: dict[Permission, frozenset[Privilege]] = {
     Permission.SCENARIO_READ: _MEMBERS,
     Permission.SCENARIO_CHANGE: _DEVELOPER,
     Permission.SCENARIO_RUN: _DEVELOPER,
+    Permission.DEAD_LETTER_READ: _MEMBERS,
+    # Neither code nor settings change: whoever is responsible for one of the two may decide.
+    Permission.DEAD_LETTER_CHANGE: _MEMBERS,
     Permission.LOG_READ: _MEMBERS,
     Permission.REPORT_READ: _MEMBERS,
 }

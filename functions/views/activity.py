@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import json
 import uuid
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
@@ -20,9 +19,10 @@ from functions.access import ConsoleRequest
 from functions.forms import IN_PROGRESS, ActivityFilterForm
 from functions.models import Function
 from functions.views import drawing, finding, paging, windows
+from functions.views.dead_letters import may_act
 from functions.views.drawing import Drawn
 from functions.views.windows import Window
-from invoker import events, simulator
+from invoker import dead_letters, events, simulator
 from invoker.models import (
     Command,
     Connection,
@@ -212,17 +212,22 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One command and when it left, counted from the receipt; None when it has not."""
+    """One command and when it left, counted from the receipt; None when it has not.
+
+    `again` says by whom and when it was sent again, `pk` is there where it may be.
+    """
 
     drawn: Drawn
     offset_ms: float | None
+    again: tuple[str, dt.datetime] | None = None
+    pk: uuid.UUID | None = None
 
 
 @require_GET
 def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> HttpResponse:
     """One event as a time axis; looks again by itself until the event is done."""
     found = Event.objects.select_related(
-        "conversation__connection", "notification", "caused_by__event"
+        "conversation__connection", "notification", "caused_by__event", "dead_letter"
     )
     event = get_object_or_404(found, account_id=account_id, pk=event_id)
     logs = Prefetch("log_lines", LogLine.objects.order_by("number"))
@@ -233,14 +238,7 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
         .order_by("started_at")
     )
     ran = [Ran(each, list(each.log_lines.all()), _offset(event, each.started_at)) for each in runs]
-    commands = list(event.commands.order_by("position"))
-    sent = [
-        Sent(
-            _draw(command, event, ran, commands),
-            _offset(event, command.sent_at) if command.sent_at else None,
-        )
-        for command in commands
-    ]
+    sent = _sent(event, ran)
     drafts = dict(
         Function.objects.filter(
             account_id=account_id, pk__in=[each.invocation.function_id for each in ran]
@@ -259,7 +257,7 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
             "seen": seen,
             "type": events.EVENT_TYPES.get(event.type),
             "notification": notification,
-            "body": _shown(bytes(notification.body)) if notification else "",
+            "body": drawing.body_text(bytes(notification.body)) if notification else "",
             "waited_ms": _offset(event, event.created_at),
             "ran": ran,
             "sent": sent,
@@ -279,6 +277,9 @@ def trace(request: ConsoleRequest, account_id: str, event_id: uuid.UUID) -> Http
             "platform": Platform(event.conversation.connection.platform).label,
             "cause": event.caused_by,
             "replay_about": urlencode({"of": "event", "event_id": event.pk}),
+            "letter": getattr(event, "dead_letter", None),
+            "redeliverable": sum(step.pk is not None for step in sent),
+            "may_act": may_act(request),
         },
     )
 
@@ -292,16 +293,24 @@ def _draw(command: Command, event: Event, ran: list[Ran], commands: list[Command
     return replace(drawn, why=lateness.explain(command, way))
 
 
+def _sent(event: Event, ran: list[Ran]) -> list[Sent]:
+    commands = list(event.commands.select_related("dead_letter").order_by("position"))
+    done = event.state == EventState.DONE
+    return [
+        Sent(
+            _draw(each, event, ran, commands),
+            _offset(event, each.sent_at) if each.sent_at else None,
+            again=(each.dead_letter.retried_by, each.redelivered_at)
+            if each.redelivered_at and hasattr(each, "dead_letter")
+            else None,
+            pk=each.pk if done and dead_letters.is_redeliverable(each) else None,
+        )
+        for each in commands
+    ]
+
+
 def _offset(event: Event, moment: dt.datetime) -> float:
     return (moment - event.received_at).total_seconds() * 1000
-
-
-def _shown(body: bytes) -> str:
-    """A raw notification for reading: indented when it is JSON, as it came otherwise."""
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return body.decode("utf-8", "replace")
 
 
 def _explain(event: Event, *, ran: bool, sent: bool) -> str:

@@ -1,6 +1,7 @@
 """Commands as the conversation would show them, asked for in a test or carried out for an event."""
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -141,6 +142,14 @@ def summary(drawn: list[Drawn]) -> str:
         else:
             parts.append(one.label)
     return " · ".join(parts)
+
+
+def body_text(body: bytes) -> str:
+    """A raw notification for reading: indented when it is JSON, as it came otherwise."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
 
 
 def _draw(kind: str, fields: Mapping[str, Any], *, reason: str, detail: str) -> Drawn:

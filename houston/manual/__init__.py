@@ -89,6 +89,8 @@ PAGES = (
          "Functions"),
     Page("watching", "Activity, logs and metrics", "Seeing what functions did, and how they fare",
          "Functions"),
+    Page("dead-letters", "Dead letters", "What was given up: retry it, redeliver it or discard it",
+         "Functions"),
     Page("conversations", "Conversations", "How each stands, and playing one", "Functions"),
     Page("replay", "Replay", "What a version would do on what really happened", "Functions"),
     Page("limits", "Limits", "Every number that something is refused beyond", "Functions"),

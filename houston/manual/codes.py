@@ -34,6 +34,7 @@ def _read(path: Path) -> dict[str, tuple[Code, ...]]:
 
 CODES = _read(Path(__file__).with_name("codes.toml"))
 KNOWN = frozenset(each.code for group in CODES.values() for each in group)
+MEANINGS = {each.code: each.means for group in CODES.values() for each in group}
 
 
 def _read_vendor(path: Path) -> tuple[VendorCode, ...]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.html import escape, format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
 
-from houston.manual.codes import CODES, KNOWN
+from houston.manual.codes import CODES, KNOWN, MEANINGS
 
 register = template.Library()
 
@@ -125,6 +125,12 @@ def explained(code: str) -> SafeString:
         return format_html('<span class="soft mono">{}</span>', code)
     page = reverse("help-page", args=["errors"])
     return format_html('<a class="soft mono" href="{}#{}">{}</a>', page, code, code)
+
+
+@register.filter
+def meaning(code: str) -> str:
+    """What a code means, in the words of the manual; empty where it is another's word."""
+    return MEANINGS.get(code, "")
 
 
 @register.simple_tag

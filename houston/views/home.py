@@ -1,12 +1,13 @@
 """The first page of an account: what needs attention, its numbers, and what people did."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from django.db.models import Count, F
+from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,7 +21,7 @@ from houston import services
 from houston.middleware import AccountRequest
 from houston.views.access import may_administrate
 from houston.views.sockets import agent_socket
-from invoker import audit, metrics, schedules
+from invoker import audit, dead_letters, metrics, schedules
 from invoker.metrics import Point, Summary
 from invoker.models import (
     Alert,
@@ -31,7 +32,7 @@ from invoker.models import (
     Event,
     Heartbeat,
     InvocationState,
-    Verdict,
+    LetterKind,
 )
 from invoker.tasks import LONGEST_SILENCE_S, WORKER
 
@@ -46,12 +47,13 @@ FAILED: Final = frozenset(
 )
 SPARK_WIDTH: Final = 240
 SPARK_HEIGHT: Final = 32
-UNDELIVERED: Final = {
-    Verdict.FAILED: "could not be carried out on the platform",
-    Verdict.UNCERTAIN: "may or may not have reached the platform",
-    Verdict.BROKEN: "failed inside Houston",
-    Verdict.NOWHERE: "had nowhere to deliver to",
-}
+GIVEN_UP: Final = {
+    LetterKind.COMMAND: ("message, transfer or close", "messages, transfers and closes",
+                         "could not be delivered"),
+    LetterKind.EVENT: ("event", "events", "failed inside Houston"),
+    LetterKind.NOTIFICATION: ("notification", "notifications", "could not be read"),
+}  # fmt: skip
+"""One and many of each kind of dead letter, and what happened to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def account_home(request: AccountRequest, account_id: str) -> HttpResponse:
         *_firing(account_id),
         *_not_deployed(account_id, functions),
         *_schedules(account_id),
-        *_undelivered(account_id, now - DAY),
+        *_dead_letters(account_id),
         *_struggling(account_id, functions, now - DAY),
     ]
     stream = audit.stream(
@@ -193,25 +195,15 @@ def _schedules(account_id: str) -> Iterator[Attention]:
         )
 
 
-def _undelivered(account_id: str, since: dt.datetime) -> Iterator[Attention]:
-    counts = dict(
-        Event.objects.filter(
-            account_id=account_id, verdict__in=list(UNDELIVERED), created_at__gte=since
-        )
-        .values_list("verdict")
-        .annotate(count=Count("pk"))
-        .order_by()
-    )
-    for verdict, words in UNDELIVERED.items():
-        if count := counts.get(verdict):
-            events = "event" if count == 1 else "events"
-            activity = reverse("functions:activity", args=[account_id])
-            yield Attention(
-                "bad",
-                f"{count:,} {events} of the last 24 hours {words}",
-                f"{activity}?verdict={verdict}",
-                "Activity",
-            )
+def _dead_letters(account_id: str) -> Iterator[Attention]:
+    counts: Counter[str] = Counter()
+    for each in dead_letters.counts(dead_letters.Wanted(account_id=account_id)):
+        counts[each.kind] += each.count
+    page = reverse("functions:dead-letters", args=[account_id])
+    for kind, (one, many, what) in GIVEN_UP.items():
+        if count := counts[kind]:
+            words = f"{count:,} {one if count == 1 else many} {what}"
+            yield Attention("bad", words, f"{page}?kind={kind}", "Dead letters")
 
 
 def _struggling(

@@ -89,7 +89,7 @@ class DeadLetter(models.Model):
                 name="dead_letter_waiting",
             ),
             models.Index(
-                fields=["account_id", "kind", "reason"],
+                fields=["account_id", "kind", "reason", "state"],
                 condition=Q(closed_at=None),
                 name="dead_letter_by_reason",
             ),

@@ -1,12 +1,14 @@
 """What happened in a filled account: events with every outcome, and a month of invocations."""
 
 import datetime as dt
+import importlib
 import json
 import math
 import random
 import uuid
 from typing import Any
 
+from django.apps import apps
 from django.utils import timezone
 
 from functions.models import Function
@@ -15,10 +17,12 @@ from invoker.models import (
     CommandState,
     CommandType,
     Connection,
+    DeadLetter,
     Event,
     EventState,
     Invocation,
     InvocationState,
+    LetterState,
     LogLine,
     NotificationState,
     Verdict,
@@ -78,7 +82,9 @@ WHY = {
     "uncertain": "It may have arrived, so it is not sent again: the connection ended while reading",
     "dropped": "Only the first command of each type is carried out",
 }
-REASONS = {"dropped": "not-first", "stale": "agent-spoke"}
+REASONS = {
+    "failed": "gave-up", "stale": "agent-spoke", "uncertain": "no-answer", "dropped": "not-first",
+}  # fmt: skip
 SLOW_MS = 1_840.0
 DETAILS = {
     Verdict.LOOP: "Its own transfers led to 6 more within 10 s, so the conversation is left alone",
@@ -100,7 +106,7 @@ def fill(account_id: str, made: dict[str, Function], connection: Connection) -> 
                   "real": event.conversation.pk}  # fmt: skip
     _notifications(connection)
     _runs(account_id, made)
-    return arguments
+    return arguments | _dead_letters()
 
 
 def _event(
@@ -153,7 +159,8 @@ def _event(
             event=event, invocation=run if command else None, fields=fields, position=position,
             type=command or CommandType.MESSAGE, state=state,
             attempts={"failed": 8, "stale": 0}.get(state, 1), detail=WHY.get(state, ""),
-            reason=REASONS.get(state, ""), late_ms=812 if state == "stale" else None,
+            reason="no-callback-url" if verdict == Verdict.NOWHERE else REASONS.get(state, ""),
+            late_ms=812 if state == "stale" else None,
             created_at=run.finished_at if run else at,
             sent_at=at + dt.timedelta(milliseconds=300 + position * 60) if sent else None,
         )  # fmt: skip
@@ -176,6 +183,30 @@ def _notifications(connection: Connection) -> None:
         state=NotificationState.FAILED,
         error='Cannot read "data.updatedTs": it must be a number of milliseconds, not "yesterday"',
     )
+
+
+def _dead_letters() -> dict[str, Any]:
+    """What was given up of all that, in every state, and one of each kind by its name."""
+    importlib.import_module("invoker.migrations.0022_fill_dead_letters").fill(apps, None)
+    letters = DeadLetter.objects.order_by("-failed_at", "pk")
+    newest = {each.kind: each for each in reversed(letters)}
+    discarded, done, retrying, again = letters.filter(kind="command").reverse()[:4]
+    tried = {"tries": 1, "retried_at": NOW - dt.timedelta(minutes=4), "retried_by": "kim.larsen"}
+    for letter, fields in (
+        (discarded, {"state": LetterState.DISCARDED, "closed_at": NOW - dt.timedelta(minutes=50),
+                     "closed_by": "dana.okonkwo-fitzgerald", "note": "The ferry has left by now"}),
+        (done, tried | {"state": LetterState.DONE, "closed_at": NOW - dt.timedelta(minutes=3)}),
+        (retrying, tried | {"state": LetterState.RETRYING}),
+        (again, tried | {"tries": 3, "reason": "agent-spoke",
+                         "detail": "An agent has written since the event"}),
+    ):  # fmt: skip
+        DeadLetter.objects.filter(pk=letter.pk).update(**fields)
+    return {
+        "letter_id": str(newest["command"].pk),
+        "letter_event": str(newest["event"].pk),
+        "letter_notification": str(newest["notification"].pk),
+        "letter_discarded": str(discarded.pk),
+    }
 
 
 def _runs(account_id: str, made: dict[str, Function]) -> None:

@@ -21,6 +21,7 @@ VALUES = {
     "number": 1,
     "key": "token-of-acme",
     "schedule_id": uuid.UUID(int=14),
+    "letter_id": uuid.UUID(int=16),
 }
 # What every account has.
 COMMON = {"event_id", "number"}
@@ -82,6 +83,7 @@ def things(account):
     factories.DeploymentFactory(pk=DEPLOYMENT_ID, function_id=FUNCTION_ID, active=False)
     factories.SecretFactory(key=VALUES["key"])
     factories.ScheduleFactory(pk=VALUES["schedule_id"])
+    factories.DeadLetterFactory(pk=VALUES["letter_id"])
 
 
 def test_every_address_refuses_who_has_no_token(things, account):

@@ -15,7 +15,13 @@ from functions import exchange, payloads
 from houston.models import Role
 from invoker.automatic_messages import changes
 from invoker.hours import changes as hours
-from invoker.models import AuditEntry, AutomaticMessage, ControllerBot, OfficeHours
+from invoker.models import (
+    AuditEntry,
+    AutomaticMessage,
+    ControllerBot,
+    LetterState,
+    OfficeHours,
+)
 from tests import factories
 from tests.houston.test_isolation import VALUES, names
 
@@ -226,6 +232,20 @@ CHANGES = {
         {},
         "function.rolled-back",
     ),
+    "functions:redeliver": ({"event_id": "event"}, {}, "dead-letter.redelivered"),
+    "functions:dead-letter-retry": ({"letter_id": "letter"}, {}, "dead-letter.retried"),
+    "functions:dead-letter-discard": (
+        {"letter_id": "letter"},
+        {"note": "Nobody waits"},
+        "dead-letter.discarded",
+    ),
+    "functions:dead-letter-put-back": (
+        {"letter_id": "discarded letter"},
+        {},
+        "dead-letter.put-back",
+    ),
+    "functions:dead-letters-retry": ({}, {}, "dead-letter.retried"),
+    "functions:dead-letters-discard": ({}, {"note": ""}, "dead-letter.discarded"),
     "functions:schedule-new": (
         {},
         {
@@ -360,7 +380,14 @@ def things(account, everybody):
         account.pk, WELCOME, skill_id="sales", language="de", text="Hallo", by="kim"
     )
     changes.save_timer(account.pk, IDLE, skill_id="sales", timer_s=60, repeats=1, by="kim")
+    letter = factories.DeadLetterFactory()
+    discarded = factories.DeadLetterFactory(
+        state=LetterState.DISCARDED, closed_at=hours.timezone.now()
+    )
     found = {
+        "letter": letter.pk,
+        "event": letter.command.event_id,
+        "discarded letter": discarded.pk,
         "alert": factories.AlertFactory().pk,
         "client": factories.ApiClientFactory(account=account).pk,
         "greet id": str(function.pk),

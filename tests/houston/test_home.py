@@ -77,18 +77,15 @@ def test_failed_deployment_says_why_and_what_serves(developer_client, account):
     ]
 
 
-def test_events_that_were_not_delivered_are_counted_by_what_became_of_them(
-    developer_client, account
-):
-    for verdict in (Verdict.FAILED, Verdict.FAILED, Verdict.UNCERTAIN, Verdict.DELIVERED):
-        factories.EventFactory(verdict=verdict)
-    factories.EventFactory(
-        verdict=Verdict.FAILED, created_at=timezone.now() - dt.timedelta(hours=25)
-    )
+def test_dead_letters_are_counted_by_what_they_are(developer_client, account):
+    factories.DeadLetterFactory.create_batch(3)
+    event = factories.EventFactory(verdict=Verdict.BROKEN)
+    factories.DeadLetterFactory(kind="event", command=None, event=event)
+    factories.DeadLetterFactory(state="discarded", closed_at=timezone.now())
 
     assert attention(developer_client) == [
-        "2 events of the last 24 hours could not be carried out on the platform",
-        "1 event of the last 24 hours may or may not have reached the platform",
+        "3 messages, transfers and closes could not be delivered",
+        "1 event failed inside Houston",
     ]
 
 
@@ -169,10 +166,10 @@ def test_query_count_does_not_grow(developer_client, account, django_assert_num_
         function = factories.deployed(name=f"f{number}")
         ran(function, 12, duration_ms=1500)
         factories.ConnectionFactory(name=f"c{number}")
-        factories.EventFactory(verdict=Verdict.FAILED)
+        factories.DeadLetterFactory()
         audit.record(account.pk, "function.created", "greet", by="kim")
 
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(23):
         page = developer_client.get(HERE)
 
     assert page.content.decode().count("took longer than 1 s") == 2 * count

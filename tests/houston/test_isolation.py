@@ -18,6 +18,7 @@ VALUES = {
     "alert_id": uuid.UUID(int=12),
     "invitation_id": uuid.UUID(int=13),
     "function_id": uuid.UUID(int=10),
+    "letter_id": uuid.UUID(int=16),
     "client_id": uuid.UUID(int=15),
     "schedule_id": uuid.UUID(int=14),
     "user_id": 1,
@@ -72,6 +73,7 @@ def test_every_address_of_an_account_is_404_to_members_of_another(outsider_clien
     factories.InvitationFactory(pk=VALUES["invitation_id"], account=account)
     factories.ScheduleFactory(pk=VALUES["schedule_id"])
     factories.ApiClientFactory(pk=VALUES["client_id"], account=account)
+    factories.DeadLetterFactory(pk=VALUES["letter_id"])
     assert function.account_id == account.pk
     addresses = account_addresses(account.pk)
     assert len(addresses) > 20

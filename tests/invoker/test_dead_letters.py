@@ -643,7 +643,7 @@ def fail_many(connection: Connection, count: int, *, reason: str = "refused") ->
 def test_all_that_match_are_retried_in_batches_as_the_workers_follow(
     connection: Connection, callback_server: CallbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(dead_letters.many, "MOST_AT_ONCE", 3)
     fail_many(connection, 5)
     fail_many(connection, 1, reason="gave-up")
     wanted = Wanted(account_id=connection.account_id, reason="refused")
