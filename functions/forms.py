@@ -219,6 +219,19 @@ class DeployForm(forms.Form):
             attrs={"autocomplete": "off", "placeholder": "What changed and why (optional)"}
         ),
     )
+    # How many scenarios were seen to differ, and whether it is deployed all the same.
+    differing = forms.IntegerField(min_value=1, max_value=LARGEST_NUMBER, required=False)
+    although = forms.BooleanField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if (count := given.get("differing")) and not given.get("although"):
+            raise ValidationError(
+                f"Cannot deploy: {count} scenario{'s differ' if count > 1 else ' differs'}, tick "
+                "that you deploy although, or change the function",
+                code="scenarios-differ",
+            )
+        return given
 
 
 class VersionForm(forms.Form):

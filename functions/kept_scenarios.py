@@ -189,7 +189,7 @@ def accept(scenario: Scenario, *, version: int, run_at: str, by: str) -> None:
         UnchangedError, ConflictError, NotFoundError: as `change`.
     """
     now = Scenario.objects.filter(pk=scenario.pk).first()
-    if now is not None and (not now.last_text or now.run_mark != run_at):
+    if now is not None and (not now.last_text or not run_at or now.run_mark != run_at):
         raise NothingCameError(
             f'Cannot take over what came in "{now.name}": it was run again meanwhile, or came to '
             "no end, look at the last run"
@@ -206,6 +206,11 @@ def keep_result(scenario: Scenario, result: Mapping[str, Any]) -> None:
     if Scenario.objects.filter(pk=scenario.pk, version=scenario.version).update(**result):
         for name, value in result.items():
             setattr(scenario, name, value)
+
+
+def stop(scenario: Scenario) -> None:
+    """End the runs of it that are under way, wherever they are."""
+    Scenario.objects.filter(pk=scenario.pk).update(stop_asked_at=timezone.now())
 
 
 def delete(scenario: Scenario, *, by: str) -> None:
@@ -227,6 +232,16 @@ def free_name(account_id: str, wish: str) -> str:
         if name not in taken:
             break
     return name
+
+
+def touches(scenario: Scenario, event_type: str) -> bool:
+    """Whether a function for events of this type may have a part in it.
+
+    Of one that was never run nobody knows.
+    """
+    if scenario.brings_functions:
+        return False
+    return event_type in scenario.event_types or scenario.last_run_at is None
 
 
 def in_order(words: Iterable[str]) -> list[str]:

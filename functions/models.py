@@ -230,6 +230,8 @@ class Scenario(models.Model):
     created_by = models.CharField(max_length=150)
     updated_at = models.DateTimeField(default=timezone.now)
     updated_by = models.CharField(max_length=150)
+    # Whoever runs it since before then ends that.
+    stop_asked_at = models.DateTimeField(null=True)
     last_run_at = models.DateTimeField(null=True)
     last_run_by = models.CharField(max_length=150, blank=True)
     last_against = models.CharField(max_length=300, blank=True)

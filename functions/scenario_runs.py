@@ -19,13 +19,15 @@ from functions import kept_scenarios, scenarios
 from functions.models import Function, Scenario
 from functions.scenarios import Came, Cast, Document, Outcome, ScenarioError, StepOutcome
 from invoker import calls
+from invoker.runtime import LogEntry
 from invoker.simulator import acts
 
 SLICE_S: Final = 2.0
 """No run is begun after this; one that is under way may end."""
+LOOK_S: Final = 0.3
+"""So long a run goes on at most, between two functions, after it was stopped."""
 MOST_AT_ONCE: Final = 2
 """Runs of one account; of all accounts together no more than a quarter of the web's threads."""
-MOST_LOGS: Final = 30
 LONGEST_LOG: Final = 500
 MOST_NAMED: Final = 3
 
@@ -91,23 +93,32 @@ def play(stage: Stage, document: Document) -> Outcome:
     Raises:
         BusyError: the account runs as many as it may.
     """
+    return _play(stage, document, stops=lambda: False)
+
+
+def _play(stage: Stage, document: Document, *, stops: Callable[[], bool]) -> Outcome:
     with _place(stage.account_id):
-        return scenarios.run(stage.account_id, document, stage.cast, network=stage.network)
+        return scenarios.run(
+            stage.account_id, document, stage.cast, network=stage.network, stops=stops
+        )
 
 
 def run(stage: Stage, scenario: Scenario, *, by: str) -> dict[str, Any]:
     """Run a scenario of the account and keep what came as its last result.
+
+    One that somebody stops leaves the result as it was.
 
     Returns:
         The outcome as `tell` puts it.
 
     Raises:
         BusyError: the account runs as many as it may.
-        ScenarioError: its file cannot be read any more.
     """
     document = scenarios.read(scenario.text, scenario.name)
-    outcome = play(stage, document)
+    outcome = _play(stage, document, stops=_asked_to_stop(scenario))
     told = tell(outcome)
+    if was_stopped(told):
+        return told
     words = {each.told.event for step in outcome.steps for each in step.came}
     expected = {each.event for step in document.steps for each in step.expect or ()}
     kept_scenarios.keep_result(
@@ -134,28 +145,49 @@ def run_slice(
     *,
     by: str,
     clock: Callable[[], float] = time.monotonic,
-) -> list[Scenario]:
+) -> list[tuple[Scenario, dict[str, Any]]]:
     """Run scenarios in their order until the time of a slice is over, one at least.
 
     Returns:
-        Those that were run.
+        Those that were run, each with its outcome as `tell` puts it.
 
     Raises:
         BusyError: the account runs as many as it may, and none was run.
     """
     until = clock() + SLICE_S
-    done: list[Scenario] = []
+    done: list[tuple[Scenario, dict[str, Any]]] = []
     for scenario in waiting:
         if done and clock() > until:
             break
         try:
-            run(stage, scenario, by=by)
+            done.append((scenario, run(stage, scenario, by=by)))
         except BusyError:
             if not done:
                 raise
             break
-        done.append(scenario)
+        if was_stopped(done[-1][1]):
+            break
     return done
+
+
+def was_stopped(told: Mapping[str, Any]) -> bool:
+    """Whether somebody ended the run that is told of."""
+    return told["stopped"] is not None and told["stopped"]["code"] == scenarios.STOPPED
+
+
+def _asked_to_stop(scenario: Scenario) -> Callable[[], bool]:
+    """Says whether somebody has asked since now, with a look at the row now and then."""
+    asked = Scenario.objects.filter(pk=scenario.pk, stop_asked_at__gt=timezone.now())
+    look_at = time.monotonic() + LOOK_S
+
+    def stops() -> bool:
+        nonlocal look_at
+        if time.monotonic() < look_at:
+            return False
+        look_at = time.monotonic() + LOOK_S
+        return asked.exists()
+
+    return stops
 
 
 def record(stage: Stage, document: Document) -> str:
@@ -206,17 +238,22 @@ def _place(account_id: str) -> Iterator[None]:
 
 
 def tell(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as plain values, as it is kept, shown and answered by the API.
+    """An outcome as JSON values, as it is kept, shown and answered by the API.
 
     Acts, expectations and what came are in the words of a file.
     """
-    return {
+    told = {
         "passed": outcome.passed,
-        "differing": sum(step.differs for step in outcome.steps),
+        # Of a run that came to no end, nobody knows.
+        "differing": 0 if outcome.stopped else sum(step.differs for step in outcome.steps),
         "durationMs": round(outcome.duration_ms, 1),
         "stopped": msgspec.to_builtins(outcome.stopped),
         "steps": [_tell_step(step) for step in outcome.steps],
     }
+    # PostgreSQL keeps no NUL, which a function may have said.
+    text = msgspec.json.encode(told).replace(rb"\u0000", rb"\ufffd")
+    plain: dict[str, Any] = msgspec.json.decode(text)
+    return plain
 
 
 def _tell_step(outcome: StepOutcome) -> dict[str, Any]:
@@ -236,7 +273,6 @@ def _tell_step(outcome: StepOutcome) -> dict[str, Any]:
 
 
 def _tell_event(came: Came) -> dict[str, Any]:
-    logs = [" ".join([entry.message, *map(_extra, entry.extras)]) for entry in came.logs]
     return {
         **msgspec.to_builtins(came.told),
         "atMs": came.at_ms,
@@ -246,12 +282,12 @@ def _tell_event(came: Came) -> dict[str, Any]:
         "dropped": msgspec.to_builtins(came.dropped),
         "marks": [str(mark) for mark in came.marks],
         "logs": [
-            {"level": entry.level, "message": text[:LONGEST_LOG]}
-            for entry, text in zip(came.logs[:MOST_LOGS], logs, strict=False)
+            {"level": entry.level, "message": _line(entry)[:LONGEST_LOG]} for entry in came.logs
         ],
-        "logsLeftOut": max(len(logs) - MOST_LOGS, 0),
     }
 
 
-def _extra(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _line(entry: LogEntry) -> str:
+    """What one call of console wrote, on one line."""
+    extras = (msgspec.json.encode(each).decode() for each in entry.extras)
+    return " ".join([entry.message, *extras])

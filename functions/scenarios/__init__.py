@@ -11,11 +11,13 @@ from functions.scenarios.outcomes import MARKS, Came, Line, Outcome, StepOutcome
 from functions.scenarios.playing import run
 from functions.scenarios.reading import read, read_file
 from functions.scenarios.recording import accept, from_conversation
+from functions.scenarios.running import STOPPED
 from functions.scenarios.shipped import Shipped, shipped
 from functions.scenarios.writing import write, write_json
 
 __all__ = [
     "MARKS",
+    "STOPPED",
     "Came",
     "Cast",
     "CastError",

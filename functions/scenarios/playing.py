@@ -1,6 +1,7 @@
 """Plays a scenario: the acts go in, the controller bot's own parts say what comes of them."""
 
 import time
+from collections.abc import Callable
 
 from functions.scenarios import casting, comparing, rules
 from functions.scenarios.casting import Cast
@@ -11,7 +12,14 @@ from functions.scenarios.stage import ImpossibleError, Stage
 from invoker import rehearsal
 
 
-def run(account_id: str, document: Document, cast: Cast, *, network: bool = False) -> Outcome:
+def run(
+    account_id: str,
+    document: Document,
+    cast: Cast,
+    *,
+    network: bool = False,
+    stops: Callable[[], bool] = lambda: False,
+) -> Outcome:
     """Play a scenario and say what came, beside what was expected.
 
     A scenario that cannot be played to its end, and a function that fails, are outcomes and no
@@ -22,12 +30,13 @@ def run(account_id: str, document: Document, cast: Cast, *, network: bool = Fals
         document: what is played.
         cast: who plays, where the scenario brings no functions of its own.
         network: whether requests may leave, to the hosts of the account's allow-list.
+        stops: asked again and again; True ends it there, as `STOPPED`.
     """
     began = time.monotonic()
     if document.functions:
         cast = casting.of_templates(account_id, document.functions)
     with rehearsal.warm() as key:
-        runner = Runner(account_id, key, network=network, began=began)
+        runner = Runner(account_id, key, network=network, began=began, stops=stops)
         stage = Stage(account_id, document, rules.load(account_id, document), cast, runner)
         stopped, impossible = _play(stage)
     steps = _steps(document, stage.came, stage.performed, impossible)

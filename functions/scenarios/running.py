@@ -16,6 +16,8 @@ RUN_S: Final = 5.0
 """A function has one second; whoever needs more than five is not waited for."""
 LONGEST_S: Final = 60.0
 MOST_TIMEOUTS: Final = 3
+STOPPED: Final = "scenario-stopped"
+"""Nothing is wrong: somebody did not want to wait any longer."""
 
 
 class StoppedError(Exception):
@@ -36,17 +38,26 @@ class Runner:
     """Runs one function after the other, for as long as one scenario may take in all."""
 
     def __init__(
-        self, account_id: str, key: Callable[[], str], *, network: bool, began: float
+        self,
+        account_id: str,
+        key: Callable[[], str],
+        *,
+        network: bool,
+        began: float,
+        stops: Callable[[], bool],
     ) -> None:
         self._account_id = account_id
         self._new_key = key
         self._keys: dict[uuid.UUID, str] = {}
         self._network = network
         self._ends = began + LONGEST_S
+        self._stops = stops
         self._timeouts = 0
 
     def check_time(self) -> None:
-        """Raise StoppedError where the scenario has had its time."""
+        """Raise StoppedError where the scenario has had its time, or somebody stops it."""
+        if self._stops():
+            raise StoppedError(STOPPED, "Stopped before its end")
         if time.monotonic() > self._ends:
             raise StoppedError(
                 "scenario-too-slow",

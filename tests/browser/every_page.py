@@ -41,6 +41,9 @@ LEFT_OUT = {
     "functions:pace": "is a part of the editor",
     "functions:logs-export": "is a file",
     "functions:export": "is a file",
+    "functions:scenario-file": "is a file",
+    "functions:scenario-from-conversation": "is scenario-new with what was played, which nobody "
+    "has done here",
     "audit-export": "is a file",
     "automatic-messages-export": "is a file",
     "hours-export-days": "is a file",
@@ -142,6 +145,23 @@ def conflict(page: Page) -> None:
     page.locator("[name=version]").evaluate("(each) => { each.value = '1'; }")
     page.locator("#save-button").click()
     page.locator("#merge").wait_for()
+
+
+def misspell(page: Page) -> None:
+    """Save a file with a mistake in it."""
+    text = page.locator("#id_text")
+    text.fill(text.input_value().replace("text:", "texxt:"))
+    page.get_by_role("button", name="Save and run").click()
+    page.locator(".wrong-lines").wait_for()
+
+
+def scenario_conflict(page: Page) -> None:
+    """Save what somebody else has changed meanwhile, as a page that was opened before would."""
+    text = page.locator("#id_text")
+    text.fill(text.input_value().replace("parcel", "trunk"))
+    page.locator("[name=version]").evaluate("(each) => { each.value = '7'; }")
+    page.get_by_role("button", name="Save and run").click()
+    page.locator(".notice .diff").wait_for()
 
 
 def forged(page: Page) -> None:
@@ -407,6 +427,32 @@ HAPPENED = (
           query="?window=24h&function=introduce_agent"),
     Shown(slug="metrics-empty", name="functions:metrics", who="noor",
           arguments={"account_id": "empty"}),
+    Shown(slug="scenarios", name="functions:scenarios"),
+    Shown(slug="scenarios-for-the-team", name="functions:scenarios", who="team"),
+    Shown(slug="scenarios-empty", name="functions:scenarios", who="noor",
+          arguments={"account_id": "empty"}),
+    Shown(slug="scenarios-none-found", name="functions:scenarios", query="?q=zeppelin"),
+    Shown(slug="scenarios-cast", name="functions:scenarios", query="?draft=greet",
+          steps=(lambda page: page.locator(".cast > summary").click(),)),
+    Shown(slug="scenario", name="functions:scenario"),
+    Shown(slug="scenario-passed", name="functions:scenario",
+          arguments={"scenario_id": "scenario_passed"}),
+    Shown(slug="scenario-stopped", name="functions:scenario",
+          arguments={"scenario_id": "scenario_stopped"}),
+    Shown(slug="scenario-never-run", name="functions:scenario", who="team",
+          arguments={"scenario_id": "scenario_never"}),
+    Shown(slug="scenario-rename-dialog", name="functions:scenario",
+          steps=(menu("More for From the first word to the goodbye"),
+                 click("Rename…", "link"), asked)),
+    Shown(slug="scenario-new", name="functions:scenario-new"),
+    Shown(slug="scenario-new-refused", name="functions:scenario-new", steps=(misspell,)),
+    Shown(slug="scenario-edit", name="functions:scenario-edit"),
+    Shown(slug="scenario-edit-conflict", name="functions:scenario-edit",
+          steps=(scenario_conflict,)),
+    Shown(slug="scenario-rename", name="functions:scenario-rename"),
+    Shown(slug="scenario-accept", name="functions:scenario-accept"),
+    Shown(slug="scenario-delete", name="functions:scenario-delete"),
+    Shown(slug="scenario-shipped", name="functions:scenario-shipped"),
     Shown(slug="schedules", name="functions:schedules"),
     Shown(slug="schedules-for-the-team", name="functions:schedules", who="team"),
     Shown(slug="schedules-empty", name="functions:schedules", who="noor",

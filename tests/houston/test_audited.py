@@ -4,6 +4,7 @@ The addresses come from the URL conf: a new one that takes POST has to be told h
 or why it leaves no entry.
 """
 
+import datetime as dt
 import json
 import uuid
 
@@ -43,6 +44,7 @@ OPEN_MONDAY = json.dumps(
         }
     ]
 )
+RUN_AT = "2026-06-01T12:00:00+00:00"
 SWITCHED_OFF = json.dumps([{"messageEventId": WELCOME, "enabled": False, "data": []}])
 BROUGHT = exchange.Folder(
     path="brought", name="brought", description="Says", code="function lambda(i, cb) { cb(null) }"
@@ -267,6 +269,29 @@ CHANGES = {
         "schedule.paused",
     ),
     "functions:schedule-delete": ({"schedule_id": "schedule"}, {}, "schedule.deleted"),
+    "functions:scenario-new": (
+        {},
+        {"text": factories.SCENARIO.format(name="New")},
+        "scenario.created",
+    ),
+    "functions:scenario-edit": (
+        {"scenario_id": "scenario"},
+        {"version": "1", "text": factories.SCENARIO.format(name="Changed")},
+        "scenario.changed",
+    ),
+    "functions:scenario-rename": (
+        {"scenario_id": "scenario"},
+        {"version": "1", "name": "Renamed", "description": ""},
+        "scenario.renamed",
+    ),
+    "functions:scenario-duplicate": ({"scenario_id": "scenario"}, {}, "scenario.created"),
+    "functions:scenario-accept": (
+        {"scenario_id": "scenario"},
+        {"version": "1", "run_at": RUN_AT},
+        "scenario.accepted",
+    ),
+    "functions:scenario-delete": ({"scenario_id": "scenario"}, {}, "scenario.deleted"),
+    "functions:scenario-shipped-save": ({"slug": "urgent"}, {}, "scenario.created"),
     "alert-new": (
         {},
         {
@@ -317,6 +342,10 @@ EXCEPTIONS = {
     "functions:new-check": "says what is wrong with what was typed so far",
     "functions:check": "finds problems in code as it is typed",
     "functions:replays": "runs versions on past events and carries nothing out",
+    "functions:scenario-from-conversation": "saves what was played, see test_scenario_pages",
+    "functions:scenario-run": "keeps what came, and nothing that anybody decided",
+    "functions:scenarios-run": "keeps what came, and nothing that anybody decided",
+    "functions:scenario-shipped-run": "runs what is shipped and keeps nothing",
     "functions:payload": "chooses what a test runs with",
     "functions:test": "runs a draft and changes nothing",
     "functions:try-it": "starts a conversation, which keeps who did what; the function that it may "
@@ -402,6 +431,11 @@ def things(account, everybody):
         "idle skill": AutomaticMessage.objects.get(subtype=IDLE, skill_id="sales").pk,
         "domain": factories.AllowedDomainFactory().pk,
         "secret": factories.SecretFactory().pk,
+        "scenario": factories.ScenarioFactory(
+            name="Kept",
+            last_run_at=dt.datetime.fromisoformat(RUN_AT),
+            last_text=factories.SCENARIO.format(name="Kept").replace("hello", "good day"),
+        ).pk,
         "payload": payloads.save(function, name="Kept", text="{}", by="kim").pk,
     }
     AuditEntry.objects.all().delete()

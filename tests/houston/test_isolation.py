@@ -21,6 +21,8 @@ VALUES = {
     "letter_id": uuid.UUID(int=16),
     "client_id": uuid.UUID(int=15),
     "schedule_id": uuid.UUID(int=14),
+    "scenario_id": uuid.UUID(int=16),
+    "slug": "urgent",
     "user_id": 1,
     "domain_id": 1,
     "secret_id": 1,
@@ -72,6 +74,7 @@ def test_every_address_of_an_account_is_404_to_members_of_another(outsider_clien
     factories.AlertFactory(pk=VALUES["alert_id"])
     factories.InvitationFactory(pk=VALUES["invitation_id"], account=account)
     factories.ScheduleFactory(pk=VALUES["schedule_id"])
+    factories.ScenarioFactory(pk=VALUES["scenario_id"])
     factories.ApiClientFactory(pk=VALUES["client_id"], account=account)
     factories.DeadLetterFactory(pk=VALUES["letter_id"])
     assert function.account_id == account.pk
