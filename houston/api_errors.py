@@ -10,7 +10,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from functions import checking, deploying, services
+from functions import checking, deploying, replays, services
 from functions.api import problems
 from invoker import allow_list, api, dead_letters, schedules, vault
 from invoker.answers import LAMBDA_ERROR
@@ -40,6 +40,8 @@ _KNOWN: dict[type[Exception], tuple[int, str] | tuple[int, str, str]] = {
     services.UnchangedError: (409, f"{PREFIX}function.unchanged"),
     services.ConflictError: (409, f"{PREFIX}db.error.revision"),
     services.NotAllowedError: (409, f"{PREFIX}dm.action.not-allowed"),
+    replays.InvalidChoiceError: (400, replays.InvalidChoiceError.code),
+    replays.ChangedError: (409, replays.ChangedError.code),
     deploying.BuildError: (400, f"{PREFIX}dm.build.rejected"),
     deploying.DeployError: (503, f"{PREFIX}dm.deploy.general"),
     allow_list.InvalidError: (400, f"{VALIDATION}invalid-domain"),

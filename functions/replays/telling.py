@@ -148,4 +148,4 @@ def _as_text(value: Any) -> str:
 
 
 def _moment(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
