@@ -37,6 +37,17 @@ class Mark(StrEnum):
     CONTEXT = "context"
 
 
+MARKS = {
+    Mark.NETWORK: "A request was refused: none leaves unless the network is allowed",
+    Mark.REQUEST: "Requests were sent, and answered as of today",
+    Mark.INVOKE: "Another function was not invoked",
+    Mark.WRITE: "Nothing was written",
+    Mark.SECRET: "Read a secret as it is today",
+    Mark.CONTEXT: "Read stored context as it is today",
+}
+"""The same in words."""
+
+
 class Platform:
     """Answers one run of a rehearsal.
 

@@ -9,16 +9,8 @@ from functions.replays.rows import Note
 from functions.replays.sides import Side
 from invoker import events
 from invoker.models import Event, EventState
-from invoker.rehearsal import Mark
+from invoker.rehearsal import MARKS, Mark
 
-MARKS = {
-    Mark.NETWORK: "A request was refused: none leaves a replay",
-    Mark.REQUEST: "Requests were sent, and answered as of today",
-    Mark.INVOKE: "Another function was not invoked",
-    Mark.WRITE: "Nothing was written",
-    Mark.SECRET: "Read a secret as it is today",
-    Mark.CONTEXT: "Read stored context as it is today",
-}
 MOST_NAMED = 5
 
 

@@ -7,7 +7,7 @@ down, nothing is delivered, and no request leaves but where that is asked for.
 from functions.scenarios.casting import Cast, CastError, Player, cast
 from functions.scenarios.documents import Document, Expected, Settings, Step
 from functions.scenarios.errors import ScenarioError
-from functions.scenarios.outcomes import MARKS, Came, Line, Outcome, StepOutcome, Stopped
+from functions.scenarios.outcomes import Came, Line, Outcome, StepOutcome, Stopped
 from functions.scenarios.playing import run
 from functions.scenarios.reading import read, read_file
 from functions.scenarios.recording import accept, from_conversation
@@ -16,7 +16,6 @@ from functions.scenarios.shipped import Shipped, shipped
 from functions.scenarios.writing import write, write_json
 
 __all__ = [
-    "MARKS",
     "STOPPED",
     "Came",
     "Cast",

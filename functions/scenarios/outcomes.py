@@ -1,7 +1,7 @@
 """What came of playing a scenario, beside what was expected."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -104,14 +104,3 @@ class Outcome:
 
 def _shown(extra: Any) -> str:
     return extra if isinstance(extra, str) else msgspec.json.encode(extra).decode()
-
-
-MARKS: Final = {
-    Mark.NETWORK: "A request was refused: none leaves a scenario unless the network is allowed",
-    Mark.REQUEST: "Requests were sent, and answered as of today",
-    Mark.INVOKE: "Another function was not invoked",
-    Mark.WRITE: "Nothing was written",
-    Mark.SECRET: "Read a secret as it is today",
-    Mark.CONTEXT: "Read stored context as it is today",
-}
-"""Where a run went another way than the real thing, in words."""

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
-from functions.scenarios import MARKS, Document
+from functions.scenarios import Document
 from functions.scenarios.durations import spell
 from functions.views.drawing import BUDGET_MS, Drawn
 from invoker import events
 from invoker.automatic_messages.names import SUBTYPE_NAMES
 from invoker.conversations import NO_SKILL
-from invoker.rehearsal import Mark
+from invoker.rehearsal import MARKS, Mark
 from invoker.simulator import acts
 
 STATES: Final = {

@@ -14,6 +14,7 @@ from functions.exchange import FolderError
 from functions.models import Function
 from functions.scenarios import Cast, Document, Outcome, ScenarioError, StepOutcome, junit
 from houston.models import Account
+from invoker import rehearsal
 
 FILES: Final = ("*.yaml", "*.yml", "*.json")
 DIFFERS, UNREADABLE = 1, 2
@@ -156,7 +157,7 @@ class Command(BaseCommand):
             for one in each.dropped:
                 self.stdout.write(f"     dropped {one.type or 'a value'}: {one.detail}")
             for mark in each.marks:
-                self.stdout.write(f"     {scenarios.MARKS[mark]}")
+                self.stdout.write(f"     {rehearsal.MARKS[mark]}")
         for log in step.logs[:MOST_LOGS]:
             self.stdout.write(f"     {log}")
         if len(step.logs) > MOST_LOGS:

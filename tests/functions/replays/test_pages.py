@@ -100,7 +100,7 @@ def test_failures_and_unfair_comparisons_are_said(account, developer_client):
 
     assert "2 fail now and did not before." in text_of(failing)
     assert "2 of these cannot be compared fairly: they asked for" in text_of(unfair)
-    assert "A request was refused: none leaves a replay" in text_of(unfair)
+    assert "A request was refused: none leaves unless the network is allowed" in text_of(unfair)
     assert "fail now and did not before" not in text_of(unfair)
 
 
@@ -393,3 +393,13 @@ def test_review_says_when_somebody_deploys(function, developer_client):
     assert second.status_code == 409
     function.refresh_from_db()
     assert function.deployment.version == 1
+
+
+@pytest.mark.runtime
+def test_half_of_a_character_is_shown_as_far_as_it_can_be(account, developer_client):
+    function = live_and_draft(SAYS.format("a"), SAYS.format("half \\ud83d"))
+    event = happened("a", function=function)
+
+    response = ask(developer_client, of="event", event_id=str(event.pk))
+
+    assert "half ?" in text_of(response) or "half \N{REPLACEMENT CHARACTER}" in text_of(response)
