@@ -90,17 +90,17 @@ class ReplaySerializer(serializers.Serializer[Any]):
 # What is answered ---------------------------------------------------------------------------------
 
 
-class NoteSerializer(serializers.Serializer[Any]):
+class ReplayNoteSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     message = serializers.CharField()
 
 
-class DifferenceSerializer(NoteSerializer):
+class ReplayDifferenceSerializer(ReplayNoteSerializer):
     before = serializers.CharField(allow_blank=True)
     after = serializers.CharField(allow_blank=True)
 
 
-class ReplayedFailureSerializer(NoteSerializer):
+class ReplayedFailureSerializer(ReplayNoteSerializer):
     name = serializers.CharField()
     line = serializers.IntegerField(allow_null=True)
     column = serializers.IntegerField(allow_null=True)
@@ -120,7 +120,7 @@ class ReplayedCommandSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField(allow_blank=True)
 
 
-class SideSerializer(serializers.Serializer[Any]):
+class ReplaySideSerializer(serializers.Serializer[Any]):
     label = serializers.CharField()  # type: ignore[assignment]  # not what DRF calls a field
     version = serializers.IntegerField(allow_null=True)
     recorded = serializers.BooleanField(help_text="It is what really happened, not run again")
@@ -146,14 +146,14 @@ class ReplayedSerializer(serializers.Serializer[Any]):
     fair = serializers.BooleanField(
         help_text="Whether neither side asked for what a replay refuses"
     )
-    notRun = NoteSerializer(allow_null=True)
-    differences = DifferenceSerializer(many=True)
-    notes = NoteSerializer(many=True)
-    then = SideSerializer(allow_null=True)
-    now = SideSerializer(allow_null=True)
+    notRun = ReplayNoteSerializer(allow_null=True)
+    differences = ReplayDifferenceSerializer(many=True)
+    notes = ReplayNoteSerializer(many=True)
+    then = ReplaySideSerializer(allow_null=True)
+    now = ReplaySideSerializer(allow_null=True)
 
 
-class CountsSerializer(serializers.Serializer[Any]):
+class ReplayCountsSerializer(serializers.Serializer[Any]):
     """Of all answers so far."""
 
     events = serializers.IntegerField(help_text="How many there are at most")
@@ -168,7 +168,7 @@ class CountsSerializer(serializers.Serializer[Any]):
 
 class ReplaysSerializer(serializers.Serializer[Any]):
     results = ReplayedSerializer(many=True)
-    counts = CountsSerializer()
+    counts = ReplayCountsSerializer()
     next = serializers.CharField(allow_null=True, help_text="The `cursor` of the next request")
     stopped = serializers.ChoiceField(
         [each for each in get_args(Stopped) if each],
