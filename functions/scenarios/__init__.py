@@ -5,17 +5,31 @@ down, nothing is delivered, and no request leaves but where that is asked for.
 """
 
 from functions.scenarios.casting import Cast, CastError, Player, cast
-from functions.scenarios.documents import Document, Expected, Settings, Step
+from functions.scenarios.documents import (
+    LONGEST_FILE,
+    MOST_STEPS,
+    Document,
+    Expected,
+    Settings,
+    Step,
+)
 from functions.scenarios.errors import ScenarioError
 from functions.scenarios.outcomes import Came, Line, Outcome, StepOutcome, Stopped
 from functions.scenarios.playing import run
 from functions.scenarios.reading import read, read_file
 from functions.scenarios.recording import accept, from_conversation
-from functions.scenarios.running import STOPPED
+from functions.scenarios.running import LONGEST_S, MOST_TIMEOUTS, RUN_S, STOPPED
 from functions.scenarios.shipped import Shipped, shipped
+from functions.scenarios.stage import MOST_EVENTS
 from functions.scenarios.writing import write, write_json
 
 __all__ = [
+    "LONGEST_FILE",
+    "LONGEST_S",
+    "MOST_EVENTS",
+    "MOST_STEPS",
+    "MOST_TIMEOUTS",
+    "RUN_S",
     "STOPPED",
     "Came",
     "Cast",

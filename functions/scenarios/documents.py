@@ -5,7 +5,7 @@ made of them, their docstrings and their order.
 """
 
 import datetime as dt
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -24,7 +24,7 @@ Title = Annotated[
 ]
 Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
-Millis = Annotated[int, Meta(ge=0, le=400 * 86_400_000)]
+Millis = Annotated[int, Meta(ge=0, le=400 * 86_400_000, description="a duration, 0s is never")]
 
 
 class _Part(
@@ -91,9 +91,10 @@ class Expected(_Part, frozen=True):
 
 
 class IdleTimes(_Part, frozen=True):
-    """After which silence the conversation counts as idle, in milliseconds; None: as usual.
+    """After which silence the conversation counts as idle.
 
-    Of the assigned `agent`, of the `consumer`, and in the `queue`. 0 is never.
+    Of the assigned `agent`, of the `consumer`, and in the `queue`. What is left out is as it is
+    set for the account.
     """
 
     agent: Millis | None = None
@@ -102,15 +103,35 @@ class IdleTimes(_Part, frozen=True):
 
 
 class Settings(_Part, frozen=True):
-    """What counts instead of the account's own settings. None: the account's own.
+    """What counts in place of the account's own settings.
 
-    `automatic_messages` are texts by the sub-type of the event; an event that is not among them
-    has none.
+    What is left out is as the account has it. `automatic_messages` are texts by the sub-type of the
+    event; an event that is not among them has none, so that `{}` is none at all.
     """
 
     office_hours: Literal["open", "closed"] | None = None
     idle_times: IdleTimes | None = None
     automatic_messages: dict[Word, Text] | None = None
+
+
+class File(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What stands in a file.
+
+    `scenario` is the version of the format. `starts_at` is what the clock of the conversation says
+    at first. `functions` are templates of the gallery by the id of the event that they listen to;
+    where there are any, they alone play, else those of the account do.
+    """
+
+    scenario: Literal[1]
+    name: Title
+    description: Text = ""
+    starts_at: Annotated[dt.datetime, Meta(tz=True)] = DEFAULT_START
+    functions: dict[str, str] = {}
+    settings: Settings | None = None
+    steps: Annotated[
+        list[dict[str, Any]],
+        Meta(min_length=1, max_length=MOST_STEPS, description="a list of steps"),
+    ]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,11 +151,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A scenario.
-
-    `functions` are templates of the gallery by the event that they listen to; where there are
-    any, they alone run. Without them the account's own functions do.
-    """
+    """A scenario, read: see `File`. `functions` are slugs of templates."""
 
     name: str
     description: str = ""

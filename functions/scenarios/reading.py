@@ -7,24 +7,21 @@ import json
 import pathlib as files
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
-from msgspec import Meta
 
 from functions import gallery
 from functions.scenarios import durations, errors
 from functions.scenarios.documents import (
     DEFAULT_START,
     LONGEST_FILE,
-    MOST_STEPS,
     Document,
     Expected,
+    File,
     Message,
     Settings,
     Step,
-    Text,
-    Title,
     Transfer,
 )
 from functions.scenarios.errors import ScenarioError
@@ -49,16 +46,6 @@ _LONGEST_SHOWN: Final = 60
 Read = TypeVar("Read")
 
 
-class _Head(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    scenario: Literal[1]
-    name: Title
-    description: Text = ""
-    starts_at: Annotated[dt.datetime, Meta(tz=True)] = DEFAULT_START
-    functions: dict[str, str] = {}
-    settings: Settings | None = None
-    steps: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_STEPS)]
-
-
 def read(text: str, name: str = "") -> Document:
     """Read a scenario from the text of its file, YAML or JSON; `name` is what errors call it.
 
@@ -66,7 +53,7 @@ def read(text: str, name: str = "") -> Document:
         ScenarioError: the first fault, with its line.
     """
     plain = parse(text, name)
-    head = _convert(plain, _with_idle_times(plain), _Head, ())
+    head = _convert(plain, _with_idle_times(plain), File, ())
     if not _EARLIEST <= head.starts_at < _LATEST:
         what = f'"starts_at" is {head.starts_at}: it must be from 2000 to 2099'
         raise plain.error(errors.BAD_VALUE, ("starts_at",), what)

@@ -11,7 +11,7 @@ from functions.scenarios import durations
 from functions.scenarios.documents import VERSION, Document, Expected, Settings, Step
 from invoker.simulator import acts
 
-_WIDTH: Final = 100
+_WIDTH: Final = 80
 
 
 def write(document: Document) -> str:

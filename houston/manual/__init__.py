@@ -93,6 +93,7 @@ PAGES = (
          "Functions"),
     Page("conversations", "Conversations", "How each stands, and playing one", "Functions"),
     Page("replay", "Replay", "What a version would do on what really happened", "Functions"),
+    Page("scenarios", "Scenarios", "Conversations as files that test functions", "Functions"),
     Page("limits", "Limits", "Every number that something is refused beyond", "Functions"),
     Page("states", "States and outcomes", "What the words in lists and traces mean", "Functions"),
     Page("errors", "Error codes", "Every code, what it means and the way out", "Functions"),

@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from functions import exchange, gallery
+from functions import exchange, gallery, scenarios
 from functions import services as functions
 from functions.api import logs as api_logs
 from functions.models import State
+from functions.scenarios import reference
 from functions.views import logs
 from houston.manual.codes import CODES, VENDOR_CODES
 from invoker import (
@@ -172,6 +173,12 @@ def limits() -> list[Limit]:
             f"{_minutes(schedules.GRACE)} minutes",
             "The due time is missed, which its page shows",
         ),
+        Limit("Steps of a scenario", f"{scenarios.MOST_STEPS}", refused),
+        Limit(
+            "Time of a scenario",
+            f"{scenarios.LONGEST_S:g} s by our clock, {scenarios.MOST_EVENTS:,} events",
+            "It ends there, and the result says so",
+        ),
         Limit("Value of a secret", f"{vault.MAX_VALUE:,} characters", refused),
         Limit("Hosts in the allow-list", f"{allow_list.MAX_DOMAINS}", refused),
         Limit("Properties of a context namespace", f"{context.MAX_PROPERTIES:,}", "The call fails"),
@@ -202,6 +209,25 @@ def limits() -> list[Limit]:
 
 def _minutes(length: dt.timedelta) -> int:
     return int(length.total_seconds() // 60)
+
+
+def _scenarios() -> dict[str, Any]:
+    examples = settings.BASE_DIR / "templates/help/examples"
+    return {
+        "scenario_example": scenarios.shipped()[0].text,
+        "scenario_github": (examples / "scenarios.github.yaml").read_text(encoding="utf-8"),
+        "scenario_gitlab": (examples / "scenarios.gitlab.yaml").read_text(encoding="utf-8"),
+        "scenario_parts": reference.parts(),
+        "scenario_acts": reference.all_acts(),
+        "scenario_limits": {
+            "characters": f"{scenarios.LONGEST_FILE:,}",
+            "steps": scenarios.MOST_STEPS,
+            "events": f"{scenarios.MOST_EVENTS:,}",
+            "seconds": f"{scenarios.LONGEST_S:g}",
+            "run": f"{scenarios.RUN_S:g}",
+            "timeouts": scenarios.MOST_TIMEOUTS,
+        },
+    }
 
 
 @cache
@@ -250,6 +276,7 @@ def of(event_type_id: str | None) -> dict[str, Any]:
         "schedule_payload": f"{schedules.MAX_PAYLOAD:,}",
         "schedule_grace": _minutes(schedules.GRACE),
         "schedule_lanes": schedules.LANES,
+        **_scenarios(),
         "codes": CODES,
         "vendor_codes": VENDOR_CODES,
         "settings": environment_settings(),

@@ -86,6 +86,8 @@ class Start(_Act, frozen=True, tag="start", omit_defaults=True):
 
 
 class ConsumerSays(_Act, frozen=True, tag="consumer_says", omit_defaults=True):
+    """The consumer writes."""
+
     text: Words
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 from django.core.management import CommandError, call_command
 from django.core.management.color import color_style
 from junitparser import JUnitXml
@@ -17,6 +19,7 @@ from junitparser import JUnitXml
 from functions import scenarios
 from functions.scenarios import junit
 from houston.management.commands import scenario as command
+from houston.manual import facts
 from tests import factories
 
 ROOT = Path(__file__).parents[3]
@@ -331,24 +334,32 @@ def test_shipped_scenarios_are_listed_with_their_files():
 # A bare checkout ----------------------------------------------------------------------------------
 
 
+def commands_of(example: str) -> list[str]:
+    read = json.dumps(yaml.safe_load(facts.of(None)[example]))
+    return re.findall(r"\.houston/manage\.py ([^\"]*)", read)
+
+
 @runtime
 def test_brand_tests_its_functions_in_a_bare_checkout(folder):
-    """As continuous integration does it: nothing but a data folder that is new."""
+    """As the manual's examples do it: nothing but a data folder that is new."""
     environment = os.environ | {"HOUSTON_DATA_DIR": str(folder / "data")}
     environment.pop("DATABASE_URL", None)
 
-    def manage(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    def manage(line: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *map(str, arguments)],
+            [sys.executable, str(ROOT / "manage.py"), *line.split()],
             env=environment, cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
-    options = ("--functions", "functions", "--junit", "out.xml")
-    early = manage("scenario", "run", "scenarios/greeting.yaml", *options)
-    migrated = manage("migrate", "--verbosity", 0)
-    passed = manage("scenario", "run", "scenarios/greeting.yaml", *options)
+    github, gitlab = (commands_of(name) for name in ("scenario_github", "scenario_gitlab"))
+    migrate, play = github
+    assert github == gitlab
+
+    early = manage(play)
+    migrated = manage(migrate)
+    passed = manage(play)
     (folder / "functions" / "greet" / "index.js").write_text(GREETS.replace("Hello", "Bye"))
-    differs = manage("scenario", "run", "scenarios/greeting.yaml", *options)
+    differs = manage(play)
 
     assert early.returncode == 2
     assert "run manage.py migrate first" in early.stderr
@@ -358,4 +369,4 @@ def test_brand_tests_its_functions_in_a_bare_checkout(folder):
     assert differs.returncode == 1
     assert "+       text: Bye" in differs.stdout
     assert "\x1b[" not in differs.stdout
-    assert (folder / "out.xml").exists()
+    assert (folder / "scenarios.xml").exists()
