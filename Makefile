@@ -13,7 +13,7 @@ BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive bench-pages bench-replay fuzz soak clean
+.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive bench-pages bench-replay bench-scenarios fuzz soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -140,6 +140,9 @@ bench-pages: setup-dev servers ## how long the server takes for each page with a
 
 bench-replay: setup-dev ## how long a replay of 1,000 stored events takes, beside bare sandbox calls
 	@$(BIN)/python -m tests.bench.replays $(ARGS)
+
+bench-scenarios: setup-dev ## how long the shipped scenarios take, beside the same conversations for real
+	@$(BIN)/python -m tests.bench.scenarios $(ARGS)
 
 fuzz: setup-dev ## ask every operation of the API far more than the tests do, and hold the answers against its document
 	@HOUSTON_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/houston/test_api_conforms.py --quiet $(ARGS)
