@@ -27,6 +27,7 @@ from functions.api.lambdas import Lambdas, OneLambda, Runtimes
 from functions.api.logs import FunctionLogs, Logs
 from functions.api.replays import Replays
 from functions.api.reports import InvocationCounts, InvocationReport, LambdaCounts, LimitCounts
+from functions.api.scenarios import OneScenario, ScenarioRun, Scenarios
 from functions.api.schedules import OneSchedule, Preview, Schedules
 from functions.api.secrets import OneSecret, Secrets
 from functions.api.testing import DraftRun
@@ -220,6 +221,9 @@ api_urls: list[URLPattern] = [
     path("schedules", Schedules.as_view(), name="schedules"),
     path("schedules/preview", Preview.as_view(), name="schedule-preview"),
     path("schedules/<uuid:schedule_id>", OneSchedule.as_view(), name="schedule"),
+    path("scenarios", Scenarios.as_view(), name="scenarios"),
+    path("scenarios/<uuid:scenario_id>", OneScenario.as_view(), name="scenario"),
+    path("scenarios/<uuid:scenario_id>/run", ScenarioRun.as_view(), name="scenario-run"),
     path("secrets", Secrets.as_view(), name="secrets"),
     path("secrets/<slug:key>", OneSecret.as_view(), name="secret"),
     path("dead-letters", DeadLetters.as_view(), name="dead-letters"),

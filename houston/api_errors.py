@@ -10,8 +10,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from functions import checking, deploying, replays, services
+from functions import checking, deploying, kept_scenarios, replays, scenario_runs, services
 from functions.api import problems
+from functions.scenarios import ScenarioError
 from invoker import allow_list, api, dead_letters, schedules, vault
 from invoker.answers import LAMBDA_ERROR
 from invoker.api import PREFIX
@@ -60,6 +61,10 @@ _KNOWN: dict[type[Exception], tuple[int, str] | tuple[int, str, str]] = {
     schedules.UnchangedError: (409, "unchanged"),
     schedules.ConflictError: (409, f"{PREFIX}db.error.revision"),
     schedules.NotFoundError: (404, f"{PREFIX}db.not-found"),
+    kept_scenarios.NameTakenError: (409, kept_scenarios.NameTakenError.code),
+    kept_scenarios.LimitError: (409, kept_scenarios.LimitError.code),
+    kept_scenarios.ConflictError: (409, f"{PREFIX}db.error.revision"),
+    kept_scenarios.NotFoundError: (404, f"{PREFIX}db.not-found"),
     dead_letters.NotWaitingError: (409, dead_letters.NotWaitingError.code),
     dead_letters.NoteError: (400, GENERAL),
     dead_letters.PlaceError: (400, GENERAL),
@@ -94,6 +99,10 @@ def _read(error: Exception) -> api.ApiError | None:  # noqa: PLR0911 -- a table 
                 v1_code=_REJECTED.get(error.problems[0].code, GENERAL),
                 logs=problems.entries(error.problems),
             )
+        case ScenarioError():
+            return api.ApiError(400, str(error), v1_code=error.code)
+        case scenario_runs.BusyError():
+            return api.ApiError(429, str(error), v1_code=error.code, headers={"Retry-After": "2"})
         case exceptions.ValidationError():
             return api.ApiError(400, _first(error.detail), v1_code=GENERAL)
         case exceptions.APIException():

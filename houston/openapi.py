@@ -60,6 +60,7 @@ TAGS = {
     "Invocation": "Run deployed functions, by their id or by the event that they listen to.",
     "Functions": "Make, read, change, test and delete functions.",
     "Deployments": "Put a function to work, and take it back.",
+    "Scenarios": "Conversations that are played again, to see what a change of functions changes.",
     "Schedules": "Run deployed functions by the clock.",
     "Secrets": "Values that functions read by their keys; nobody reads them here.",
     "Allow-list": "Hosts that functions may reach.",

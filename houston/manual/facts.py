@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from functions import exchange, gallery, scenarios
+from functions import exchange, gallery, kept_scenarios, scenario_runs, scenarios
 from functions import services as functions
 from functions.api import logs as api_logs
 from functions.models import State
@@ -158,6 +158,8 @@ def limits() -> list[Limit]:
             f"{settings.API_TOKENS_PER_MIN:,} for one address",
             "429 rate-limited, with Retry-After",
         ),
+        Limit("Scenarios per account", f"{kept_scenarios.MAX_SCENARIOS}", refused),
+        Limit("File of a scenario", f"{scenarios.LONGEST_FILE:,} characters", refused),
         Limit("Schedules per account", f"{schedules.MAX_SCHEDULES}", refused),
         Limit("Schedule", "due at most once a minute", refused),
         Limit(
@@ -220,6 +222,8 @@ def _scenarios() -> dict[str, Any]:
         "scenario_parts": reference.parts(),
         "scenario_acts": reference.all_acts(),
         "scenario_limits": {
+            "kept": kept_scenarios.MAX_SCENARIOS,
+            "at_once": scenario_runs.MOST_AT_ONCE,
             "characters": f"{scenarios.LONGEST_FILE:,}",
             "steps": scenarios.MOST_STEPS,
             "events": f"{scenarios.MOST_EVENTS:,}",

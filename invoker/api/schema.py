@@ -109,6 +109,7 @@ PATH = {
     "number": "Number of the version, from 1",
     "event_id": "Id of the event, such as `controllerbot_messaging_new_conversation`",
     "schedule_id": "UUID of the schedule",
+    "scenario_id": "UUID of the scenario",
     "letter_id": "UUID of the dead letter",
     "domain_id": "Number of the entry of the allow-list",
     "key": "Key of the secret",

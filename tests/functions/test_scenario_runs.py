@@ -10,7 +10,7 @@ from functions.scenario_runs import Stage, Wish
 from functions.views import scenario_drawing
 from invoker import calls
 from invoker.models import Command, Conversation, Event, Invocation
-from invoker.rehearsal import Mark
+from invoker.rehearsal import MARKS, Mark
 from invoker.simulator import acts
 from tests import factories
 
@@ -252,7 +252,7 @@ def test_what_was_expected_and_what_came_are_drawn_apart():
         ("Transfer to skill 7, agent a", ""),
     ]
     assert (came.by, came.in_budget, came.failed) == ("greet, draft", False, "custom-failure: no")
-    assert came.marks == [scenarios.MARKS[Mark.NETWORK]]
+    assert came.marks == [MARKS[Mark.NETWORK]]
     assert [(one.label, one.dropped, one.why) for one in came.drawn] == [
         ("Close the conversation", True, "It came too late: agent-wrote"),
         ("Not a command", True, "Not a command"),

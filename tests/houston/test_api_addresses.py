@@ -21,6 +21,7 @@ VALUES = {
     "number": 1,
     "key": "token-of-acme",
     "schedule_id": uuid.UUID(int=14),
+    "scenario_id": uuid.UUID(int=16),
     "letter_id": uuid.UUID(int=16),
 }
 # What every account has.
@@ -83,6 +84,7 @@ def things(account):
     factories.DeploymentFactory(pk=DEPLOYMENT_ID, function_id=FUNCTION_ID, active=False)
     factories.SecretFactory(key=VALUES["key"])
     factories.ScheduleFactory(pk=VALUES["schedule_id"])
+    factories.ScenarioFactory(pk=VALUES["scenario_id"])
     factories.DeadLetterFactory(pk=VALUES["letter_id"])
 
 

@@ -120,6 +120,7 @@ def known(account, developer, things):
         "cronExpression": "*/5 * * * *",
         "timeZone": "Europe/Berlin",
         "domain": "api.example.net",
+        "text": factories.SCENARIO.format(name="Made here"),
         "startTimestamp": int((now - dt.timedelta(hours=1)).timestamp() * 1000),
         "endTimestamp": int(now.timestamp() * 1000),
         "client_id": str(machine.pk),
