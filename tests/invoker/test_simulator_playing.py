@@ -7,6 +7,8 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +16,7 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.db import connection as database
+from django.db import connections
 from django.utils import timezone
 
 from houston.models import Account
@@ -26,6 +29,7 @@ from invoker.models import (
     ControllerBot,
     Conversation,
     Event,
+    Notification,
     Platform,
     SimulatedAct,
     SimulatedLine,
@@ -149,6 +153,40 @@ def test_of_two_people_at_once_the_second_is_told(
     assert [after - earlier for after, earlier in zip(counts(), before, strict=True)] == [
         0, 0, 1, 1, 1,
     ]  # fmt: skip
+
+
+def test_many_people_at_once_lose_nothing(connection: Connection) -> None:
+    conversation = begin()
+    gate = threading.Barrier(4)
+
+    def play_along(number: int) -> list[str]:
+        gate.wait()
+        try:
+            return [_say(conversation.pk, f"{number} says {word}") for word in ("a", "b", "c")]
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as people:
+        outcomes = [each for found in people.map(play_along, range(4)) for each in found]
+    dispatch.drain(conversation.pk)
+
+    assert set(outcomes) <= {"done", "changed"}
+    done = outcomes.count("done")
+    assert done >= 4
+    numbers = SimulatedLine.objects.order_by("number").values_list("number", flat=True)
+    # Those of the consumer, and the automatic message.
+    assert list(numbers) == list(range(1, done + 3))
+    assert SimulatedAct.objects.count() == done + 1
+    assert Notification.objects.filter(kind__contains="Messaging", state="done").count() == done + 2
+
+
+def _say(pk: int, text: str) -> str:
+    found = Conversation.objects.select_related("connection", "simulation").get(pk=pk)
+    try:
+        simulator.perform(found, acts.ConsumerSays(text=text), by="kim")
+    except ActError as error:
+        return error.code
+    return "done"
 
 
 @pytest.mark.parametrize("dies", ["before the door", "behind the door", "after the commit"])
