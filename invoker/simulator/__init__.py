@@ -1,7 +1,8 @@
 """A messaging platform inside the console, to play conversations with.
 
-`acts` are what people do, `scene` what comes of it (both pure), `playing` keeps the conversations
-and tells of them through the same door as any other platform.
+`acts` are what people do, `scene` what comes of it, `shapes` what is known and `telling` how
+platforms tell it (all pure); `playing` keeps the conversations and sends what is told through the
+same door as any other platform.
 """
 
 from invoker.simulator.acts import ACTS, Act, ActError
@@ -19,7 +20,7 @@ from invoker.simulator.playing import (
     request_id,
     start,
 )
-from invoker.simulator.scene import NewLine, Person, Played, Scene
+from invoker.simulator.shapes import NewLine, Person, Played, Scene
 
 __all__ = [
     "ACTS",

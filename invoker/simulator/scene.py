@@ -1,30 +1,36 @@
-"""What the simulated platform knows of a conversation, and how an act changes it.
-
-Pure: no database, no clock. The notifications are those of LivePerson, whose shapes say most.
-Source: `controller-bot.md` §1.4 and §1.5.
-"""
+"""How an act changes a simulated conversation. Pure: no database, no clock."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
-from invoker.conversations import NO_SKILL
 from invoker.fields import storable
-from invoker.simulator import acts
+from invoker.simulator import acts, telling
 from invoker.simulator.acts import Act, ActError
+from invoker.simulator.shapes import USUAL_TTR_S, NewLine, Person, Played, Scene
 
-USUAL_TTR_S: Final = 600
+__all__ = [
+    "NewLine",
+    "Person",
+    "Played",
+    "Scene",
+    "apply",
+    "begin",
+    "bot_closes",
+    "bot_says",
+    "bot_transfers",
+    "person_id",
+    "why_time_stops",
+]
+
 URGENT_TTR_S: Final = 120
 MOST_WHILE_WAITING: Final = 200
 """Events after which time that is let pass stands still, so that no function keeps a worker."""
-CONVERSATION: Final = "cqm.ExConversationChangeNotification"
-MESSAGE: Final = "ms.MessagingEventNotification"
 MOST_PEOPLE: Final = 20
 LONGEST_ID: Final = 60
 CLOSE_REASONS: Final = {"consumer": "CONSUMER", "agent": "AGENT", "system": "SYSTEM"}
@@ -32,68 +38,6 @@ JOINED_ROLES: Final = {"agent": "AGENT", "manager": "MANAGER", "consumer": "CONS
 CONTROLLER: Final = "CONTROLLER"
 BOT: Final = "Controller bot"
 BOT_ID: Final = "controller-bot"
-
-
-class Person(msgspec.Struct, frozen=True):
-    id: str
-    name: str
-    role: str
-    suggested: bool = False
-
-
-class Scene(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One conversation as its platform sees it. Times are epoch milliseconds by its clock."""
-
-    conv_id: str
-    state: str = "OPEN"
-    stage: str = "OPEN"
-    skill_id: str = NO_SKILL
-    people: tuple[Person, ...] = ()
-    first_time: bool = False
-    authenticated: bool = False
-    language: str = "en-US"
-    campaign_id: str = ""
-    engagement_id: str = ""
-    start_ms: int
-    updated_ms: int = 0
-    end_ms: int = 0
-    closed_by: str = ""
-    ttr_type: str = "NORMAL"
-    ttr_s: int = USUAL_TTR_S
-    manual_ettr_ms: int = 0
-    answer_due_ms: int = -1
-    """When the consumer may expect an answer; -1: nothing waits for one."""
-    survey: str = ""
-    """`OPEN` or `CLOSE`; empty where there is none."""
-    next_sequence: int = 0
-    last_line: dict[str, Any] | None = None
-
-    @property
-    def consumer(self) -> Person:
-        """Who began the conversation."""
-        return next(each for each in self.people if each.role == "CONSUMER")
-
-    @property
-    def assigned(self) -> Person | None:
-        found = (each for each in self.people if each.role == "ASSIGNED_AGENT")
-        return next((each for each in found if not each.suggested), None)
-
-
-class NewLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line for the panes. `role` is empty for a remark of the platform itself."""
-
-    text: str
-    role: str = ""
-    author: str = ""
-    private: bool = False
-
-
-class Played(msgspec.Struct, frozen=True):
-    """What an act leads to: the scene after it, lines to read, and notifications in their order."""
-
-    scene: Scene
-    lines: tuple[NewLine, ...]
-    notifications: tuple[dict[str, Any], ...]
 
 
 def begin(conv_id: str, consumer_id: str, start: acts.Start, now_ms: int) -> Played:
@@ -112,7 +56,7 @@ def begin(conv_id: str, consumer_id: str, start: acts.Start, now_ms: int) -> Pla
         updated_ms=now_ms,
     )
     scene, line, message = _say(scene, consumer, start.text, now_ms)
-    return Played(scene, (line,), (_conversation(scene), message))
+    return Played(scene, (line,), (telling.conversation(scene), message))
 
 
 def apply(scene: Scene, act: Act, now_ms: int) -> Played:
@@ -363,7 +307,7 @@ def _without(people: tuple[Person, ...], leaves: Callable[[Person], bool]) -> tu
 def _moved(old: Scene, changed: Scene, remark: str, now_ms: int) -> Played:
     # Two snapshots of one millisecond could not be told apart.
     scene = replace(changed, updated_ms=max(now_ms, old.updated_ms + 1))
-    return Played(scene, (NewLine(text=remark),), (_conversation(scene),))
+    return Played(scene, (NewLine(text=remark),), (telling.conversation(scene),))
 
 
 def _played_line(
@@ -374,23 +318,13 @@ def _played_line(
         return Played(said, (line,), (message,))
     # Only the conversation tells until when the consumer may expect an answer.
     said = replace(said, updated_ms=max(now_ms, scene.updated_ms + 1))
-    return Played(said, (line,), (message, _conversation(said)))
+    return Played(said, (line,), (message, telling.conversation(said)))
 
 
 def _say(
     scene: Scene, author: Person, text: str, now_ms: int, *, private: bool = False
-) -> tuple[Scene, NewLine, dict[str, Any]]:
-    event = {
-        "sequence": scene.next_sequence,
-        "dialogId": scene.conv_id,
-        "conversationId": scene.conv_id,
-        "serverTimestamp": now_ms,
-        "originatorId": author.id,
-        "originatorMetadata": {"id": author.id, "role": author.role},
-        "event": {"type": "ContentEvent", "contentType": "text/plain", "message": text},
-    }
-    if private:
-        event["messageAudience"] = "AGENTS_AND_MANAGERS"
+) -> tuple[Scene, NewLine, telling.Notification]:
+    event, notification = telling.line(scene, author, text, now_ms, private=private)
     due_ms, promised_ms = scene.answer_due_ms, scene.manual_ettr_ms
     if author.role == "CONSUMER" and due_ms == -1 and scene.state == "OPEN":
         due_ms = now_ms + scene.ttr_s * 1000
@@ -404,87 +338,4 @@ def _say(
         manual_ettr_ms=promised_ms,
     )
     line = NewLine(text=text, role=author.role, author=author.name, private=private)
-    return scene, line, _envelope(MESSAGE, {"dialogId": scene.conv_id, "changes": [event]})
-
-
-def _conversation(scene: Scene) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "convId": scene.conv_id,
-        "effectiveTTR": scene.answer_due_ms,
-        "conversationDetails": _details(scene),
-    }
-    if scene.last_line:
-        result["lastContentEventNotification"] = scene.last_line
-    return _envelope(CONVERSATION, {"changes": [{"type": "UPSERT", "result": result}]})
-
-
-def _details(scene: Scene) -> dict[str, Any]:
-    details = {
-        "state": scene.state,
-        "stage": scene.stage,
-        "skillId": scene.skill_id,
-        "participants": [
-            {"id": each.id, "role": each.role} for each in scene.people if not each.suggested
-        ],
-        "nicknames": {each.id: each.name for each in scene.people},
-        "dialogs": _dialogs(scene),
-        "startTs": scene.start_ms,
-        "metaDataLastUpdateTs": scene.updated_ms,
-        "firstConversation": scene.first_time,
-        "ttr": {"ttrType": scene.ttr_type, "value": scene.ttr_s},
-        "manualETTR": scene.manual_ettr_ms,
-        "context": {
-            "type": "SharkContext",
-            "lang": scene.language,
-            "visitorId": scene.consumer.id,
-            "sessionId": scene.conv_id,
-            "interactionContextId": "1",
-            "clientProperties": {
-                "type": ".ClientProperties",
-                "appId": "houston-simulator",
-                "ipAddress": "192.0.2.1",
-                "deviceFamily": "DESKTOP",
-                "integration": "WEB_SDK",
-                "features": ["AUTO_MESSAGES", "MULTI_DIALOG", "QUICK_REPLIES", "RICH_CONTENT"],
-            },
-        },
-    }
-    if scene.campaign_id or scene.engagement_id:
-        details["campaignInfo"] = {
-            "campaignId": scene.campaign_id or None,
-            "engagementId": scene.engagement_id or None,
-        }
-    if scene.state == "CLOSE":
-        details |= {"closeReason": scene.closed_by, "endTs": scene.end_ms}
-    return details
-
-
-def _dialogs(scene: Scene) -> list[dict[str, Any]]:
-    everybody = [
-        {
-            "id": each.id,
-            "role": each.role,
-            "state": "SUGGESTED" if each.suggested else "ACTIVE",
-        }
-        for each in scene.people
-    ]
-    main = {
-        "dialogId": scene.conv_id,
-        "dialogType": "MAIN",
-        "channelType": "MESSAGING",
-        "state": scene.state,
-        "participantsDetails": everybody,
-    }
-    if not scene.survey:
-        return [main]
-    survey = {
-        "dialogId": f"{scene.conv_id}-survey",
-        "dialogType": "POST_SURVEY",
-        "channelType": "MESSAGING",
-        "state": scene.survey,
-    }
-    return [main, survey]
-
-
-def _envelope(kind: str, body: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": "notification", "type": kind, "body": body}
+    return scene, line, notification
