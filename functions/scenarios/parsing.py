@@ -191,10 +191,15 @@ def _json(text: str, name: str) -> Plain:
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
             raise fault(errors.KEY_TWICE, name, None, f'"{twice}" is there twice')
-        for each in (*taken, *taken.values()):
+        check([*taken, *taken.values()])
+        return taken
+
+    def check(values: list[Any]) -> None:
+        for each in values:
             if isinstance(each, str):
                 _check_text(each, name, None)
-        return taken
+            elif isinstance(each, list):
+                check(each)
 
     try:
         return Plain(name, json.loads(text, object_pairs_hook=once))

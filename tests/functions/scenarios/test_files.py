@@ -266,6 +266,7 @@ def test_fault_says_where_what_and_the_way_out(old, new, code, line, said):
         ("{", "scenario-not-readable"),
         ('{"name": "a", "name": "b"}', "scenario-key-twice"),
         ('{"name": "\\ud800"}', "scenario-not-text"),
+        ('{"scenario": 1, "name": "n", "steps": ["\\ud800"]}', "scenario-not-text"),
         ("name: \ud800", "scenario-not-readable"),
         ("\0", "scenario-not-readable"),
         ("x" * 600_000, "scenario-too-long"),
@@ -277,7 +278,7 @@ def test_fault_says_where_what_and_the_way_out(old, new, code, line, said):
         ("scenario: 1\n---\nscenario: 1", "scenario-not-readable"),
         (FILE + "  - {at: 1h, act: sign_in}\n" * MOST_STEPS, "scenario-bad-value"),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_anything_else_is_refused(text, code):
     assert fault(text).code == code
