@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
@@ -51,14 +52,25 @@ class Window:
         return f"{self.until:%Y-%m-%dT%H:%M}" if self.until else ""
 
 
+class _MomentField(forms.DateTimeField):
+    """A moment in UTC. Some that can be written with an offset lie before the first year."""
+
+    def to_python(self, value: Any) -> dt.datetime | None:
+        moment = super().to_python(value)
+        try:
+            return moment and moment.astimezone(dt.UTC)
+        except OverflowError as error:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
 class WindowForm(forms.Form):
     """`window` is a preset; `since` and `until` are moments in UTC and go before it."""
 
     window = forms.ChoiceField(
         choices=[(key, label) for key, (_, label) in PRESETS.items()], required=False
     )
-    since = forms.DateTimeField(required=False)
-    until = forms.DateTimeField(required=False)
+    since = _MomentField(required=False)
+    until = _MomentField(required=False)
 
 
 def read(

@@ -897,6 +897,7 @@ def test_activity_shows_the_newest_first_with_what_was_said(developer_client, ac
         ({"since": "2001-01-01T00:00"}, ["done", "waiting"]),
         ({"until": "2001-01-01T00:00"}, []),
         ({"since": "2001-01-01T00:00", "until": "2001-01-02T00:00"}, []),
+        ({"until": "0001-01-01T00:00+23:59"}, ["done", "waiting"]),
         ({"conversation": "a\0b"}, ["done", "waiting"]),
     ],
 )
