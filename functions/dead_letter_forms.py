@@ -1,5 +1,6 @@
 """What people choose and type on the pages of dead letters."""
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,7 @@ from django import forms
 from invoker.models import LONGEST_NOTE, Connection, LetterKind, LetterState
 
 WAITING = ""
+LARGEST_COUNT = 2**31 - 1
 STATES = (
     (WAITING, "Waiting"),
     (LetterState.DISCARDED.value, "Discarded"),
@@ -43,6 +45,22 @@ class NoteForm(forms.Form):
         help_text="Why nothing has to be done; kept with it",
         widget=forms.TextInput({"autocomplete": "off"}),
     )
+
+
+class StepForm(forms.Form):
+    """What a step through many carries along: when the first began, how many there are."""
+
+    begun = forms.CharField(required=False)
+    total = forms.IntegerField(required=False, min_value=0, max_value=LARGEST_COUNT)
+    done = forms.IntegerField(required=False, min_value=0, max_value=LARGEST_COUNT)
+
+    def clean_begun(self) -> dt.datetime | None:
+        """None for what was not written here."""
+        try:
+            moment = dt.datetime.fromisoformat(self.cleaned_data["begun"])
+            return moment.astimezone(dt.UTC) if moment.tzinfo else None
+        except (ValueError, OverflowError):
+            return None
 
 
 class InsistForm(forms.Form):

@@ -15,11 +15,10 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST
 
 from functions.access import ConsoleRequest, requires
-from functions.dead_letter_forms import InsistForm, NoteForm
+from functions.dead_letter_forms import InsistForm, NoteForm, StepForm
 from functions.views import drawing
 from functions.views.dead_letters import ROLES, Search, find, read
 from invoker import dead_letters, giving_up, guards
@@ -221,13 +220,19 @@ def _go_on(
     """One batch, and the page that asks for the next by itself."""
     sent = request.POST
     search = read(sent, account_id)
-    begun_at = min(parse_datetime(sent.get("begun", "")) or timezone.now(), timezone.now())
-    total = int(sent["total"]) if sent.get("total", "").isdecimal() else _count(search)
+    form = StepForm(sent)
+    form.is_valid()
+    went = form.cleaned_data
+    now = timezone.now()
+    begun_at = min(went.get("begun") or now, now)
+    total = went.get("total")
+    if total is None:
+        total = _count(search)
     try:
         batch = step(search, begun_at, sent.get("after", ""))
     except PlaceError as error:
         raise Http404(str(error)) from error
-    done = batch.done + (int(sent["done"]) if sent.get("done", "").isdecimal() else 0)
+    done = batch.done + (went.get("done") or 0)
     became: dict[str, int] = {}
     if acts == "retry":
         became = dead_letters.progress(account_id, since=begun_at)

@@ -300,7 +300,16 @@ def test_all_that_match_are_discarded_with_one_note(developer_client, account):
 
 
 @pytest.mark.parametrize(
-    "nonsense", [{"after": "x"}, {"begun": "soon", "total": "many", "done": "-"}]
+    "nonsense",
+    [
+        {"after": "x"},
+        {"begun": "soon", "total": "many", "done": "-"},
+        {"begun": "2026-13-45T00:00:00Z"},
+        {"begun": "2026-06-01T12:00"},
+        {"begun": "0001-01-01T00:00+23:59"},
+        {"total": "9" * 5000, "done": "9" * 5000},
+        {"since": "0001-01-01T00:00+23:59"},
+    ],
 )
 def test_forged_step_is_no_failure(developer_client, account, nonsense):
     factories.DeadLetterFactory()
