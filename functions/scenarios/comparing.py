@@ -1,53 +1,40 @@
 """What was expected beside what came: which commands fit, and a difference that people can read."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from functions.scenarios import telling, writing
 from functions.scenarios.documents import Command, Expected, Message
 from functions.scenarios.outcomes import Line
+from invoker.simulator.acts import LONGEST_TEXT
+
+MOST_ALIGNED: Final = 200
+"""Of what differs between equal beginnings and ends; more is told as replaced, for aligning it
+would take as long as the cube of it."""
+LONGEST_SHOWN: Final = LONGEST_TEXT + 1_000
+"""Characters of a text; no file can expect a longer one."""
+
+Thing = TypeVar("Thing", bound=Hashable)
 
 
 def difference(expected: Sequence[Expected], came: Sequence[Expected]) -> tuple[Line, ...]:
     """Line by line how what came differs from what was expected; empty where it does not."""
-    seen = [*_seen_as(expected, came)]
-    if seen == list(expected):
+    pairs = list(_paired(expected, came))
+    if all(wanted == one for wanted, one in pairs):
         return ()
-    return tuple(_lines(_text(expected), _text(seen)))
+    return tuple(line for pair in pairs for line in _differing(*pair))
 
 
 def kept(expected: Sequence[Expected] | None, came: Sequence[Expected]) -> tuple[Expected, ...]:
     """What came as what is expected from now on; what fits stays as somebody has written it."""
     return tuple(
         replace(each, commands=tuple(telling.keep(one) for one in each.commands))
-        for each in _seen_as(expected or (), came)
+        for _, each in _paired(expected or (), came)
+        if each
     )
-
-
-def _seen_as(expected: Sequence[Expected], came: Sequence[Expected]) -> Iterator[Expected]:
-    """What came, where it fits in the words of what was expected."""
-    names = [each.event for each in expected], [each.event for each in came]
-    matcher = difflib.SequenceMatcher(None, *names, autojunk=False)
-    fits = {
-        block.b + offset: expected[block.a + offset]
-        for block in matcher.get_matching_blocks()
-        for offset in range(block.size)
-    }
-    for number, each in enumerate(came):
-        yield _in_words_of(fits[number], each) if number in fits else each
-
-
-def _in_words_of(expected: Expected, came: Expected) -> Expected:
-    commands = list(came.commands)
-    for number, (wanted, one) in enumerate(zip(expected.commands, commands, strict=False)):
-        if fits(wanted, one):
-            commands[number] = wanted
-    failed = came.failed
-    if expected.failed and failed and expected.failed == replace(failed, message=None):
-        failed = expected.failed
-    return replace(came, commands=tuple(commands), failed=failed)
 
 
 def fits(wanted: Command, came: Command) -> bool:
@@ -62,17 +49,83 @@ def fits(wanted: Command, came: Command) -> bool:
     return wanted.contains is None or wanted.contains in text
 
 
-def _text(expected: Sequence[Expected]) -> list[str]:
-    if not expected:
+def _paired(
+    expected: Sequence[Expected], came: Sequence[Expected]
+) -> Iterator[tuple[Expected | None, Expected | None]]:
+    """Events beside each other, by their names and in order, None where there is no other.
+
+    What came is, where it fits, in the words of what was expected.
+    """
+    names = [each.event for each in expected], [each.event for each in came]
+    for wanted, one in _aligned(*names):
+        if wanted is not None and one is not None:
+            yield expected[wanted], _in_words_of(expected[wanted], came[one])
+        else:
+            yield (
+                None if wanted is None else expected[wanted],
+                None if one is None else came[one],
+            )
+
+
+def _in_words_of(expected: Expected, came: Expected) -> Expected:
+    commands = list(came.commands)
+    for number, (wanted, one) in enumerate(zip(expected.commands, commands, strict=False)):
+        if fits(wanted, one):
+            commands[number] = wanted
+    failed = came.failed
+    if expected.failed and failed and expected.failed == replace(failed, message=None):
+        failed = expected.failed
+    return replace(came, commands=tuple(commands), failed=failed)
+
+
+def _aligned(old: Sequence[Thing], new: Sequence[Thing]) -> Iterator[tuple[int | None, int | None]]:
+    """Places in both, side by side where they are equal; what is old stands before what is new."""
+    shorter = min(len(old), len(new))
+    start = next((n for n in range(shorter) if old[n] != new[n]), shorter)
+    rest = shorter - start
+    end = next((n for n in range(rest) if old[-1 - n] != new[-1 - n]), rest)
+    yield from ((n, n) for n in range(start))
+    middle = old[start : len(old) - end], new[start : len(new) - end]
+    for a, b in _aligned_middle(*middle):
+        yield None if a is None else a + start, None if b is None else b + start
+    yield from ((len(old) - n, len(new) - n) for n in range(end, 0, -1))
+
+
+def _aligned_middle(
+    old: Sequence[Thing], new: Sequence[Thing]
+) -> Iterator[tuple[int | None, int | None]]:
+    blocks = [difflib.Match(len(old), len(new), 0)]
+    if max(len(old), len(new)) <= MOST_ALIGNED:
+        blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
+    a = b = 0
+    for block in blocks:
+        yield from ((place, None) for place in range(a, block.a))
+        yield from ((None, place) for place in range(b, block.b))
+        yield from ((block.a + n, block.b + n) for n in range(block.size))
+        a, b = block.a + block.size, block.b + block.size
+
+
+# Lines --------------------------------------------------------------------------------------------
+
+
+def _differing(wanted: Expected | None, came: Expected | None) -> Iterator[Line]:
+    old, new = _text(wanted), _text(came)
+    for a, b in _aligned(old, new):
+        if a is None and b is not None:
+            yield Line("+", new[b])
+        elif a is not None:
+            yield Line("-" if b is None else " ", old[a])
+
+
+def _text(one: Expected | None) -> list[str]:
+    if one is None:
         return []
-    return writing.dump([writing.expectation(each) for each in expected]).splitlines()
+    shown = replace(one, commands=tuple(_cut(each) for each in one.commands))
+    return writing.dump([writing.expectation(shown)]).splitlines()
 
 
-def _lines(old: list[str], new: list[str]) -> Iterator[Line]:
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for _, old_from, old_to, new_from, new_to in matcher.get_opcodes():
-        if old[old_from:old_to] == new[new_from:new_to]:
-            yield from (Line(" ", text) for text in old[old_from:old_to])
-            continue
-        yield from (Line("-", text) for text in old[old_from:old_to])
-        yield from (Line("+", text) for text in new[new_from:new_to])
+def _cut(command: Command) -> Command:
+    if not isinstance(command, Message) or len(command.text or "") <= LONGEST_SHOWN:
+        return command
+    text = command.text or ""
+    return replace(command, text=f"{text[:LONGEST_SHOWN]}… ({len(text):,} characters)")
