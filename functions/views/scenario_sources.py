@@ -1,5 +1,6 @@
 """Where scenarios come from: the product ships some, others are conversations that were played."""
 
+import time
 from http import HTTPStatus
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from functions.kept_scenarios import KeepingError
 from functions.scenario_forms import NewScenarioForm
 from functions.scenario_runs import BusyError, Stage, Wish
 from functions.scenarios import Document, ScenarioError, Shipped
+from functions.scenarios.errors import UNDER_WAY
 from functions.views import scenario_drawing
 from functions.views.finding import may_change
 from functions.views.scenario_files import file_page, refuse, saved
@@ -22,6 +24,7 @@ from invoker.simulator import acts
 
 PAGE = "functions/scenario_shipped.html"
 LONGEST_QUOTE = 50
+PATIENCE_S = 2.0
 
 
 @require_GET
@@ -69,7 +72,7 @@ def from_conversation(request: ConsoleRequest, account_id: str, pk: int) -> Http
     context = {"conversation": conversation}
     if "text" not in request.POST:
         try:
-            document = scenarios.from_conversation(conversation)
+            document = _played(conversation)
         except ScenarioError as error:
             messages.error(request, str(error))
             return redirect("functions:conversation", account_id, pk)
@@ -90,6 +93,22 @@ def from_conversation(request: ConsoleRequest, account_id: str, pk: int) -> Http
     except (KeepingError, ScenarioError) as error:
         return refuse(request, form, error, context)
     return saved(made)
+
+
+def _played(conversation: Conversation) -> Document:
+    """What was played. Who is quick comes while the last line is still on its way, and waits.
+
+    Raises:
+        ScenarioError: it cannot be saved, or not yet.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return scenarios.from_conversation(conversation)
+        except ScenarioError as error:
+            if error.code != UNDER_WAY or time.monotonic() > until:
+                raise
+        time.sleep(PATIENCE_S / 10)
 
 
 def _proposed_name(document: Document) -> str:

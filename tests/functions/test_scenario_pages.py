@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from functions import kept_scenarios, scenario_runs, scenarios
 from functions.models import Function, Scenario
+from functions.views import scenario_sources
 from invoker import calls, dispatch, simulator
 from invoker.models import AuditEntry, Platform
 from invoker.simulator import acts
@@ -411,6 +412,17 @@ def test_conversation_is_saved_under_the_name_that_was_typed(developer_client):
     assert AuditEntry.objects.get(action="scenario.created").detail == (
         f"From the conversation {conversation.conv_id}"
     )
+
+
+def test_conversation_in_which_something_is_still_being_handled(developer_client, monkeypatch):
+    monkeypatch.setattr(scenario_sources, "PATIENCE_S", 0.0)
+    factories.ConnectionFactory(platform=Platform.SIMULATOR)
+    conversation = simulator.start(ACCOUNT, acts.Start(), by="dana")
+
+    answer = developer_client.get(url("scenario-from-conversation", conversation.pk))
+
+    assert answer.headers["Location"] == url("conversation", conversation.pk)
+    assert "try again in a moment" in words(developer_client.get(url("scenarios")))
 
 
 def test_conversation_that_nobody_played(developer_client):
