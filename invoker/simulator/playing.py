@@ -191,12 +191,15 @@ def pass_time(conversation: Conversation, due_ms: int | None) -> None:
 
 def _why_time_stops(conversation: Conversation) -> str:
     # Nobody can do anything else meanwhile, so the latest act is the one that lets time pass.
-    began_ms = conversation.simulation.acts.order_by("-number").values_list("at_ms", flat=True)[0]
-    since = conversation.events.filter(
-        occurred_at__gte=_EPOCH + dt.timedelta(milliseconds=began_ms)
-    )
+    wait = conversation.simulation.acts.latest("number")
+    began_at = _EPOCH + dt.timedelta(milliseconds=wait.at_ms)
+    since = conversation.events.filter(occurred_at__gte=began_at)
     verdicts = list(since.values_list("verdict", flat=True))
-    return scene.why_time_stops(len(verdicts), in_circles=Verdict.LOOP in verdicts)
+    return scene.why_time_stops(
+        len(verdicts),
+        in_circles=Verdict.LOOP in verdicts,
+        took_s=(timezone.now() - wait.made_at).total_seconds(),
+    )
 
 
 def carry_out(connection: Connection, command: Command) -> str:

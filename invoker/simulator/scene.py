@@ -31,6 +31,8 @@ __all__ = [
 URGENT_TTR_S: Final = 120
 MOST_WHILE_WAITING: Final = 200
 """Events after which time that is let pass stands still, so that no function keeps a worker."""
+LONGEST_PASSING_S: Final = 60.0
+"""After this time of ours too, so that whoever lets it pass can act again."""
 MOST_PEOPLE: Final = 20
 LONGEST_ID: Final = 60
 CLOSE_REASONS: Final = {"consumer": "CONSUMER", "agent": "AGENT", "system": "SYSTEM"}
@@ -121,11 +123,12 @@ def bot_closes(scene: Scene, now_ms: int) -> Played:
     return _moved(scene, _closed(scene, "SYSTEM", now_ms), f"{BOT} closed the conversation", now_ms)
 
 
-def why_time_stops(happened: int, *, in_circles: bool) -> str:
+def why_time_stops(happened: int, *, in_circles: bool, took_s: float = 0.0) -> str:
     """Why time passes no further than to here, "" where it does.
 
-    `happened` counts the events since it was let pass; `in_circles` says whether one of them was
-    not handled because the bot had led to it again and again.
+    `happened` counts the events since it was let pass, which was `took_s` ago by our clock;
+    `in_circles` says whether one of them was not handled because the bot had led to it again and
+    again.
     """
     if in_circles:
         return "Time stopped here: the bot was going in circles, see the latest event"
@@ -133,6 +136,11 @@ def why_time_stops(happened: int, *, in_circles: bool) -> str:
         return (
             f"Time stopped here: {happened} events came of it so far, let it pass once more to go "
             "on"
+        )
+    if happened and took_s > LONGEST_PASSING_S:
+        return (
+            f"Time stopped here: what came of it took over {LONGEST_PASSING_S:.0f} s, let it pass "
+            "once more to go on"
         )
     return ""
 

@@ -187,6 +187,20 @@ def test_time_stands_still_where_a_function_moves_the_conversation_at_every_sile
     assert silences.filter(verdict=Verdict.DELIVERED).count() == 21
 
 
+def test_time_stands_still_where_what_comes_of_it_takes_long(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene, "LONGEST_PASSING_S", 0.0)
+    AutomaticMessage.objects.filter(subtype="CONV_AWAITING_IN_QUEUE").update(timer_s=60, repeats=9)
+
+    conversation = begin()
+    play(conversation, act="wait", seconds=6000)
+
+    assert subtypes(conversation)[1:] == ["CONV_AWAITING_IN_QUEUE"]
+    assert said(conversation, "")[-1].startswith("Time stopped here: what came of it took over")
+    assert Simulation.objects.get().goes_to_ms is None
+
+
 def test_time_stands_still_after_as_many_events_as_one_wait_may_lead_to(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

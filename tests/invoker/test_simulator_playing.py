@@ -17,6 +17,7 @@ import pytest
 from django.conf import settings
 from django.db import connection as database
 from django.db import connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from houston.models import Account
@@ -123,6 +124,17 @@ def test_conversation_of_another_platform_has_no_clock_and_is_not_played(
     Conversation.mark_arrivals([conversation.pk])
     dispatch.drain(conversation.pk)
     assert Simulation.objects.values_list("ahead_ms", "goes_to_ms").get() == (10**9, 2 * 10**9)
+
+
+def test_handling_of_a_real_conversation_asks_nothing_of_the_simulator(
+    account: Account,
+) -> None:
+    event = factories.EventFactory(state="waiting", conversation__due_at=timezone.now())
+
+    with CaptureQueriesContext(database) as asked:
+        assert dispatch.drain(event.conversation_id) == 1
+
+    assert [each for each in asked.captured_queries if 'FROM "invoker_simul' in each["sql"]] == []
 
 
 # Two at once, and a crash -------------------------------------------------------------------------

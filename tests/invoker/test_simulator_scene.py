@@ -410,15 +410,21 @@ def test_scene_is_kept_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("happened", "in_circles", "words"),
+    ("happened", "in_circles", "took_s", "words"),
     [
-        (199, False, ""),
-        (200, False, "Time stopped here: 200 events came of it so far"),
-        (1, True, "Time stopped here: the bot was going in circles"),
+        (199, False, 1.0, ""),
+        (200, False, 1.0, "Time stopped here: 200 events came of it so far"),
+        (1, True, 1.0, "Time stopped here: the bot was going in circles"),
+        (1, False, 60.0, ""),
+        (1, False, 61.0, "Time stopped here: what came of it took over 60 s"),
+        # Nobody was there to let it pass.
+        (0, False, 3600.0, ""),
     ],
 )
-def test_time_stops_where_it_leads_to_too_much(happened: int, in_circles: bool, words: str) -> None:
-    why = scene.why_time_stops(happened, in_circles=in_circles)
+def test_time_stops_where_it_leads_to_too_much(
+    happened: int, in_circles: bool, took_s: float, words: str
+) -> None:
+    why = scene.why_time_stops(happened, in_circles=in_circles, took_s=took_s)
 
     assert why.startswith(words)
     assert bool(why) == bool(words)
