@@ -171,7 +171,7 @@ class ActForm(forms.Form):
             value = sent.get(field.name)
             if value not in ("", None):
                 fields[field.name] = value
-            elif field.required:
+            elif field.required or (field.name in self.data and field.name in self.EMPTY):
                 raise ActError("bad-act", self.EMPTY[field.name])
         return acts.read(fields)
 

@@ -85,6 +85,7 @@ def conversation_list(request: ConsoleRequest, account_id: str) -> HttpResponse:
         "simulated": SIMULATED,
         "query": query,
         "filtered": bool(wishes),
+        "empty": not (rows or wishes or before),
         "before": before,
         "older": f"{here}?{urlencode({**wishes, 'before': page.older})}" if page.older else "",
         "newest": f"{here}?{query}" if before else "",

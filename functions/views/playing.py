@@ -174,7 +174,8 @@ def start_again(conversation: Conversation) -> tuple[acts.Start, dt.datetime | N
     first = simulation.acts.get(number=1)
     begun = acts.read(first.act)
     assert isinstance(begun, acts.Start)
-    at = moment(first.at_ms)
+    # Somebody chose a minute, and a few milliseconds were lost on the way.
+    at = moment(round(first.at_ms, -3))
     assert at
     was_ahead = abs((at - simulation.started_at).total_seconds()) > AHEAD_SHOWN_S
     return begun, at if was_ahead else None
@@ -306,7 +307,7 @@ def _agent(known: scene.Scene, judge: Judge) -> Pane:
     )
     staff = [each for each in known.people if each.role != "CONSUMER"]
     people = [Person(each.name, _part(each), _of(each, judge)) for each in staff]
-    if assigned is None:
+    if assigned is None and known.state == "OPEN":
         people.insert(0, Person("Queue", _skill(known)))
     authors = [each.name for each in staff if not each.suggested]
     silent = judge(acts.ConsumerSays(text="?"))

@@ -230,7 +230,7 @@ def span(seconds: int) -> str:
         count, rest = divmod(seconds, length)
         words = f"{count} {unit}"
         # Seconds beside minutes only while there are few of these.
-        if place + 1 < len(units) and (unit != "min" or count < 5):  # noqa: PLR2004
+        if place + 1 < len(units) and (unit != "min" or count == 1):
             lower, lower_s = units[place + 1]
             words += f" {rest // lower_s} {lower}" if rest // lower_s else ""
         return words

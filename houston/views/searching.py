@@ -7,7 +7,6 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from functions.models import Function
@@ -85,10 +84,13 @@ def _conversations(account_id: str, query: str) -> list[Hit]:
     found = Conversation.objects.filter(
         account_id=account_id, conv_id__gte=query, conv_id__lt=query + LAST_CHARACTER
     ).order_by("conv_id")
-    activity = reverse("functions:activity", args=[account_id])
     return [
-        Hit(conv_id, "Its events in Activity", f"{activity}?{urlencode({'conversation': conv_id})}")
-        for conv_id in found.values_list("conv_id", flat=True).distinct()[:MOST_OF_A_KIND]
+        Hit(
+            conv_id,
+            "Closed" if closed else "Open",
+            reverse("functions:conversation", args=[account_id, pk]),
+        )
+        for pk, conv_id, closed in found.values_list("pk", "conv_id", "closed")[:MOST_OF_A_KIND]
     ]
 
 

@@ -45,7 +45,7 @@ document.addEventListener("submit", (event) => {
 async function send(url, values) {
   let done = false;
   const note = (event) => {
-    if (event.detail.elt === stays) done = event.detail.successful;
+    if (event.detail.elt === stays) done = event.detail.xhr.status === 200;
   };
   stays.addEventListener("htmx:afterRequest", note);
   try {

@@ -173,6 +173,18 @@ def forged(page: Page) -> None:
     page.wait_for_load_state()
 
 
+def part(name: str) -> Step:
+    """Go to a part of the page, which a telephone shows one at a time."""
+    return lambda page: page.evaluate("(name) => { location.hash = name; }", name)
+
+
+def refused_act(page: Page) -> None:
+    """Write as an agent where none is there."""
+    page.locator("#agent-text").fill("Hello, how can we help?")
+    page.keyboard.press("Enter")
+    page.locator("#agent-error:not(:empty)").wait_for()
+
+
 def replayed(page: Page) -> None:
     page.locator("#replay-state").wait_for()
     page.locator("#replay-state .replay-progress").wait_for(state="detached")
@@ -401,6 +413,10 @@ HAPPENED = (
           arguments={"account_id": "empty"}),
     Shown(slug="conversations-none-found", name="functions:conversations", query="?q=zeppelin"),
     Shown(slug="conversation-start", name="functions:conversation-start"),
+    Shown(slug="conversation-start-refused", name="functions:conversation-start",
+          steps=(send_empty,)),
+    Shown(slug="conversation-start-dialog", name="functions:conversations",
+          steps=(click("Start a conversation", "link"), asked)),
     Shown(slug="conversation-real", name="functions:conversation", arguments={"pk": "real"}),
     Shown(slug="trace-replayed", name="functions:trace", steps=(replay_here,)),
     Shown(slug="replays", name="functions:replays"),
@@ -418,6 +434,22 @@ HAPPENED = (
     Shown(slug="replays-not-allowed", name="functions:replays", who="ada", status=403),
     Shown(slug="replays-empty", name="functions:replays", who="noor",
           arguments={"account_id": "empty"}),
+    Shown(slug="conversation", name="functions:conversation", arguments={"pk": "played"}),
+    Shown(slug="conversation-agent", name="functions:conversation", arguments={"pk": "played"},
+          steps=(part("agent"),)),
+    Shown(slug="conversation-events", name="functions:conversation", arguments={"pk": "played"},
+          steps=(part("events"),)),
+    Shown(slug="conversation-state", name="functions:conversation", arguments={"pk": "played"},
+          steps=(part("state"),)),
+    Shown(slug="conversation-new", name="functions:conversation", arguments={"pk": "played_new"}),
+    Shown(slug="conversation-closed", name="functions:conversation",
+          arguments={"pk": "played_closed"}),
+    Shown(slug="conversation-menu", name="functions:conversation", arguments={"pk": "played"},
+          steps=(part("agent"), lambda page: page.locator("#agent-more > summary").click())),
+    Shown(slug="conversation-refused", name="functions:conversation",
+          arguments={"pk": "played_new"}, steps=(part("agent"), refused_act)),
+    Shown(slug="conversation-read-only", name="functions:conversation", who="ada",
+          arguments={"pk": "played"}),
     Shown(slug="logs", name="functions:logs", query="?window=30d"),
     Shown(slug="logs-flat", name="functions:logs", query="?window=30d&flat=on&level=Error"),
     Shown(slug="logs-empty", name="functions:logs", who="noor", arguments={"account_id": "empty"}),

@@ -76,7 +76,7 @@ from invoker.models import (  # noqa: E402
     SecretUse,
 )
 from tests import factories  # noqa: E402
-from tests.browser import scenes, traffic  # noqa: E402
+from tests.browser import played, scenes, traffic  # noqa: E402
 
 ACCOUNT, NAME = "48291057", "Harbour Lines Ferries"
 EMPTY, EMPTY_NAME = "77120933", "Northwind Outfitters"
@@ -137,6 +137,7 @@ def main() -> None:
         arguments |= make_settings(account)
         arguments |= scenes.fill(account.pk)
     arguments |= traffic.fill(account.pk, made, Connection.objects.get(pk=arguments["generic"]))
+    arguments |= played.fill(account.pk)
     spread_audit()
     while metrics.roll_up():
         pass

@@ -17,6 +17,7 @@ from invoker.models import (
     CommandState,
     CommandType,
     Connection,
+    Conversation,
     DeadLetter,
     Event,
     EventState,
@@ -28,8 +29,11 @@ from invoker.models import (
     Verdict,
 )
 from tests import factories
+from tests.browser import played
 
 NOW = timezone.now()
+OF_ONE = range(7)
+"""Which events of the first round are those of one conversation."""
 RUNS = 4_000
 """Invocations of the month beside those of the events below."""
 DAYS = 30
@@ -96,27 +100,50 @@ DETAILS = {
 def fill(account_id: str, made: dict[str, Function], connection: Connection) -> dict[str, Any]:
     """Write all of it; returns the things of addresses by their names."""
     arguments: dict[str, Any] = {}
+    one: Conversation | None = None
     for round_ in range(4):
         for number, what in enumerate(WHAT):
             happened = NOW - dt.timedelta(minutes=3 + number * 11 + round_ * 7 * 60)
-            event = _event(account_id, made, connection, what, happened)
+            told = round_ == 0 and number in OF_ONE
+            event = _event(
+                account_id, made, connection, what, happened, events_of=one if told else None
+            )
+            if told:
+                one = event.conversation
             if round_ == 0:
                 arguments[f"event_{number}"] = str(event.pk)
+    assert one
     arguments |= {"event_id": arguments["event_0"], "conversation": event.conversation.conv_id,
-                  "real": event.conversation.pk}  # fmt: skip
+                  "real": one.pk}  # fmt: skip
     _notifications(connection)
     _runs(account_id, made)
     return arguments | _dead_letters()
 
 
-def _event(
-    account_id: str, made: dict[str, Function], connection: Connection, what: Any, at: dt.datetime
-) -> Event:
-    verdict, kind, name, outcome, asked = what
-    type_ = f"controllerbot_messaging_{kind}"
+def _conversation(account_id: str, connection: Connection, at: dt.datetime) -> Conversation:
     conversation = factories.ConversationFactory(connection=connection, account_id=account_id)
     conversation.conv_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"conversation {conversation.pk}"))
+    conversation.state = played.stored(conversation.pk, at)
+    conversation.consumer_id = conversation.state["consumer_id"]
+    conversation.closed = conversation.state["state"] == "CLOSE"
+    conversation.active_at = at
     conversation.save()
+    return conversation
+
+
+def _event(
+    account_id: str,
+    made: dict[str, Function],
+    connection: Connection,
+    what: Any,
+    at: dt.datetime,
+    *,
+    events_of: Conversation | None,
+) -> Event:
+    """One event, of a conversation of its own or of one that is there."""
+    verdict, kind, name, outcome, asked = what
+    type_ = f"controllerbot_messaging_{kind}"
+    conversation = events_of or _conversation(account_id, connection, at)
     body = {"specversion": "1.0", "type": "com.houston.messaging.conversation.updated",
             "data": {"conversationId": conversation.conv_id, "state": "OPEN"}}  # fmt: skip
     notification = None
@@ -128,6 +155,8 @@ def _event(
     function = made.get(name)
     event = factories.EventFactory(
         conversation=conversation, type=type_, notification=notification,
+        # What is told first happened last.
+        position=100 - conversation.events.count(),
         subtype=next(iter(events.EVENT_TYPES[type_].subtypes)), occurred_at=at, received_at=at,
         created_at=at + dt.timedelta(milliseconds=21), state=EventState.DONE, verdict=verdict,
         detail=DETAILS.get(verdict, ""), finished_at=at + dt.timedelta(milliseconds=412),

@@ -48,7 +48,7 @@ def state(**fields: Any) -> dict[str, Any]:
 def listed(client: Client, **query: str) -> list[str]:
     """The ids of the conversations that the list shows, in its order."""
     page = client.get(url("conversations"), query).content.decode()
-    return re.findall(r'<span class="mono soft" title="([^"]*)"', page)
+    return re.findall(r'<span class="mono sub" title="([^"]*)"', page)
 
 
 @pytest.fixture

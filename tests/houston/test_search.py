@@ -2,10 +2,12 @@
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from houston.models import Account
 from invoker import events
+from invoker.models import Conversation
 from tests import factories
 
 
@@ -45,8 +47,10 @@ def test_search_finds_a_conversation_by_the_beginning_of_its_id(
 ) -> None:
     connection = factories.ConnectionFactory(account_id=account.id)
     factories.ConversationFactory(account_id=account.id, connection=connection, conv_id="c-4711")
-    assert b"?conversation=c-4711" in developer_client.get(url, {"q": "c-47"}).content
-    assert b"?conversation=" not in developer_client.get(url, {"q": "4711"}).content
+    conversation = Conversation.objects.get()
+    page = reverse("functions:conversation", args=[account.id, conversation.pk]).encode()
+    assert page in developer_client.get(url, {"q": "c-47"}).content
+    assert page not in developer_client.get(url, {"q": "4711"}).content
 
 
 def test_search_offers_pages_that_the_person_may_open(
