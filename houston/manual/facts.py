@@ -40,6 +40,7 @@ from invoker.models import (
     Platform,
     Verdict,
 )
+from invoker.simulator import acts, playing, scene
 
 _README_ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \|$", re.MULTILINE)
 _CODE_MARKS = re.compile(r"`([^`]*)`")
@@ -134,6 +135,17 @@ def limits() -> list[Limit]:
             "Requests to other hosts",
             f"{calls.REQUESTS_PER_S} per second and function",
             "The request fails inside the function",
+        ),
+        Limit(
+            "Lines and people of a simulated conversation",
+            f"{playing.MOST_LINES} and {scene.MOST_PEOPLE}",
+            "Refused: start another one",
+        ),
+        Limit(
+            "Time let pass at once in a simulated conversation",
+            f"{acts.LONGEST_WAIT_S // 86_400} days, {scene.MOST_WHILE_WAITING} events, "
+            f"{scene.LONGEST_PASSING_S:.0f} s of ours",
+            "Time stops, and the conversation says why",
         ),
         Limit("Commands read of one result", f"{commands.MOST_READ}", "The rest is dropped"),
         Limit("Depth of functions that invoke each other", f"{calls.MAX_DEPTH}", "The call fails"),
