@@ -17,8 +17,8 @@ LONGEST_SAID = 300
 LONGEST_TEXT = 5000
 ALIKE = 0.5
 """Of two texts: which part at least has to be the same before their words are marked."""
-MOST_WORDS = 1000
-"""Words of each text that are compared one by one; what that costs grows with their product."""
+MOST_WORDS = 300
+"""Words and gaps of each text that are compared; what that costs grows with their product."""
 
 Said = Literal["message", "silence", "automatic", "nothing"]
 _MESSAGES: dict[tuple[Said, Said], tuple[str, str]] = {

@@ -74,20 +74,22 @@ class Listening:
 
 def reaches(event: Event, function: Function) -> bool:
     """Whether the function is for this event, or was when it happened."""
-    return isinstance(_for(event, function), Function)
+    if event.type != function.event_type:
+        return False
+    return event.function_id == function.pk or _has_skill(event, function)
 
 
 def _for(event: Event, function: Function) -> Function | Note:
+    if reaches(event, function):
+        return function
     if event.type != function.event_type:
         kind = events.EVENT_TYPES[event.type]
-        message = f'"{function.name}" is not for the event "{kind.name}"'
-        return Note("other-event", message)
-    if event.function_id == function.pk or _has_skill(event, function):
-        return function
+        return Note("other-event", f'"{function.name}" is not for the event "{kind.name}"')
     skill = dispatch.skill_of(event)
-    message = f'"{function.name}" is not for the skill "{skill}"'
-    return Note("other-skill", message)
+    return Note("other-skill", f'"{function.name}" is not for the skill "{skill}"')
 
 
 def _has_skill(event: Event, function: Function) -> bool:
-    return not function.skills or dispatch.skill_of(event) in function.skills
+    if not function.skills:
+        return True
+    return isinstance(event.payload, dict) and dispatch.skill_of(event) in function.skills

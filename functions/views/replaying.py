@@ -113,6 +113,7 @@ def _slice(
         "progress": found.progress,
         "more": found.more,
         "stopped": found.stopped,
+        "run_s": f"{replays.RUN_S:g}",
         "sampled": found.sampled,
         "alone": form.cleaned_data["of"] == "event",
         "rows": [_draw(row) for row in shown],

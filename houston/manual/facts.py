@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from functions import exchange, gallery, kept_scenarios, scenario_runs, scenarios
+from functions import exchange, gallery, kept_scenarios, replays, scenario_runs, scenarios
 from functions import services as functions
 from functions.api import logs as api_logs
 from functions.models import State
 from functions.scenarios import reference
-from functions.views import logs
+from functions.views import logs, replaying
 from houston.manual.codes import CODES, VENDOR_CODES
 from invoker import (
     allow_list,
@@ -187,6 +187,17 @@ def limits() -> list[Limit]:
             f"{_minutes(schedules.GRACE)} minutes",
             "The due time is missed, which its page shows",
         ),
+        Limit("Events of a replay", f"{replays.MOST:,}", "The newest count"),
+        Limit(
+            "Replays of an account at once",
+            "1",
+            "The page goes on after it; over the API it is refused",
+        ),
+        Limit(
+            "Run of a replay",
+            f"{replays.RUN_S:g} s",
+            f"It is stopped, and {replays.MOST_TIMEOUTS} of them stop the replay",
+        ),
         Limit("Steps of a scenario", f"{scenarios.MOST_STEPS}", refused),
         Limit(
             "Time of a scenario",
@@ -293,6 +304,13 @@ def of(event_type_id: str | None) -> dict[str, Any]:
         "schedule_grace": _minutes(schedules.GRACE),
         "schedule_lanes": schedules.LANES,
         **_scenarios(),
+        "replay": {
+            "events": f"{replays.MOST:,}",
+            "shown": replaying.MOST_DRAWN,
+            "run": f"{replays.RUN_S:g}",
+            "timeouts": replays.MOST_TIMEOUTS,
+            "requests": calls.REQUESTS_PER_S,
+        },
         "codes": CODES,
         "vendor_codes": VENDOR_CODES,
         "settings": environment_settings(),

@@ -83,6 +83,14 @@ def test_events_of_other_skills_are_passed_over_a_while_and_no_longer(account, m
 
 
 @pytest.mark.runtime
+def test_payload_that_cannot_be_read_has_no_skill(account):
+    function = live_and_draft(SAYS.format("a"), SAYS.format("b"), skills=["sales"])
+    happened(payload=["odd"])
+
+    assert replays.next_slice(last(function)).sampled
+
+
+@pytest.mark.runtime
 def test_every_event_of_a_conversation_runs_with_its_own_function(account):
     greet = live_and_draft(SAYS.format("a"), SAYS.format("b"))
     ttr = events.TTR.id

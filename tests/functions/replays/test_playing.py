@@ -1,10 +1,12 @@
 """A replay in the real sandbox: what really happened beside what would happen, slice by slice."""
 
+import threading
 from dataclasses import replace
 
 import pytest
+from django.db import connections
 
-from functions import replays
+from functions import replays, services
 from functions.replays import playing, running
 from invoker import context, rehearsal, runtime, vault
 from invoker.models import (
@@ -199,6 +201,29 @@ def test_replay_stops_after_three_runs_that_take_too_long(account, monkeypatch):
 
     assert (found.stopped, found.more, len(found.rows)) == ("timeouts", False, 3)
     assert (again.stopped, again.rows) == ("timeouts", [])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tests_of_the_account_go_on_beside_endless_loops(account):
+    function = live_and_draft(SAYS.format("a"), LOOPS)
+    happened("a", function=function)
+    looping = threading.Thread(target=_replay_and_close, args=[function])
+    looping.start()
+    while not playing._at_once._running[account.id]:
+        assert looping.is_alive()
+
+    tested = services.test(function, code=SAYS.format("quick"), environment={}, event={})
+
+    assert tested.value[0]["text"] == "quick"
+    assert looping.is_alive()
+    looping.join()
+
+
+def _replay_and_close(function):
+    try:
+        replays.next_slice(last(function))
+    finally:
+        connections.close_all()
 
 
 @pytest.mark.django_db(transaction=True)
