@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 import pytest
 from django.urls import reverse
 
-from functions import deploying, replays
+from functions import replays
 from functions.replays import playing
 from functions.replays import running as runs
 from functions.views import replaying
 from invoker import events
 from invoker.gateway import running
 from tests import factories
-from tests.functions.replays.happened import EVENT, FAILS, FETCHES, SAYS, happened, live_and_draft
+from tests.functions.replays.happened import FAILS, FETCHES, SAYS, happened, live_and_draft
 
 HERE = reverse("functions:replays", args=[factories.ACCOUNT_ID])
 LAST = {"of": "last", "function": "greet", "against": "draft", "last": "20"}
@@ -358,41 +358,6 @@ def test_nobody_else_is_offered_a_replay(function, admin_client, developer_clien
 
 def test_account_without_functions_is_told_to_make_one(account, developer_client):
     assert "make one first" in text_of(developer_client.get(HERE))
-
-
-# The review of a deployment -----------------------------------------------------------------------
-
-
-@pytest.mark.runtime
-def test_review_compares_with_what_is_deployed(function, developer_client):
-    page = developer_client.get(reverse("functions:deploy", args=[function.account_id, "greet"]))
-
-    shown = page.content.decode()
-    assert '<input type="hidden" name="beside" value="deployed">' in shown
-    assert '<option value="1000">1,000</option>' in shown
-
-
-@pytest.mark.runtime
-def test_review_says_when_nothing_changed(account, developer_client):
-    factories.deployed(name="greet", event_type=EVENT)
-
-    page = developer_client.get(reverse("functions:deploy", args=[account.pk, "greet"]))
-
-    assert "Nothing changed" in page.content.decode()
-
-
-@pytest.mark.runtime
-def test_review_says_when_somebody_deploys(function, developer_client):
-    deploying._begin(function, 2)
-    address = reverse("functions:deploy", args=[function.account_id, "greet"])
-
-    review = developer_client.get(address).content.decode()
-    second = developer_client.post(address, {"version": "2", "note": ""})
-
-    assert "This function is being deployed" in review
-    assert second.status_code == 409
-    function.refresh_from_db()
-    assert function.deployment.version == 1
 
 
 @pytest.mark.runtime
