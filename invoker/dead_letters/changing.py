@@ -105,13 +105,21 @@ def try_again(candidates: Iterable[DeadLetter], *, by: str, insists: bool = Fals
         # the second waits here, and then finds nothing open.
         Conversation.mark_arrivals(sorted({each.conversation_id for each in wanted}))
         same = DeadLetter.objects.filter(pk__in=[each.pk for each in wanted])
+        # Taken before anything is read: whoever discards takes no row of a conversation.
+        taken = same.filter(state=LetterState.OPEN).update(
+            state=LetterState.RETRYING,
+            tries=F("tries") + 1,
+            retried_at=now,
+            retried_by=by,
+            insists=insists,
+        )
+        if not taken:
+            return 0
         letters = list(
-            same.filter(state=LetterState.OPEN)
+            same.filter(state=LetterState.RETRYING, retried_at=now)
             .select_related("command__event", "event")
             .defer("command__event__payload", "event__payload")
         )
-        if not letters:
-            return 0
         again = [each.command for each in letters if each.command]
         events = [each.event for each in letters if each.event]
         events += [each.event for each in again]
@@ -142,13 +150,6 @@ def try_again(candidates: Iterable[DeadLetter], *, by: str, insists: bool = Fals
         unread = [each.notification_id for each in letters if each.notification_id]
         Notification.objects.filter(pk__in=unread).update(
             state=NotificationState.PENDING, error="", note=""
-        )
-        DeadLetter.objects.filter(pk__in=[each.pk for each in letters]).update(
-            state=LetterState.RETRYING,
-            tries=F("tries") + 1,
-            retried_at=now,
-            retried_by=by,
-            insists=insists,
         )
         metrics.count_again(letters[0].account_id, {each.created_at for each in events})
         touched = sorted({each.conversation_id for each in letters})

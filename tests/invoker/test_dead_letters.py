@@ -609,6 +609,26 @@ def test_two_people_who_press_at_once_have_it_sent_once(
     assert AuditEntry.objects.count() == 1
 
 
+def test_who_discards_while_somebody_retries_comes_too_late(connection: Connection) -> None:
+    fail_many(connection, 1)
+    letter, told = DeadLetter.objects.get(), []
+
+    def discard_first(execute: Any, sql: str, *rest: Any) -> Any:
+        """As another connection can, between what the retry reads and what it writes."""
+        if not told and sql.startswith("UPDATE") and "invoker_command" in sql:
+            told.append("now")
+            with pytest.raises(NotWaitingError):
+                dead_letters.discard(DeadLetter.objects.get(pk=letter.pk), "", by="dana")
+        return execute(sql, *rest)
+
+    with database.execute_wrapper(discard_first):
+        dead_letters.retry(letter, by="kim")
+
+    letter.refresh_from_db()
+    assert told == ["now"]
+    assert (letter.state, letter.closed_at, letter.tries) == (LetterState.RETRYING, None, 1)
+
+
 def test_redelivering_twice_sends_once(
     connection: Connection, callback_server: CallbackServer
 ) -> None:
