@@ -95,6 +95,7 @@ def scenarios_run(request: ConsoleRequest, account_id: str) -> HttpResponse:
         "differ": so_far["differ"] + len(rows) - passed,
         "after": rows[-1].scenario.name if rows else asked["after"],
         "more": len(waiting) > len(rows),
+        "under_way": waiting[len(rows)].name if len(waiting) > len(rows) else "",
     }
     return _answer(request, function, context)
 

@@ -3,6 +3,7 @@
 import time
 from http import HTTPStatus
 
+import msgspec
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -76,11 +77,9 @@ def from_conversation(request: ConsoleRequest, account_id: str, pk: int) -> Http
         except ScenarioError as error:
             messages.error(request, str(error))
             return redirect("functions:conversation", account_id, pk)
-        initial = {
-            "name": kept_scenarios.free_name(account_id, _proposed_name(document)),
-            "description": document.description,
-            "text": scenarios.write(document),
-        }
+        name = kept_scenarios.free_name(account_id, _proposed_name(document))
+        text = scenarios.write(msgspec.structs.replace(document, name=name))
+        initial = {"name": name, "description": document.description, "text": text}
         return file_page(request, NewScenarioForm(initial=initial), context)
     form = NewScenarioForm(request.POST, request.FILES)
     if not form.is_valid():

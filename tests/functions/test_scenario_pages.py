@@ -467,8 +467,8 @@ def test_batch_runs_in_slices_what_the_filter_shows(developer_client, monkeypatc
         sent.pop("csrfmiddlewaretoken", None)
 
     assert len(told) == 3
-    assert told[0].startswith("1 of 3 scenarios.")
-    assert told[1].startswith("2 of 3 scenarios. 1 differs , 1 passed.")
+    assert told[0].startswith("1 of 3 scenarios, now “A2”.")
+    assert told[1].startswith("2 of 3 scenarios, now “A3”. 1 differs , 1 passed.")
     assert "Expected: text: bye Came: text: hello" in told[1]
     assert told[2].startswith("3 scenarios against what is deployed. 1 differs , 2 passed.")
     results = dict(Scenario.objects.values_list("name", "last_passed"))
