@@ -1,5 +1,6 @@
 """`manage.py scenario`: play scenario files here and now, without a worker or a web server."""
 
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from invoker import rehearsal
 FILES: Final = ("*.yaml", "*.yml", "*.json")
 DIFFERS, UNREADABLE = 1, 2
 NO_ACCOUNT: Final = ""
+_COMMANDING: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 MOST_LOGS: Final = 20
 """Lines of a step's functions that are shown where it differs."""
 
@@ -141,7 +143,7 @@ class Command(BaseCommand):
             if step.differs and (step.played or step.stopped):
                 self._tell_step(step)
         if outcome.stopped:
-            self.stdout.write(f"  {self.style.ERROR(outcome.stopped.message)}")
+            self.stdout.write(f"  {self.style.ERROR(_visible(outcome.stopped.message))}")
         left = sum(not step.played for step in outcome.steps)
         if left:
             self.stdout.write(f"  {_count(left, 'step')} could not be played")
@@ -149,26 +151,34 @@ class Command(BaseCommand):
     def _tell_step(self, step: StepOutcome) -> None:
         self.stdout.write(f"  {step.number}. {junit.title(step)}")
         if step.stopped:
-            self.stdout.write(f"     {self.style.ERROR(step.stopped.message)}")
+            self.stdout.write(f"     {self.style.ERROR(_visible(step.stopped.message))}")
         for line in step.difference:
             style = {"-": self.style.ERROR, "+": self.style.SUCCESS}.get(line.mark, str)
-            self.stdout.write(f"     {style(str(line))}")
-        for each in step.came:
-            for one in each.dropped:
-                self.stdout.write(f"     dropped {one.type or 'a value'}: {one.detail}")
-            for mark in each.marks:
-                self.stdout.write(f"     {rehearsal.MARKS[mark]}")
-        for log in step.logs[:MOST_LOGS]:
-            self.stdout.write(f"     {log}")
+            self.stdout.write(f"     {style(_visible(str(line)))}")
+        notes = [
+            *(
+                f"dropped {one.type or 'a value'}: {one.detail}"
+                for each in step.came
+                for one in each.dropped
+            ),
+            *(rehearsal.MARKS[mark] for each in step.came for mark in each.marks),
+            *step.logs[:MOST_LOGS],
+        ]
         if len(step.logs) > MOST_LOGS:
-            left = _count(len(step.logs) - MOST_LOGS, "log line")
-            self.stdout.write(f"     and {left} more")
+            notes.append(f"and {_count(len(step.logs) - MOST_LOGS, 'log line')} more")
+        for note in notes:
+            self.stdout.write(f"     {_visible(note)}")
 
     def _good(self, text: str) -> None:
-        self.stdout.write(f"{self.style.SUCCESS('ok  ')}  {text}")
+        self.stdout.write(f"{self.style.SUCCESS('ok  ')}  {_visible(text)}")
 
     def _bad(self, text: str) -> None:
-        self.stdout.write(f"{self.style.ERROR('FAIL')}  {text}")
+        self.stdout.write(f"{self.style.ERROR('FAIL')}  {_visible(text)}")
+
+
+def _visible(text: str) -> str:
+    """Text of functions and files, which must neither command a terminal nor begin a line."""
+    return _COMMANDING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _add_files(parser: ArgumentParser) -> None:

@@ -112,6 +112,26 @@ def test_difference_is_shown_and_ends_with_1(folder):
 
 @runtime
 @pytest.mark.django_db
+def test_what_functions_and_files_say_commands_no_terminal(folder):
+    talks = """
+function lambda(input, callback) {
+  console.info("\\u001b[2J one\\n::set-output name=a::b");
+  callback(null, { type: "systemMessage", text: "\\u001b]0;title\\u0007" });
+}
+"""
+    (folder / "functions" / "greet" / "index.js").write_text(talks)
+    (folder / "scenarios" / "b.yaml").write_text(PASSES.replace("act: start", 'act: "\\e[2J"'))
+
+    code, said = run(folder / "scenarios", "--functions", folder / "functions")
+
+    assert code == 2
+    assert not {character for character in said if ord(character) < 32} - {"\n"}
+    assert r"     info: \x1b[2J one\n::set-output name=a::b" in said.splitlines()
+    assert r'"\x1b[2J" is not an act' in said
+
+
+@runtime
+@pytest.mark.django_db
 def test_step_that_cannot_be_done_is_told(folder):
     (folder / "scenarios" / "greeting.yaml").write_text(EXPECTS)
 

@@ -6,7 +6,7 @@ import string
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions import gallery, scenarios
@@ -23,6 +23,7 @@ from functions.scenarios.documents import (
 from invoker import automatic_messages, events
 from invoker.simulator import acts
 
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 FILE = """\
 scenario: 1
 name: Urgent, then calm
@@ -143,7 +144,7 @@ def documents(draw: st.DrawFn) -> Document:
     )
 
 
-@settings(deadline=None)
+@PATIENT
 @given(documents())
 def test_what_is_written_is_read_back(document):
     text = scenarios.write(document)
@@ -152,7 +153,7 @@ def test_what_is_written_is_read_back(document):
     assert scenarios.write(scenarios.read(text)) == text
 
 
-@settings(deadline=None)
+@PATIENT
 @given(documents())
 def test_what_is_written_is_yaml_and_json_is_read_as_well(document):
     plain = yaml.safe_load(scenarios.write(document))
@@ -284,7 +285,7 @@ def test_anything_else_is_refused(text, code):
     assert fault(text).code == code
 
 
-@settings(deadline=None)
+@PATIENT
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
     for file in (text, FILE.replace("Hello", text), FILE.replace("act: wait", text)):
