@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from functions.models import Function
+from functions.models import Function, Scenario
 from houston import manual
 from houston.middleware import AccountRequest
 from houston.models import Account, User
@@ -20,6 +20,7 @@ from invoker.models import Conversation
 
 LONGEST_QUERY = 200
 MOST_OF_A_KIND = 6
+LONGEST_ABOUT = 80
 LAST_CHARACTER = "\U0010ffff"
 PAGES = (
     ("functions:list", "Functions"),
@@ -29,6 +30,7 @@ PAGES = (
     ("functions:activity", "Activity"),
     ("functions:conversations", "Conversations"),
     ("functions:conversation-start", "Start a conversation"),
+    ("functions:scenarios", "Scenarios"),
     ("functions:logs", "Logs"),
     ("functions:metrics", "Metrics"),
 )
@@ -58,6 +60,7 @@ def search(request: HttpRequest, account_id: str = "") -> HttpResponse:
             kinds += [
                 Kind("Functions", _functions(account_id, query)),
                 Kind("Conversations", _conversations(account_id, query)),
+                Kind("Scenarios", _scenarios(account_id, query)),
                 Kind("Pages", _pages(inside, query)),
             ]
         kinds += [
@@ -91,6 +94,16 @@ def _conversations(account_id: str, query: str) -> list[Hit]:
             reverse("functions:conversation", args=[account_id, pk]),
         )
         for pk, conv_id, closed in found.values_list("pk", "conv_id", "closed")[:MOST_OF_A_KIND]
+    ]
+
+
+def _scenarios(account_id: str, query: str) -> list[Hit]:
+    found = Scenario.objects.filter(
+        Q(name__icontains=query) | Q(description__icontains=query), account_id=account_id
+    ).order_by("name")
+    return [
+        Hit(name, description[:LONGEST_ABOUT], reverse("functions:scenario", args=[account_id, pk]))
+        for pk, name, description in found.values_list("pk", "name", "description")[:MOST_OF_A_KIND]
     ]
 
 

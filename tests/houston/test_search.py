@@ -53,6 +53,17 @@ def test_search_finds_a_conversation_by_the_beginning_of_its_id(
     assert page not in developer_client.get(url, {"q": "4711"}).content
 
 
+def test_search_finds_scenarios_by_name_and_description(developer_client: Client, url: str) -> None:
+    named = factories.ScenarioFactory(name="A lost parcel")
+    described = factories.ScenarioFactory(name="Other", description="About a PARCEL")
+    factories.ScenarioFactory(name="A parcel of theirs", account_id="other1")
+
+    page = developer_client.get(url, {"q": "parcel"}).content.decode()
+
+    found = [f"/scenarios/{each.pk}/" in page for each in (named, described)]
+    assert (found, "of theirs" in page) == ([True, True], False)
+
+
 def test_search_offers_pages_that_the_person_may_open(
     developer_client: Client, admin_client: Client, url: str
 ) -> None:
@@ -90,5 +101,5 @@ def test_search_asks_the_database_a_fixed_number_of_times(
     for number in range(count):
         factories.FunctionFactory(account_id=account.id, name=f"greet{number}", event_type="")
     headers = {"HX-Request": "true"}
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         developer_client.get(url, {"q": "greet"}, headers=headers)
