@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
+from django.db.models import Prefetch
+
 from functions import occasions
 from functions.models import Function
 from functions.replays import choosing, comparing, sides
@@ -20,7 +22,7 @@ from functions.replays.running import Job, Ran, Stage
 from functions.replays.sides import Side
 from invoker import calls, commands, dispatch, events, rehearsal, runtime
 from invoker.automatic_messages import AccountTexts
-from invoker.models import Command, Event, Invocation, InvocationState
+from invoker.models import Command, Deployment, Event, Invocation, InvocationState
 
 SLICE_S = 1.0
 """No run is begun after this; those that are under way may end."""
@@ -34,6 +36,14 @@ UNFINISHED = (
     InvocationState.UNKNOWN,
     InvocationState.PLATFORM_FAILURE,
 )
+
+# What is read of each: a thousand rows with all their columns take longer than to run them.
+_OF_EVENTS = (
+    "account_id", "conversation__conv_id", "type", "subtype", "payload", "occurred_at",
+    "created_at", "state", "detail", "function_id",
+)  # fmt: skip
+_OF_RUNS = ("event_id", "deployment_id", "outcome", "result", "failure", "duration_ms", "attempt")
+_OF_COMMANDS = ("event_id", "invocation_id", "type", "fields", "state", "reason", "detail")
 
 _at_once = calls.AtOnce(1)
 
@@ -141,7 +151,7 @@ class _Replaying:
         choice = self._choice
         size = CHUNK if choice.listening else min(CHUNK, left)
         page = choice.events.filter(progress.behind()).order_by("-created_at", "-pk")
-        read = list(page.select_related("conversation").defer("conversation__state")[:size])
+        read = list(page.select_related("conversation").only(*_OF_EVENTS)[:size])
         function = choice.function
         wanted = read
         if choice.listening and function:
@@ -162,17 +172,16 @@ class _Replaying:
     # --- one event ---------------------------------------------------------------------------
 
     def _prepare(self, found: Sequence[Event]) -> list[Job | Row]:
-        """What to run for each, with what really happened to it. Two queries for all."""
+        """What to run for each, with what really happened to it. Three queries for all."""
         ids = [each.pk for each in found]
         kept = Invocation.objects.filter(event__in=ids).exclude(outcome__in=UNFINISHED)
-        runs = {
-            run.event_id: run
-            for run in kept.select_related("deployment")
-            .defer("deployment__code", "deployment__environment")
-            .order_by("attempt")
-        }
+        # A few deployments served them all.
+        served = Prefetch("deployment", Deployment.objects.only("function_name", "version"))
+        ended = kept.only(*_OF_RUNS).prefetch_related(served).order_by("attempt")
+        runs = {run.event_id: run for run in ended}
         carried_out: dict[object, list[Command]] = {}
-        for command in Command.objects.filter(event__in=ids).order_by("position"):
+        asked = Command.objects.filter(event__in=ids).only(*_OF_COMMANDS)
+        for command in asked.order_by("position"):
             carried_out.setdefault(command.event_id, []).append(command)
         return [self._job(each, runs.get(each.pk), carried_out.get(each.pk, [])) for each in found]
 
