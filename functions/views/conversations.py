@@ -20,7 +20,7 @@ from functions.views import paging, standing
 from functions.views.finding import may_change
 from functions.views.standing import Standing
 from invoker import simulator, trying
-from invoker.automatic_messages.names import SUBTYPE_NAMES
+from invoker.automatic_messages.names import name_event
 from invoker.models import Connection, Conversation, Event, Platform, Simulation
 
 PAGE_SIZE = 50
@@ -40,7 +40,7 @@ class Row:
 
     @property
     def title(self) -> str:
-        return SUBTYPE_NAMES.get(self.last.subtype, self.last.subtype) if self.last else ""
+        return name_event(self.last.type, self.last.subtype) if self.last else ""
 
     @property
     def verdict(self) -> str:

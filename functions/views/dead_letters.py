@@ -15,8 +15,8 @@ from functions.access import ADMIN, DEVELOPER, ConsoleRequest
 from functions.dead_letter_forms import LetterFilterForm
 from functions.views import drawing, paging, windows
 from functions.views.windows import Window
-from invoker import dead_letters, events
-from invoker.automatic_messages.names import SUBTYPE_NAMES
+from invoker import dead_letters
+from invoker.automatic_messages.names import name_event
 from invoker.dead_letters import Counted, Wanted
 from invoker.models import Connection, DeadLetter, Event, LetterKind, LetterState
 
@@ -186,17 +186,14 @@ def row_of(letter: DeadLetter) -> Row:
             drawn = drawing.draw_command(letter.command)
             event = letter.command.event
             what = f"“{drawn.text}”" if drawn.text else drawn.label
-            return Row(letter, what, _name(event), event)
+            return Row(letter, what, name_event(event.type, event.subtype), event)
         case LetterKind.EVENT if letter.event:
-            return Row(letter, _name(letter.event), "Event", letter.event)
+            return Row(
+                letter, name_event(letter.event.type, letter.event.subtype), "Event", letter.event
+            )
     kind = letter.notification.kind if letter.notification else ""
     return Row(letter, kind, "Notification", None)
 
 
 def may_act(request: ConsoleRequest) -> bool:
     return bool(request.roles & ROLES)
-
-
-def _name(event: Event) -> str:
-    known = events.EVENT_TYPES.get(event.type)
-    return SUBTYPE_NAMES.get(event.subtype) or (known.name if known else event.type)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from functions.views import drawing
 from functions.views.drawing import Drawn
 from invoker import events
-from invoker.automatic_messages.names import SUBTYPE_NAMES
+from invoker.automatic_messages.names import name_event
 from invoker.models import (
     Command,
     Conversation,
@@ -108,7 +108,7 @@ def _happened(event: Event) -> Happened:
     runs = list(event.invocations.all())
     return Happened(
         event,
-        SUBTYPE_NAMES.get(event.subtype, event.subtype),
+        name_event(event.type, event.subtype),
         events.EVENT_TYPES.get(event.type),
         runs[-1] if runs else None,
         [drawing.draw_command(command) for command in event.commands.all()],

@@ -1,6 +1,8 @@
-"""What people call the sub-types of events."""
+"""What people call events and their sub-types."""
 
 from typing import Final
+
+from invoker.events import EVENT_TYPES
 
 SUBTYPE_NAMES: Final = {
     "CONSUMER_OPEN_NEW_CONVERSATION": "A consumer writes again",
@@ -29,3 +31,11 @@ SUBTYPE_NAMES: Final = {
     "SYSTEM_END_CONVERSATION": "The system ends the conversation",
     "CONSUMER_STEP_UP": "The consumer signs in",
 }
+
+
+def name_event(event_type: str, subtype: str) -> str:
+    """What people call an event: by its sub-type, and by its type where it has none."""
+    if subtype:
+        return SUBTYPE_NAMES.get(subtype, subtype)
+    known = EVENT_TYPES.get(event_type)
+    return known.name if known else event_type

@@ -242,6 +242,31 @@ def test_page_answers_a_poll_only_when_something_changed(
 # Playing ------------------------------------------------------------------------------------------
 
 
+def test_event_without_sub_type_goes_by_the_name_of_its_type(
+    developer_client: Client, simulated: Connection
+) -> None:
+    conversation = factories.ConversationFactory(connection=simulated)
+    event = factories.EventFactory(
+        conversation=conversation, type="surveybot_messaging_survey_started", subtype=""
+    )
+
+    row = developer_client.get(url("conversations")).content.decode()
+    told = developer_client.get(url("conversation", conversation.pk)).content.decode()
+
+    assert 'title="Messaging Survey Started"' in row
+    assert f'href="{url("trace", event.pk)}">Messaging Survey Started</a>' in told
+
+
+def test_trace_leads_back_to_its_conversation(
+    developer_client: Client, simulated: Connection
+) -> None:
+    event = factories.EventFactory(conversation__connection=simulated)
+
+    shown = developer_client.get(url("trace", event.pk)).content.decode()
+
+    assert f'href="{url("conversation", event.conversation_id)}"' in shown
+
+
 def test_conversation_is_started_and_played_by_forms_alone(
     developer_client: Client, simulated: Connection
 ) -> None:
