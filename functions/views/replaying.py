@@ -22,6 +22,7 @@ from functions.replays.comparing import Segment, segments
 from functions.views import activity, downloads, drawing, windows
 from invoker import events
 from invoker.api import ApiError
+from invoker.automatic_messages.names import name_event
 from invoker.gateway import running
 from invoker.models import Event, Verdict
 
@@ -52,6 +53,11 @@ class DrawnRow:
     row: Row
     then: DrawnSide | None
     now: DrawnSide | None
+
+    @property
+    def title(self) -> str:
+        event = self.row.event
+        return name_event(event.type, event.subtype) if event else ""
 
     @property
     def is_draft(self) -> bool:

@@ -14,6 +14,7 @@ from functions.replays import playing
 from functions.replays import running as runs
 from functions.views import replaying
 from invoker import events
+from invoker.automatic_messages.names import name_event
 from invoker.gateway import running
 from tests import factories
 from tests.functions.replays.happened import FAILS, FETCHES, SAYS, happened, live_and_draft
@@ -61,6 +62,7 @@ def test_difference_is_shown_side_by_side_with_its_words(function, developer_cli
     assert "<del>hello</del> to you" in shown
     assert "<ins>good day</ins> to you" in shown
     assert reverse("functions:trace", args=[event.account_id, event.pk]) in shown
+    assert name_event(event.type, event.subtype) in text_of(response)
     assert "as it happened" in shown
 
 
