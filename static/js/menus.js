@@ -5,7 +5,9 @@ const openMenus = () => document.querySelectorAll("details.menu[open]");
 
 document.addEventListener("click", (event) => {
   for (const menu of openMenus()) {
-    if (!menu.contains(event.target) || event.target.closest(".menu-list a, .menu-list button")) {
+    const pressed = event.target.closest(".menu-list a, .menu-list button");
+    // A field that is not filled in has to be in sight for the browser to ask for it.
+    if (!menu.contains(event.target) || (pressed && !pressed.form?.matches(":invalid"))) {
       menu.open = false;
     }
   }

@@ -1,5 +1,6 @@
 """The first minute: sign in, press Try it on an empty page, see a function answer."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -77,6 +78,17 @@ def test_demo_account_answers_on_the_empty_page_of_conversations(
     clock("the page of conversations is empty")
 
     press(page, clock)
+
+    # A menu whose field is missing stays open, so that the browser can say so.
+    field = page.locator("#transfer-value")
+    menu = page.locator("details", has=field)
+    menu.locator("summary").click()
+    menu.get_by_role("button", name="Transfer").click()
+    expect(field).to_be_focused()
+    field.fill("7")
+    menu.get_by_role("button", name="Transfer").click()
+    expect(menu).not_to_have_attribute("open", re.compile(".*"))
+    expect(consumer(page).get_by_text("Transferred to skill 7")).to_be_visible()
 
 
 def test_draft_is_left_alone_until_it_is_deployed(browser: Browser, houston: Houston) -> None:
