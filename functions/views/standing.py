@@ -194,7 +194,7 @@ def _due(ahead: outlook.Outlook) -> list[Due]:
     found = []
     for each in ahead.silences:
         at = moment(each.due_ms)
-        note = f"happened {each.count} times" if each.count > 1 else "happened once"
+        note = f"{each.count} times so far" if each.count > 1 else "once so far"
         found.append(
             Due(
                 each.subtype,
