@@ -12,10 +12,10 @@ from tests.conftest import CallbackServer
 from tests.stack.conftest import Houston
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-EVENTS = 9
-# So slow that not all of them fit into a slice.
+EVENTS = 12
+# So slow that a slice has three of them, and that nobody misses its end on a busy machine.
 SLOW = (
-    "async function lambda(input) { await new Promise((done) => setTimeout(done, 800)); "
+    "async function lambda(input) { await new Promise((done) => setTimeout(done, 2500)); "
     'return { type: "systemMessage", text: "Later" }; }'
 )
 
