@@ -138,7 +138,9 @@ def perform(conversation: Conversation, act: Act, *, by: str) -> None:
         # First of all: whoever is second waits here, and finds that something has changed.
         _change(simulation, **changes)
         row = _write_act(simulation, act, now_ms, by)
-        _show(simulation, lines, now_ms)
+        # However long it has become, it can be brought to its end.
+        ends = isinstance(act, acts.Close | acts.EndSurvey)
+        _show(simulation, lines, now_ms, bounded=not ends)
         if notifications:
             _tell(conversation.connection, notifications, now_ms, request_id(row))
         else:

@@ -332,3 +332,7 @@ def test_lines_are_bounded(connection: Connection, monkeypatch: pytest.MonkeyPat
 
     assert refused(conversation, act="consumer_says", text="two") == "too-many-lines"
     assert counts() == before
+    # Its end is not one line too many.
+    play(conversation, act="close")
+    conversation.refresh_from_db()
+    assert conversation.closed
