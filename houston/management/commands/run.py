@@ -151,7 +151,8 @@ def _announce(demo: dict[str, Any]) -> None:
         f"  Developer     {demo['sign_in']['username']} / {demo['sign_in']['password']}",
         f"  Account team  {demo['team_sign_in']['username']} / {demo['team_sign_in']['password']}",
         "",
-        "  Sign in as the developer and press Try it under Conversations; Ctrl-C ends everything",
+        "  The developer finds Try it under Conversations: a function answers at once",
+        "  Ctrl-C ends everything",
         "",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
