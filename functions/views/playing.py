@@ -20,7 +20,7 @@ SOMEBODY = "somebody else"
 """A name that nobody has: what can be done with it can be done with any that is free."""
 USUAL_RESPONSE_MINUTES = 30
 AHEAD_SHOWN_S = 2
-GAP_S = 300
+GAP_S = 180
 JUMPS = ((60, "+1 min"), (600, "+10 min"), (3600, "+1 h"), (8 * 3600, "+8 h"), (86_400, "+1 day"))
 OFFICES = (
     (Office.ACCOUNT.value, "As the account's office hours say"),

@@ -60,6 +60,8 @@ async function send(url, values) {
 // A menu that opens begins with its field.
 document.addEventListener("toggle", (event) => {
   if (!event.target.matches?.("details.menu[open]")) return;
+  // One that was open before, in what took its place, has the focus where it was.
+  if (document.activeElement.closest(".menu-list")) return;
   event.target.querySelector(".ask input:not([type=hidden])")?.select();
 }, { capture: true });
 
