@@ -59,6 +59,9 @@ def test_conversation_through_all_seven_events_becomes_a_scenario(
     expect(differs).to_contain_text("The function of conversation_routing was here")
     came = ran.locator(".versus > div").filter(has_text="Somebody else goes on")
     expect(came).to_have_count(1)
+    gone, instead = ran.locator(".diff del"), ran.locator(".diff ins")
+    expect(gone).to_have_text("Expected: text: The function of conversation_routing was here")
+    expect(instead).to_have_text("Came: text: Somebody else goes on")
 
 
 def expect_answer(page: Page, event: str) -> None:
