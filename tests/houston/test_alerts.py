@@ -63,6 +63,21 @@ def test_alert_for_a_function(developer_client, account):
     assert Alert.objects.get().function_name == "greet"
 
 
+def test_alert_for_dead_letters_has_a_number_and_no_window(developer_client, account):
+    page = developer_client.get(f"{url('alert-new')}?kind=letters").content.decode()
+    sent = {"kind": "letters", "threshold": "3", "channel": "webhook",
+            "target": "https://hooks.example/in", "repeat_h": "0"}  # fmt: skip
+
+    developer_client.post(url("alert-new"), sent)
+    alert = Alert.objects.get()
+    developer_client.post(url("alert", alert), {**sent, "threshold": "1"})
+
+    assert 'name="window_min"' not in page
+    assert alert.title == "3 dead letters wait"
+    alert.refresh_from_db()
+    assert alert.title == "Dead letters wait"
+
+
 def test_alert_for_a_function_of_another_account_is_refused(developer_client, account):
     theirs = factories.FunctionFactory(account_id="other1")
 

@@ -122,6 +122,19 @@ def test_agent_socket_that_is_away_is_a_warning_and_its_name_is_for_the_team(cli
     assert (check.ok, check.warning, check.detail) == (True, False, "2 connected")
 
 
+def test_team_sees_how_many_dead_letters_each_account_has(team_client):
+    none = team_client.get(reverse("health")).content.decode()
+    factories.DeadLetterFactory.create_batch(2)
+    factories.DeadLetterFactory(state="discarded", closed_at=timezone.now())
+
+    page = team_client.get(reverse("health")).content.decode()
+
+    there = reverse("functions:dead-letters", args=[factories.ACCOUNT_ID])
+    assert "No account has any" in none
+    row = page[page.index(there) : page.index("</tr>", page.index(there))]
+    assert ">2</td>" in row
+
+
 def test_check_that_hangs_is_given_up_and_others_are_not():
     def slow():
         time.sleep(1)
