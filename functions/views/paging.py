@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, UUIDField
 from django.http import Http404
 
 LONGEST_NUMBER = 19
@@ -29,7 +29,7 @@ def newest_first(
         Http404: `before` was not made here.
     """
     if before:
-        at, key = _read(before)
+        at, key = _read(before, by_uuid=_has_uuids(rows))
         earlier, same = Q(**{f"{moment}__lt": at}), Q(**{moment: at, "pk__lt": key})
         # The first half alone is what an index answers.
         rows = rows.filter(**{f"{moment}__lte": at}).filter(earlier | same)
@@ -38,16 +38,24 @@ def newest_first(
     return Page(shown, _name(shown[-1], moment) if len(found) > size else "")
 
 
+def _has_uuids(rows: QuerySet[M]) -> bool:
+    return isinstance(rows.model._meta.pk, UUIDField)  # noqa: SLF001 -- Django documents it
+
+
 def _name(row: Any, moment: str) -> str:
     key = row.pk.hex if isinstance(row.pk, uuid.UUID) else row.pk
     return f"{getattr(row, moment).astimezone(dt.UTC):%Y%m%dT%H%M%S.%f}_{key}"
 
 
-def _read(place: str) -> tuple[dt.datetime, uuid.UUID | int]:
+def _read(place: str, *, by_uuid: bool) -> tuple[dt.datetime, uuid.UUID | int]:
     moment, _, key = place.partition("_")
     try:
         at = dt.datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=dt.UTC)
-        # A number that fits a column has fewer digits than an id.
-        return at, int(key) if key.isdecimal() and len(key) < LONGEST_NUMBER else uuid.UUID(key)
-    except ValueError as error:
-        raise Http404(f'No page begins at "{place[:60]}"') from error
+        if by_uuid:
+            return at, uuid.UUID(key)
+        # A number that fits a column has fewer digits than this.
+        if key.isdecimal() and len(key) < LONGEST_NUMBER:
+            return at, int(key)
+    except ValueError:
+        pass
+    raise Http404(f'No page begins at "{place[:60]}"')
