@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from invoker import automatic_messages, conversations, events, giving_up, hours, simulator
+from invoker.epoch import millis, moment
 from invoker.fields import storable
 from invoker.models import (
     Command,
@@ -31,7 +32,6 @@ from invoker.platforms import PLATFORMS, Derived, RejectedError
 
 logger = logging.getLogger(__name__)
 
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 # Timers count by the platform's clock, so one that is far away is looked at again before: ours
 # may have been wrong when it was set.
 LOOK_AGAIN = dt.timedelta(hours=1)
@@ -134,8 +134,8 @@ def look_again_at(conversation: Conversation, due_ms: int | None) -> dt.datetime
     """When to look at a conversation again, by our clock; `due_ms` as `add_idle_events` has it."""
     if due_ms is None:
         return None
-    latest_ms = _millis(conversation.now() + LOOK_AGAIN)
-    return _moment(min(due_ms, latest_ms)) - conversation.ahead
+    latest_ms = millis(conversation.now() + LOOK_AGAIN)
+    return moment(min(due_ms, latest_ms)) - conversation.ahead
 
 
 def pass_time(lease: Lease, conversation: Conversation, due_ms: int | None) -> bool:
@@ -209,7 +209,7 @@ def circumstances(
 ) -> conversations.Circumstances:
     """What decides about the events of a conversation at `now`, which is by our clock."""
     return conversations.Circumstances(
-        now_ms=_millis(now + conversation.ahead),
+        now_ms=millis(now + conversation.ahead),
         account_id=conversation.account_id,
         own_ids=frozenset(conversation.connection.own_ids),
         hours=rules.hours,
@@ -217,7 +217,7 @@ def circumstances(
         # What the simulator plays began when somebody listened.
         high_water_ms=0
         if conversation.simulated
-        else _millis(conversation.connection.listening_since),
+        else millis(conversation.connection.listening_since),
         previous=previous,
         history_known=True,
     )
@@ -325,7 +325,7 @@ def new_events(
             subtype=one.subtype,
             payload=one.payload,
             position=position,
-            occurred_at=_moment(one.occurred_ms),
+            occurred_at=moment(one.occurred_ms),
             received_at=received_at,
             caused_by=cause,
             chain=cause.event.chain + 1 if cause else 0,
@@ -413,13 +413,5 @@ def _silences(conversation: Conversation, subtype: str, state: conversations.Sta
     """How often a silence came, with no word of the consumer in between."""
     earlier = conversation.events.filter(subtype=subtype)
     if state.last_consumer_ts is not None:
-        earlier = earlier.filter(occurred_at__gt=_moment(state.last_consumer_ts))
+        earlier = earlier.filter(occurred_at__gt=moment(state.last_consumer_ts))
     return earlier.count()
-
-
-def _millis(at: dt.datetime) -> int:
-    return (at - EPOCH) // dt.timedelta(milliseconds=1)
-
-
-def _moment(ms: int) -> dt.datetime:
-    return EPOCH + dt.timedelta(milliseconds=ms)

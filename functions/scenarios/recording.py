@@ -14,6 +14,7 @@ from functions.scenarios import comparing, errors, telling
 from functions.scenarios.documents import MOST_STEPS, Document, Expected, Step
 from functions.scenarios.errors import ScenarioError
 from functions.scenarios.outcomes import Outcome
+from invoker.epoch import EPOCH, millis
 from invoker.models import (
     Command,
     Conversation,
@@ -27,7 +28,6 @@ from invoker.simulator import acts, command_of, request_id
 
 NAME: Final = "Played conversation"
 SECOND_MS: Final = 1000
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _SUCCEEDED: Final = (InvocationState.SUCCEEDED, InvocationState.UNKNOWN, InvocationState.RUNNING)
 
 
@@ -65,7 +65,7 @@ def from_conversation(conversation: Conversation) -> Document:
             "more, play a shorter one",
         )
     start_ms = rows[0].at_ms
-    now_ms = _millis(conversation.now())
+    now_ms = millis(conversation.now())
     happened = _happened(conversation, rows)
     steps = _steps(rows, now_ms, SECOND_MS if _leaves_room(rows, happened) else 1)
     silent_ms = max((one.at_ms for one in happened if one.number == len(rows)), default=0)
@@ -79,7 +79,7 @@ def from_conversation(conversation: Conversation) -> Document:
     return Document(
         name=NAME,
         # All of it by a part of a second earlier or later.
-        starts_at=_EPOCH + dt.timedelta(seconds=round(start_ms / 1000)),
+        starts_at=EPOCH + dt.timedelta(seconds=round(start_ms / 1000)),
         steps=tuple(replace(step, expect=tuple(told[n])) for n, step in enumerate(steps)),
     )
 
@@ -120,7 +120,7 @@ def _happened(conversation: Conversation, rows: list[SimulatedAct]) -> list[_Hap
     events = conversation.events.select_related("notification", "conversation").order_by("position")
     for event in events.prefetch_related("commands", "invocations__deployment"):
         request = event.notification.request_id if event.notification else ""
-        at_ms = _millis(event.occurred_at)
+        at_ms = millis(event.occurred_at)
         if request in number_of_request:
             number = number_of_request[request]
         elif command_id := command_of(request):
@@ -166,10 +166,6 @@ def _told(event: Event) -> Expected:
         failure=(ran.failure or {}) if ran and ran.outcome not in _SUCCEEDED else None,
     )
     return replace(told, commands=tuple(telling.keep(one) for one in told.commands))
-
-
-def _millis(at: dt.datetime) -> int:
-    return (at - _EPOCH) // dt.timedelta(milliseconds=1)
 
 
 def accept(document: Document, outcome: Outcome) -> Document:

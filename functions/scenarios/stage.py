@@ -4,7 +4,6 @@ What decides is asked of the parts that decide for real conversations; what they
 kept here in the same rows, which nobody writes down.
 """
 
-import datetime as dt
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from functions.scenarios.outcomes import Came
 from functions.scenarios.rules import Rules
 from functions.scenarios.running import Ran, Runner, StoppedError
 from invoker import commands, conversations, digesting, dispatch, guards, runtime, simulator
+from invoker.epoch import EPOCH, millis, moment
 from invoker.models import (
     Command,
     CommandState,
@@ -36,7 +36,6 @@ MOST_EVENTS: Final = 1_000
 GRACE_MS: Final = 20
 """What the bot does moves its clock by some milliseconds. A timer that is over by so little when
 the next step is due was meant to be."""
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class ImpossibleError(Exception):
@@ -66,7 +65,7 @@ class Stage:
         self._hours = given.hours
         self._players = cast.players
         self._runner = runner
-        self._start_ms = _millis(document.starts_at)
+        self._start_ms = millis(document.starts_at)
         self._now_ms = self._start_ms
         # Since when the bot is busy, and until when: functions take their time, and people do not
         # wait for them.
@@ -198,7 +197,7 @@ class Stage:
         cause: Command | None = None,
         silent: bool = False,
     ) -> None:
-        received_at = _moment(self._now_ms)
+        received_at = moment(self._now_ms)
         since = received_at - digesting.LOOP_WINDOW
         recent = [one for one in self._events if one.caused_by and one.occurred_at > since]
         before = digesting.Before(
@@ -220,7 +219,7 @@ class Stage:
 
     def _silences(self, subtype: str) -> int:
         last = self._state.last_consumer_ts if self._state else None
-        since = _EPOCH if last is None else _moment(last)
+        since = EPOCH if last is None else moment(last)
         return sum(one.subtype == subtype and one.occurred_at > since for one in self._events)
 
     # The controller bot ---------------------------------------------------------------------------
@@ -267,7 +266,7 @@ class Stage:
         if commands.is_done(row, self._state):
             row.state = CommandState.SENT
             return
-        now = _moment(max(self._now_ms, self._busy_ms))
+        now = moment(max(self._now_ms, self._busy_ms))
         stale = guards.check(row, self._state, now=now, hours=self._hours)
         if stale:
             row.state, row.reason, row.detail = CommandState.STALE, stale.reason, stale.detail
@@ -303,15 +302,3 @@ def _came(
         marks=ran.marks if ran else (),
         reason=event.detail,
     )
-
-
-def _millis(at: dt.datetime) -> int:
-    return _ms(at - _EPOCH)
-
-
-def _ms(length: dt.timedelta) -> int:
-    return length // dt.timedelta(milliseconds=1)
-
-
-def _moment(ms: int) -> dt.datetime:
-    return _EPOCH + dt.timedelta(milliseconds=ms)

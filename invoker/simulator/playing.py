@@ -16,6 +16,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from invoker.epoch import EPOCH, millis
 from invoker.models import (
     Command,
     CommandType,
@@ -38,7 +39,6 @@ LATEST_MS: Final = 4_102_444_800_000
 """The first moment of 2100: no clock goes further."""
 EARLIEST_MS: Final = 86_400_000
 """The second day of 1970, so that nothing lies before the first moment of all clocks."""
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _OFFICE_REMARKS: Final = {
     "open": "The office opened",
     "closed": "The office closed",
@@ -96,8 +96,8 @@ def start(
         else f"visitor-{uuid.uuid4().hex[:12]}"
     )
     our_now = timezone.now()
-    now_ms = _millis(starts_at or our_now + _ahead_of(connection, consumer_id))
-    ahead_ms = now_ms - _millis(our_now)
+    now_ms = millis(starts_at or our_now + _ahead_of(connection, consumer_id))
+    ahead_ms = now_ms - millis(our_now)
     if not EARLIEST_MS <= now_ms < LATEST_MS:
         raise ActError("too-far", "Cannot start it then: clocks go from 1970 to 2099")
     played = scene.begin(conv_id, consumer_id, act, now_ms)
@@ -132,7 +132,7 @@ def perform(conversation: Conversation, act: Act, *, by: str) -> None:
     simulation = _fresh(conversation)
     if simulation.goes_to_ms is not None:
         raise ActError("clock-moving", "Cannot do this yet: time is passing, try again in a moment")
-    now_ms = _millis(conversation.now())
+    now_ms = millis(conversation.now())
     changes, lines, notifications = _effect(simulation, act, now_ms)
     with transaction.atomic():
         # First of all: whoever is second waits here, and finds that something has changed.
@@ -176,7 +176,7 @@ def pass_time(conversation: Conversation, due_ms: int | None) -> None:
     inside the lease's transaction, with nothing left to handle.
     """
     simulation = conversation.simulation
-    now_ms = _millis(conversation.now())
+    now_ms = millis(conversation.now())
     to_ms = goal_ms = simulation.goes_to_ms or now_ms
     if due_ms is not None and due_ms > now_ms:
         to_ms = min(goal_ms, due_ms)
@@ -194,7 +194,7 @@ def pass_time(conversation: Conversation, due_ms: int | None) -> None:
 def _why_time_stops(conversation: Conversation) -> str:
     # Nobody can do anything else meanwhile, so the latest act is the one that lets time pass.
     wait = conversation.simulation.acts.latest("number")
-    began_at = _EPOCH + dt.timedelta(milliseconds=wait.at_ms)
+    began_at = EPOCH + dt.timedelta(milliseconds=wait.at_ms)
     since = conversation.events.filter(occurred_at__gte=began_at)
     verdicts = list(since.values_list("verdict", flat=True))
     return scene.why_time_stops(
@@ -215,7 +215,7 @@ def carry_out(connection: Connection, command: Command) -> str:
     """
     conversation = command.event.conversation
     simulation = _fresh(conversation)
-    now_ms = _millis(conversation.now())
+    now_ms = millis(conversation.now())
     if simulation.lines.filter(command_id=command.pk).exists():
         return "It was done already"
     played, said = do(command, _scene(simulation), now_ms)
@@ -390,12 +390,8 @@ def cloud_event(notification: dict[str, Any], now_ms: int) -> bytes:
             "id": str(uuid.uuid4()),
             "source": SOURCE,
             "type": LIVEPERSON_PREFIX + notification["type"],
-            "time": (_EPOCH + dt.timedelta(milliseconds=now_ms)).isoformat(),
+            "time": (EPOCH + dt.timedelta(milliseconds=now_ms)).isoformat(),
             "datacontenttype": "application/json",
             "data": notification["body"],
         }
     )
-
-
-def _millis(at: dt.datetime) -> int:
-    return (at - _EPOCH) // dt.timedelta(milliseconds=1)
