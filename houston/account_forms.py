@@ -233,7 +233,33 @@ class ConnectionForm(Form):
             "api_url": connection.api_url,
             "api_account": connection.api_account,
             "own_id": next(iter(connection.own_ids), ""),
+            "keep": connecting.Keep.DAY.value,
         }
+
+
+class KeepField(Form):
+    """For a secret that somebody else made and that is entered here in place of another."""
+
+    keep = forms.ChoiceField(
+        label="A secret that is replaced holds",
+        required=False,
+        choices=connecting.Keep.choices,
+        initial=connecting.Keep.DAY,
+        help_text="Until then notifications are taken that are signed with either",
+        widget=forms.RadioSelect,
+    )
+
+    def clean_keep(self) -> str:
+        return self.cleaned_data["keep"] or connecting.Keep.DAY.value
+
+
+class RotateForm(KeepField):
+    """How long the secret holds that is about to be replaced."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["keep"].label = "The present one holds"
+        self.fields["keep"].help_text = ""
 
 
 class SimulatorForm(ConnectionForm):
@@ -241,7 +267,7 @@ class SimulatorForm(ConnectionForm):
     message_delivery = None  # type: ignore[assignment]
 
 
-class LivePersonConnectionForm(AgentLoginFields, ConnectionForm):
+class LivePersonConnectionForm(KeepField, AgentLoginFields, ConnectionForm):
     client_id = forms.CharField(
         label="Client id",
         required=False,
@@ -256,17 +282,17 @@ class LivePersonConnectionForm(AgentLoginFields, ConnectionForm):
         needed=False,
     )
     field_order = [
-        "name", "client_id", "client_secret", "callback_url", *LOGIN_FIELDS, "close_mode",
+        "name", "client_id", "client_secret", "keep", "callback_url", *LOGIN_FIELDS, "close_mode",
         "message_delivery",
     ]  # fmt: skip
 
 
-class ChatwootConnectionForm(ChatwootFields, ConnectionForm):
+class ChatwootConnectionForm(KeepField, ChatwootFields, ConnectionForm):
     callback_url = None  # type: ignore[assignment]
     api_token = _secret("New API access token", KEEPS, needed=False)
     webhook_secret = _secret("New secret of the webhook", KEEPS, needed=False)
     field_order = [
-        "name", "api_url", "api_account", "api_token", "webhook_secret", "own_id",
+        "name", "api_url", "api_account", "api_token", "webhook_secret", "keep", "own_id",
         "message_delivery",
     ]  # fmt: skip
 

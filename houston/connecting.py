@@ -1,5 +1,6 @@
 """Every change to the connections of an account. Errors: see `account_errors`."""
 
+import datetime as dt
 import json
 import re
 import secrets
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from houston.account_errors import (
@@ -37,8 +38,22 @@ LOGIN_KEYS = {
     "access_token_secret": "accessTokenSecret",
 }
 """Our names for the API keys of a bot's user, and LivePerson's. Source: §1.3."""
+SIGNING = "signing"
+CALLBACK = "callback"
+KEPT_LABEL = "The previous one holds"
 # Header values and URLs go over the wire as they are.
 VISIBLE_ASCII_PATTERN = re.compile(r"[!-~]+")
+
+
+class Keep(models.TextChoices):
+    """How long a secret that was replaced is taken beside the new one."""
+
+    NOT = "no", "Not any longer: refused at once"
+    DAY = "day", "24 hours more"
+    WEEK = "week", "7 days more"
+
+
+KEPT_FOR = {Keep.NOT: dt.timedelta(), Keep.DAY: dt.timedelta(days=1), Keep.WEEK: dt.timedelta(7)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +62,8 @@ class Way:
 
     On LivePerson the client secret is what signs notifications, and the five fields from
     `bot_user` on are the API keys of the bot's user. On Chatwoot an empty `webhook_secret` means
-    that it does not sign. An empty secret of a connection that exists keeps the one it has.
+    that it does not sign. An empty secret of a connection that exists keeps the one it has, and
+    `keep` says how long the one that it replaces is taken beside a new one.
     """
 
     callback_url: str = ""
@@ -64,6 +80,7 @@ class Way:
     api_token: str = field(default="", repr=False)
     webhook_secret: str = field(default="", repr=False)
     own_id: str = ""
+    keep: str = Keep.DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +153,7 @@ def edit_connection(
                 update_fields=[
                     "name", "callback_url", "message_delivery", "client_id", "signing_secret",
                     "agent_login", "close_mode", "api_url", "api_account", "api_token", "signs",
-                    "own_ids",
+                    "own_ids", "previous_signing_secret", "previous_signing_until",
                 ]
             )  # fmt: skip
             after = _facts(connection)
@@ -186,14 +203,16 @@ def _set_app(connection: Connection, way: Way) -> None:
     if not way.client_id and not way.client_secret and connection.agent_login:
         if connection.client_id:
             # Whoever knows the secret of the app that was taken away is not believed any longer.
-            connection.signing_secret = make_webhook_secret()
+            set_secret(connection, SIGNING, make_webhook_secret(), Keep.NOT)
         connection.client_id = ""
         return
     known = connection.signing_secret if connection.client_id else ""
     secret = way.client_secret or known
     _check_client(way.client_id, secret)
+    # Another app's secret was never one of this app.
+    same_app = way.client_id == connection.client_id
+    set_secret(connection, SIGNING, secret, _keep(way) if same_app else Keep.NOT)
     connection.client_id = way.client_id
-    connection.signing_secret = secret
 
 
 def _agent_login(connection: Connection, way: Way) -> str:
@@ -245,12 +264,21 @@ def _set_chatwoot(connection: Connection, way: Way) -> None:
     connection.api_account = way.api_account
     connection.api_token = token
     connection.own_ids = [way.own_id] if way.own_id else []
+    is_new = connection._state.adding  # noqa: SLF001 -- Django's own word for "not saved yet"
     if way.webhook_secret:
-        connection.signing_secret = way.webhook_secret
+        # What was part of an address never signed anything.
+        keep = _keep(way) if connection.signs and not is_new else Keep.NOT
+        set_secret(connection, SIGNING, way.webhook_secret, keep)
         connection.signs = True
-    elif connection._state.adding:  # noqa: SLF001 -- Django's own word for "not saved yet"
+    elif is_new:
         connection.signs = False
         connection.signing_secret = _make_token()
+
+
+def _keep(way: Way) -> Keep:
+    if way.keep not in Keep.values:
+        raise InvalidError("keep", "Cannot save: choose how long the replaced secret holds")
+    return Keep(way.keep)
 
 
 def _make_token() -> str:
@@ -273,8 +301,8 @@ def switch_connection(connection: Connection, *, active: bool, by: str) -> None:
         digesting.look_again(connection.account_id)
 
 
-def rotate_signing_secret(connection: Connection, *, by: str) -> None:
-    """Make a new signing secret; notifications signed with the old one are refused from now on.
+def rotate_signing_secret(connection: Connection, *, by: str, keep: Keep = Keep.DAY) -> None:
+    """Make a new signing secret; the old one is taken beside it for as long as `keep` says.
 
     Raises:
         InvalidError: the platform decides on this secret, not we.
@@ -292,23 +320,51 @@ def rotate_signing_secret(connection: Connection, *, by: str) -> None:
             f'Cannot make a signing secret for "{connection.name}": LivePerson signs with the '
             "client secret of its app, enter the new one in the connection's settings",
         )
-    connection.signing_secret = make_webhook_secret() if connection.signs else _make_token()
-    with transaction.atomic():
-        connection.save(update_fields=["signing_secret"])
-        _record("connection.signing-secret-rotated", connection, by=by)
+    secret = make_webhook_secret() if connection.signs else _make_token()
+    _replace(connection, SIGNING, secret, keep, by=by)
 
 
-def rotate_callback_secret(connection: Connection, *, by: str) -> None:
-    """Make a new callback secret; commands are signed with it from now on.
+def rotate_callback_secret(connection: Connection, *, by: str, keep: Keep = Keep.DAY) -> None:
+    """Make a new callback secret; commands are signed with the old one too while `keep` says so.
 
     Raises:
         InvalidError: no command leaves the house.
     """
     _check_has_outside(connection)
-    connection.callback_secret = make_webhook_secret()
+    _replace(connection, CALLBACK, make_webhook_secret(), keep, by=by)
+
+
+def _replace(connection: Connection, which: str, secret: str, keep: Keep, *, by: str) -> None:
+    set_secret(connection, which, secret, keep)
     with transaction.atomic():
-        connection.save(update_fields=["callback_secret"])
-        _record("connection.callback-secret-rotated", connection, by=by)
+        connection.save(update_fields=_columns(which))
+        after = {KEPT_LABEL: keep.label}
+        _record(f"connection.{which}-secret-rotated", connection, by=by, after=after)
+
+
+def end_previous_secret(connection: Connection, which: str, *, by: str) -> None:
+    """Take the previous secret of this kind no longer; nothing happens where there is none."""
+    with transaction.atomic():
+        found = Connection.objects.filter(pk=connection.pk)
+        found = found.exclude(**{f"previous_{which}_until": None})
+        ended = found.update(**{f"previous_{which}_secret": "", f"previous_{which}_until": None})
+        if ended:
+            _record(f"connection.{which}-secret-ended", connection, by=by)
+
+
+def set_secret(connection: Connection, which: str, secret: str, keep: Keep) -> None:
+    """Take a new secret over into the row, with the one it replaces. Not saved by this."""
+    old = getattr(connection, f"{which}_secret")
+    if old == secret:
+        return
+    until = timezone.now() + KEPT_FOR[keep] if old and KEPT_FOR[keep] else None
+    setattr(connection, f"previous_{which}_secret", old if until else "")
+    setattr(connection, f"previous_{which}_until", until)
+    setattr(connection, f"{which}_secret", secret)
+
+
+def _columns(which: str) -> list[str]:
+    return [f"{which}_secret", f"previous_{which}_secret", f"previous_{which}_until"]
 
 
 def _check_has_outside(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
 from functions.urls import api_urls, console_urls
-from houston import health, vendor
+from houston import connecting, health, vendor
 from houston.openapi import OpenApi
 from houston.views import (
     accounts,
@@ -39,7 +39,6 @@ from houston.views import (
     settings_overview,
     signing_in,
     single_sign_on,
-    way_in,
 )
 from invoker.urls import event_urls, gateway_urls
 
@@ -162,14 +161,26 @@ settings_urls: list[URLPattern | URLResolver] = [
     path(
         "connections/<uuid:connection_id>/rotate-signing-secret/",
         connections.connection_rotate,
-        {"secret": way_in.SIGNING},
+        {"secret": connecting.SIGNING},
         name="connection-rotate-signing",
     ),
     path(
         "connections/<uuid:connection_id>/rotate-callback-secret/",
         connections.connection_rotate,
-        {"secret": way_in.CALLBACK},
+        {"secret": connecting.CALLBACK},
         name="connection-rotate-callback",
+    ),
+    path(
+        "connections/<uuid:connection_id>/end-previous-signing-secret/",
+        connections.connection_end_previous,
+        {"secret": connecting.SIGNING},
+        name="connection-end-signing",
+    ),
+    path(
+        "connections/<uuid:connection_id>/end-previous-callback-secret/",
+        connections.connection_end_previous,
+        {"secret": connecting.CALLBACK},
+        name="connection-end-callback",
     ),
     path("api-clients/", include(api_client_urls)),
     path("members/", members.member_list, name="members"),

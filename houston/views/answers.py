@@ -1,6 +1,7 @@
 """What many pages answer with."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
@@ -12,8 +13,11 @@ def status_of(form: BaseForm) -> HTTPStatus:
     return HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
 
 
-def confirm(request: HttpRequest, **question: str) -> HttpResponse:
-    """Ask before a POST to the same address: a dialog for htmx, otherwise a page."""
+def confirm(request: HttpRequest, **question: Any) -> HttpResponse:
+    """Ask before a POST to the same address: a dialog for htmx, otherwise a page.
+
+    Texts, and a `form` where there is something to choose.
+    """
     page = "ui/dialog.html" if request.headers.get("HX-Request") else "ui/confirm.html"
     return render(request, page, {"action": request.path, **question})
 

@@ -12,14 +12,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from houston import account_errors, account_forms, connecting
+from houston.connecting import CALLBACK, SIGNING
 from houston.middleware import AccountRequest
 from houston.views.access import for_admins, may_administrate
 from houston.views.answers import confirm, private, status_of
 from houston.views.notifications import outcome, received
 from houston.views.sockets import agent_socket
 from houston.views.way_in import (
-    CALLBACK,
-    SIGNING,
     connections_of,
     new_connection_form,
     show_once,
@@ -166,28 +165,58 @@ def connection_rotate(
 ) -> HttpResponse:
     found = get_object_or_404(connections_of(request), pk=connection_id)
     back = reverse("connection", args=[account_id, found.pk])
-    if request.method == "GET":
+    form = account_forms.RotateForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
         effects = {
-            SIGNING: f"{found.name}: notifications that are proven by the present secret are "
-            "refused at once, until the sender has the new one",
-            CALLBACK: f"{found.name}: commands are signed with the new secret at once, the "
-            "receiver needs it to check them",
+            SIGNING: f"{found.name}: the sender gets a new secret. As long as the present one "
+            "holds, notifications are taken that are proven by either",
+            CALLBACK: f"{found.name}: the receiver gets a new secret. As long as the present one "
+            "holds, commands are signed with both",
         }
-        return confirm(
+        question = confirm(
             request,
             title=f"Rotate the {secret} secret",
             effect=effects[secret],
             button=f"Rotate the {secret} secret",
             back=back,
+            form=form,
         )
+        question.status_code = status_of(form)
+        return question
     rotate = {
         SIGNING: connecting.rotate_signing_secret,
         CALLBACK: connecting.rotate_callback_secret,
     }[secret]
     try:
-        rotate(found, by=request.user.username)
+        keep = connecting.Keep(form.cleaned_data["keep"])
+        rotate(found, by=request.user.username, keep=keep)
     except account_errors.AccountError as error:
         messages.error(request, str(error))
     else:
         show_once(request, found, secret)
+    return redirect(back)
+
+
+@for_admins
+@require_http_methods(["GET", "POST"])
+def connection_end_previous(
+    request: AccountRequest, account_id: str, connection_id: uuid.UUID, secret: str
+) -> HttpResponse:
+    """Let a secret that was rotated hold no longer, before its time is over."""
+    found = get_object_or_404(connections_of(request), pk=connection_id)
+    back = reverse("connection", args=[account_id, found.pk])
+    if request.method == "GET":
+        effects = {
+            SIGNING: f"{found.name}: notifications that are proven by it are refused at once",
+            CALLBACK: f"{found.name}: commands are signed with the new secret alone",
+        }
+        return confirm(
+            request,
+            title=f"End the previous {secret} secret",
+            effect=effects[secret],
+            button="End it now",
+            back=back,
+        )
+    connecting.end_previous_secret(found, secret, by=request.user.username)
+    messages.success(request, f"The previous {secret} secret of {found.name} holds no longer")
     return redirect(back)

@@ -1,20 +1,21 @@
 """How a connection is called, and its secrets, which are shown once."""
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils import timezone
 
 from houston import account_forms
+from houston.connecting import CALLBACK, SIGNING
 from houston.middleware import AccountRequest
 from invoker.models import Connection, Platform
 
 # Names the connection whose secrets the next page may show, never the secrets: sessions are rows.
 SHOW_ONCE = "show_once"
-SIGNING = "signing"
-CALLBACK = "callback"
 
 
 def connections_of(request: AccountRequest) -> QuerySet[Connection]:
@@ -66,7 +67,14 @@ def way_in(connection: Connection, once: dict[str, str] | None) -> dict[str, Any
         "webhook_url": webhook_url(connection, once.get(SIGNING, "")),
         "signing_secret": once.get(SIGNING, ""),
         "callback_secret": once.get(CALLBACK, ""),
+        "previous_signing_until": _until(connection.previous_signing_until),
+        "previous_callback_until": _until(connection.previous_callback_until),
     }
+
+
+def _until(moment: dt.datetime | None) -> dt.datetime | None:
+    """The end of a previous secret that still holds."""
+    return moment if moment is not None and timezone.now() < moment else None
 
 
 def webhook_url(connection: Connection, secret: str = "") -> str:

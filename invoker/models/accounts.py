@@ -1,5 +1,6 @@
 """What an account team and admins set up: the bot, its connections, its automatic messages."""
 
+import datetime as dt
 import secrets
 import uuid
 from base64 import b64encode
@@ -79,6 +80,7 @@ class Connection(models.Model):
     `agent_login` is JSON with the API keys of a LivePerson bot user; where it is set, commands go
     by that user's socket. `api_*` say where and as whom to talk to Chatwoot, and `signs` whether
     it signs its webhooks: where it does not, the signing secret is part of the webhook's address.
+    A secret that was rotated holds beside the new one until `previous_…_until`.
     Conversations that began before `listening_since` were there before us. An account has one
     simulator, so that whoever starts a conversation need not choose.
     """
@@ -89,10 +91,14 @@ class Connection(models.Model):
     name = models.CharField(max_length=60)
     active = models.BooleanField(default=True)
     signing_secret = EncryptedTextField()
+    previous_signing_secret = EncryptedTextField(default="", db_default="", blank=True)
+    previous_signing_until = models.DateTimeField(null=True)
     client_id = models.CharField(max_length=100, blank=True)
     own_ids = models.JSONField(default=list, blank=True)
     callback_url = models.URLField(max_length=500, blank=True)
     callback_secret = EncryptedTextField(default=make_webhook_secret)
+    previous_callback_secret = EncryptedTextField(default="", db_default="", blank=True)
+    previous_callback_until = models.DateTimeField(null=True)
     message_delivery = models.CharField(
         max_length=15, choices=MessageDelivery.choices, default=MessageDelivery.AT_MOST_ONCE
     )
@@ -120,6 +126,24 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.get_platform_display()})"
+
+    @property
+    def signing_secrets(self) -> list[str]:
+        """The secrets that prove a sender now, the newest first."""
+        previous = self.previous_signing_secret
+        return _valid(self.signing_secret, previous, self.previous_signing_until)
+
+    @property
+    def callback_secrets(self) -> list[str]:
+        """The secrets that commands are signed with now, the newest first."""
+        previous = self.previous_callback_secret
+        return _valid(self.callback_secret, previous, self.previous_callback_until)
+
+
+def _valid(secret: str, previous: str, until: dt.datetime | None) -> list[str]:
+    if previous and until is not None and timezone.now() < until:
+        return [secret, previous]
+    return [secret]
 
 
 class AgentSessionState(models.TextChoices):

@@ -91,6 +91,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "connection.switched-off": "switched off the connection {}",
     "connection.signing-secret-rotated": "made a new signing secret for {}",
     "connection.callback-secret-rotated": "made a new callback secret for {}",
+    "connection.signing-secret-ended": "ended the previous signing secret of {}",
+    "connection.callback-secret-ended": "ended the previous callback secret of {}",
     "member.added": "added {} as a member",
     "member.roles-changed": "changed the roles of {}",
     "member.removed": "removed {}",

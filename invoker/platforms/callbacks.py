@@ -64,13 +64,15 @@ def post(connection: "Connection", command: "Command") -> str:
         )
     )
     now = timezone.now()
-    signature = Webhook(connection.callback_secret).sign(
-        str(command.pk), now.replace(tzinfo=dt.UTC), message.body.decode()
-    )
+    # A list: while a secret is being changed, a receiver finds the one that it knows in it.
+    signatures = [
+        Webhook(secret).sign(str(command.pk), now.replace(tzinfo=dt.UTC), message.body.decode())
+        for secret in connection.callback_secrets
+    ]
     headers = {
         **message.headers,
         "webhook-id": str(command.pk),
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signature,
+        "webhook-signature": " ".join(signatures),
     }
     return posting.post(connection.callback_url, message.body, headers, who="The callback URL")

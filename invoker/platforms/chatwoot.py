@@ -28,6 +28,7 @@ from invoker.platforms.contract import (
     RejectedError,
     check_conversation_id,
     decode,
+    fits_any,
 )
 
 if TYPE_CHECKING:
@@ -106,10 +107,8 @@ class Chatwoot:
         self, connection: "Connection", headers: Mapping[str, str], body: bytes, token: str = ""
     ) -> None:
         if connection.signs:
-            _check_signature(connection.signing_secret, headers, body)
-        elif not token or not hmac.compare_digest(
-            token.encode(), connection.signing_secret.encode()
-        ):
+            _check_signature(connection.signing_secrets, headers, body)
+        elif not token or not fits_any(token, connection.signing_secrets):
             raise RejectedError(
                 401,
                 "bad-token",
@@ -163,7 +162,7 @@ class Chatwoot:
 # Who sent it --------------------------------------------------------------------------------------
 
 
-def _check_signature(secret: str, headers: Mapping[str, str], body: bytes) -> None:
+def _check_signature(signing_secrets: list[str], headers: Mapping[str, str], body: bytes) -> None:
     for name in (SIGNATURE, TIMESTAMP):
         if not headers.get(name):
             raise RejectedError(
@@ -173,7 +172,8 @@ def _check_signature(secret: str, headers: Mapping[str, str], body: bytes) -> No
                 "not sign, say so in the connection's settings",
             )
     timestamp = headers[TIMESTAMP]
-    if not hmac.compare_digest(sign(secret, timestamp, body).encode(), headers[SIGNATURE].encode()):
+    expected = [sign(secret, timestamp, body) for secret in signing_secrets]
+    if not fits_any(headers[SIGNATURE], expected):
         raise RejectedError(
             401, "bad-signature", "Cannot accept the request: its signature does not fit"
         )

@@ -520,6 +520,8 @@ SETTINGS = (
     Shown(slug="connection-switch", name="connection-switch"),
     Shown(slug="connection-rotate", name="connection-rotate-signing"),
     Shown(slug="connection-rotate-callback", name="connection-rotate-callback"),
+    Shown(slug="connection-end-signing", name="connection-end-signing"),
+    Shown(slug="connection-end-callback", name="connection-end-callback"),
     Shown(slug="connection-shown-once", name="connection-rotate-signing",
           steps=(lambda page: page.locator("main form [type=submit]").click(),)),
     Shown(slug="notifications", name="connection-notifications"),

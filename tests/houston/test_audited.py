@@ -11,6 +11,7 @@ import uuid
 import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
+from django.utils import timezone
 
 from functions import exchange, payloads
 from houston.models import Role
@@ -75,6 +76,16 @@ CHANGES = {
         {"connection_id": CONNECTION},
         {},
         "connection.callback-secret-rotated",
+    ),
+    "connection-end-signing": (
+        {"connection_id": CONNECTION},
+        {},
+        "connection.signing-secret-ended",
+    ),
+    "connection-end-callback": (
+        {"connection_id": CONNECTION},
+        {},
+        "connection.callback-secret-ended",
     ),
     "member-add": ({}, {"username": "nina", "roles": ["developer"]}, "member.added"),
     "invitation-add": (
@@ -379,7 +390,10 @@ def everybody(account):
 @pytest.fixture
 def things(account, everybody):
     """One of each that can be changed, by the word in the table."""
-    factories.ConnectionFactory(pk=CONNECTION)
+    later = timezone.now() + dt.timedelta(days=1)
+    factories.ConnectionFactory(
+        pk=CONNECTION, previous_signing_until=later, previous_callback_until=later
+    )
     member = factories.UserFactory()
     factories.MembershipFactory(user=member, account=account)
     factories.UserFactory(username="nina")

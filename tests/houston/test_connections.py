@@ -204,7 +204,87 @@ def test_rotated_secret_is_new_and_shown_once(admin_client, connection, which):
     assert {key for key in after if after[key] != before[key]} == {f"{which}_secret"}
     shown = {key for key, value in after.items() if value in page}
     assert shown == {f"{which}_secret"}
+    assert before[f"{which}_secret"] not in page
     assert after[f"{which}_secret"] not in again
+
+
+@pytest.mark.parametrize("keep", ["", "day", "week", "no"])
+@pytest.mark.parametrize("which", ["signing", "callback"])
+def test_rotated_secret_holds_for_as_long_as_was_chosen(
+    admin_client, connection, which, keep, time_machine
+):
+    days = {"week": 7, "no": 0}.get(keep, 1)
+    time_machine.move_to(dt.datetime(2026, 11, 30, 12, 0, tzinfo=dt.UTC), tick=False)
+    old = getattr(connection, f"{which}_secret")
+
+    sent = admin_client.post(address(connection, f"connection-rotate-{which}"), {"keep": keep})
+    page = admin_client.get(sent["Location"]).content.decode()
+
+    connection.refresh_from_db()
+    new = getattr(connection, f"{which}_secret")
+    assert getattr(connection, f"{which}_secrets") == ([new, old] if days else [new])
+    assert ("End it now" in page) == bool(days)
+    time_machine.shift(dt.timedelta(days=days))
+    assert getattr(connection, f"{which}_secrets") == [new]
+    assert "End it now" not in admin_client.get(sent["Location"]).content.decode()
+
+
+@pytest.mark.parametrize("which", ["signing", "callback"])
+def test_previous_secret_is_ended_before_its_time(admin_client, connection, which):
+    admin_client.post(address(connection, f"connection-rotate-{which}"))
+    question = admin_client.get(address(connection, f"connection-end-{which}"))
+
+    page = admin_client.post(address(connection, f"connection-end-{which}"), follow=True)
+
+    connection.refresh_from_db()
+    assert f"End the previous {which} secret" in question.content.decode()
+    assert getattr(connection, f"{which}_secrets") == [getattr(connection, f"{which}_secret")]
+    assert getattr(connection, f"previous_{which}_secret") == ""
+    assert "holds no longer" in page.content.decode()
+
+
+def test_rotating_again_leaves_two_secrets(admin_client, connection):
+    first = connection.signing_secret
+    admin_client.post(address(connection, "connection-rotate-signing"))
+    connection.refresh_from_db()
+    second = connection.signing_secret
+
+    admin_client.post(address(connection, "connection-rotate-signing"))
+
+    connection.refresh_from_db()
+    assert connection.signing_secrets == [connection.signing_secret, second]
+    assert first not in connection.signing_secrets
+
+
+def test_no_other_time_can_be_chosen(admin_client, connection):
+    before = connection.signing_secret
+
+    refused = admin_client.post(
+        address(connection, "connection-rotate-signing"), {"keep": "for ever"}
+    )
+
+    connection.refresh_from_db()
+    assert (refused.status_code, connection.signing_secret) == (422, before)
+
+
+def test_replaced_secret_of_liveperson_holds_for_a_while(admin_client, account):
+    connection = factories.ConnectionFactory(
+        platform="liveperson", signing_secret="old", client_id="client-1"
+    )
+    typed = {
+        "name": connection.name,
+        "client_id": "client-1",
+        "client_secret": "new",
+        "message_delivery": "at_most_once",
+    }
+
+    admin_client.post(address(connection), typed)
+    connection.refresh_from_db()
+    both = connection.signing_secrets
+    admin_client.post(address(connection), {**typed, "client_secret": "newest", "keep": "no"})
+    connection.refresh_from_db()
+
+    assert (both, connection.signing_secrets) == (["new", "old"], ["newest"])
 
 
 def test_question_is_a_dialog_for_htmx(admin_client, connection):

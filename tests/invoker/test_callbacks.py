@@ -9,8 +9,10 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
+from standardwebhooks import Webhook, WebhookVerificationError
 
-from invoker.models import Command
+from invoker.models import Command, make_webhook_secret
 from invoker.platforms import DeliveryError, callbacks
 from tests import factories
 from tests.conftest import Answer, CallbackServer
@@ -92,6 +94,30 @@ def test_pause_that_is_asked_for_may_be_named_by_its_end(callback_server: Callba
             post(callback_server.url)
 
         assert caught.value.retry_after_s == pause_s, named
+
+
+def test_command_is_signed_with_both_secrets_while_one_is_changed(
+    callback_server: CallbackServer,
+) -> None:
+    old, new = make_webhook_secret(), make_webhook_secret()
+    connection = factories.ConnectionFactory(
+        callback_url=callback_server.url,
+        callback_secret=new,
+        previous_callback_secret=old,
+        previous_callback_until=timezone.now() + dt.timedelta(hours=1),
+    )
+    command = Command.objects.get(pk=factories.CommandFactory(fields={"text": "hi"}).pk)
+
+    callbacks.post(connection, command)
+    connection.previous_callback_until = timezone.now()
+    callbacks.post(connection, command)
+
+    both, alone = callback_server.requests
+    for secret in (old, new):
+        Webhook(secret).verify(both.body, both.headers)
+    Webhook(new).verify(alone.body, alone.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(old).verify(alone.body, alone.headers)
 
 
 def post(url: str) -> str:

@@ -1,12 +1,14 @@
 """Chatwoot: who sent it, what it says, what is asked for there."""
 
 import contextlib
+import datetime as dt
 import json
 import time
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,6 +177,20 @@ def test_unsigned_webhook_proves_itself_by_its_address(
     unsigned = {"x-chatwoot-signature": "", "x-chatwoot-timestamp": ""}
 
     assert post(connection, told(), path, **unsigned).status_code == status
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_either_secret_is_taken_while_one_is_changed(connection: Connection, signs: bool) -> None:
+    connection.signs = signs
+    connection.previous_signing_secret = SECRET
+    connection.previous_signing_until = timezone.now() + dt.timedelta(hours=1)
+    connection.signing_secret = "new"
+    connection.save()
+    path = "" if signs else f"/{SECRET}"
+
+    assert post(connection, told(), path).status_code == 200
+    Connection.objects.update(previous_signing_until=timezone.now())
+    assert post(connection, told(), path).status_code == 401
 
 
 def test_secret_in_the_address_opens_no_connection_that_signs(connection: Connection) -> None:

@@ -12,10 +12,18 @@ from cloudevents.core.bindings.http import to_binary_event
 from cloudevents.core.v1.event import CloudEvent
 from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 
 from houston.models import Account
 from invoker import events
-from invoker.models import Connection, ControllerBot, Conversation, Notification, Platform
+from invoker.models import (
+    Connection,
+    ControllerBot,
+    Conversation,
+    Notification,
+    Platform,
+    make_webhook_secret,
+)
 from invoker.platforms.liveperson import sign
 from tests import factories
 from tests.invoker import senders
@@ -282,6 +290,46 @@ def test_signature_that_is_too_old_is_refused(generic: Connection) -> None:
     old = senders.signed(generic, body, at=dt.datetime.now(dt.UTC) - dt.timedelta(minutes=6))
 
     refused(senders.post(generic, body, **old), 401, "bad-signature")
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(299, 202), (301, 401), (-299, 202), (-301, 401)])
+def test_signature_is_taken_five_minutes_around_now(
+    generic: Connection, time_machine: Any, age_s: int, status: int
+) -> None:
+    now = dt.datetime(2026, 11, 30, 12, 0, tzinfo=dt.UTC)
+    time_machine.move_to(now, tick=False)
+    body = json.dumps(senders.updated()).encode()
+    aged = senders.signed(generic, body, at=now - dt.timedelta(seconds=age_s))
+
+    assert senders.post(generic, body, **aged).status_code == status
+
+
+@pytest.mark.parametrize(("left_s", "status"), [(1, 202), (-1, 401)])
+def test_previous_secret_is_taken_until_its_end(
+    generic: Connection, left_s: int, status: int
+) -> None:
+    generic.previous_signing_secret = make_webhook_secret()
+    generic.previous_signing_until = timezone.now() + dt.timedelta(seconds=100 * left_s)
+    generic.save()
+    body = json.dumps(senders.updated()).encode()
+    old = senders.signed(generic, body, secret=generic.previous_signing_secret)
+
+    assert senders.post(generic, body, **old).status_code == status
+    assert senders.post(generic, senders.updated("c-2")).status_code == 202
+
+
+def test_liveperson_takes_either_secret_while_one_is_changed(liveperson: Connection) -> None:
+    body = json.dumps(notification()).encode()
+    old = {"X-Liveperson-Signature": sign(liveperson.signing_secret, body, "sha1")}
+    liveperson.previous_signing_secret = liveperson.signing_secret
+    liveperson.previous_signing_until = timezone.now() + dt.timedelta(hours=1)
+    liveperson.signing_secret = "new"
+    liveperson.save()
+
+    assert send_liveperson(liveperson, body, **old).status_code == 200
+    assert send_liveperson(liveperson, body).status_code == 200
+    Connection.objects.update(previous_signing_until=timezone.now())
+    assert send_liveperson(liveperson, body, **old).status_code == 401
 
 
 def test_body_that_is_not_text_is_refused(generic: Connection) -> None:

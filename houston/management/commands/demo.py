@@ -166,6 +166,11 @@ def _described(connection: Connection) -> dict[str, Any]:
         "callback_secret": connection.callback_secret,
         "callback_url": connection.callback_url,
     }
+    for which in (connecting.SIGNING, connecting.CALLBACK):
+        secrets_now = getattr(connection, f"{which}_secrets")
+        if len(secrets_now) > 1:
+            # Both hold: whoever is given these can go on with either.
+            described[f"previous_{which}_secret"] = secrets_now[1]
     if connection.platform == Platform.LIVEPERSON:
         described["client_id"] = connection.client_id
     return described

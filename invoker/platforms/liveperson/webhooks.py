@@ -19,6 +19,7 @@ from invoker.platforms.contract import (
     RejectedError,
     check_conversation_id,
     decode,
+    fits_any,
 )
 from invoker.platforms.liveperson import delivery
 
@@ -52,15 +53,14 @@ class LivePerson:
                     400, "missing-header", f'Cannot check the sender: header "{name}" is missing'
                 )
         algorithm = headers[SIGNATURE].partition("=")[0]
-        expected = sign(
-            connection.signing_secret, body, algorithm if algorithm == "sha256" else "sha1"
-        )
-        if not hmac.compare_digest(expected.encode(), headers[SIGNATURE].encode()):
+        algorithm = algorithm if algorithm == "sha256" else "sha1"
+        signatures = [sign(secret, body, algorithm) for secret in connection.signing_secrets]
+        if not fits_any(headers[SIGNATURE], signatures):
             raise RejectedError(
                 401, "bad-signature", "Cannot accept the request: its signature does not fit"
             )
         for name, expected in ((ACCOUNT, connection.account_id), (CLIENT, connection.client_id)):
-            if not hmac.compare_digest(expected.encode(), headers[name].encode()):
+            if not fits_any(headers[name], [expected]):
                 raise RejectedError(
                     401,
                     "wrong-sender",
