@@ -495,6 +495,11 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _email_security == "starttls", _email_security ==
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("HOUSTON_EMAIL_FROM", f"houston@{_url_host}")
 
+# Watching over it ---------------------------------------------------------------------------------
+
+# Every process of this host counts in files of its own here, /metrics adds them up.
+METRICS_DIR = DATA_DIR / "metrics"
+
 # Logging ------------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str(

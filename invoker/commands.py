@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from invoker import automatic_messages, conversations, events, giving_up, guards
+from invoker import automatic_messages, conversations, events, giving_up, guards, telemetry
 from invoker.fields import storable
 from invoker.models import (
     OPEN_COMMAND_STATES,
@@ -135,7 +135,9 @@ def record(
     """
     texts = automatic_messages.AccountTexts(event.account_id)
     now_ms = int(event.conversation.now().timestamp() * 1000)
-    Command.objects.bulk_create(led_to(event, asked, invocation, state, texts=texts, now_ms=now_ms))
+    rows = led_to(event, asked, invocation, state, texts=texts, now_ms=now_ms)
+    Command.objects.bulk_create(rows)
+    telemetry.commands_recorded(rows)
 
 
 def led_to(
@@ -392,6 +394,7 @@ def abandon(event: Event, detail: str) -> int:
             state=state, reason=reason, detail=storable(detail), due_at=None
         )
         giving_up.settled(command, state, reason=reason, detail=detail)
+        telemetry.settled(command, state)
     return len(left)
 
 
@@ -462,6 +465,7 @@ def _settle(
             due_at=None,
         )
         giving_up.settled(command, state, reason=reason, detail=detail)
+        telemetry.settled(command, state)
     command.state = state
     logger.info(
         "command settled",

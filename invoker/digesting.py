@@ -10,7 +10,15 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 from django.utils import timezone
 
-from invoker import automatic_messages, conversations, events, giving_up, hours, simulator
+from invoker import (
+    automatic_messages,
+    conversations,
+    events,
+    giving_up,
+    hours,
+    simulator,
+    telemetry,
+)
 from invoker.epoch import millis, moment
 from invoker.fields import storable
 from invoker.models import (
@@ -278,11 +286,11 @@ def _add_events(
         caused=_caused_lately(conversation, received_at) if own else 0,
         silences=(lambda subtype: _silences(conversation, subtype, state)) if state else None,
     )
-    Event.objects.bulk_create(
-        new_events(
-            conversation, derived, before, received_at=received_at, notification=notification
-        )
+    rows = new_events(
+        conversation, derived, before, received_at=received_at, notification=notification
     )
+    Event.objects.bulk_create(rows)
+    telemetry.derived(rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from invoker import (
     guards,
     invocations,
     runtime,
+    telemetry,
 )
 from invoker.models import (
     CommandState,
@@ -274,9 +275,10 @@ def _begin_invocation(lease: Lease, event: Event) -> Invocation | None:
     with lease.transaction():
         # A run that another worker began and did not live to record is started again: its
         # commands were not recorded, so nothing of it has left the house.
-        event.invocations.filter(outcome=InvocationState.RUNNING).update(
+        lost = event.invocations.filter(outcome=InvocationState.RUNNING).update(
             outcome=InvocationState.UNKNOWN, finished_at=timezone.now()
         )
+        telemetry.lost(lost)
         return Invocation.objects.create(
             account_id=event.account_id,
             event=event,

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
 
-from invoker import tasks
+from invoker import tasks, telemetry
 from invoker.models import Connection, ControllerBot, Conversation, Notification
 from invoker.platforms import PLATFORMS, Incoming, RejectedError, repair
 
@@ -36,6 +36,7 @@ def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> 
     except (OperationalError, InterfaceError):
         # Away, locked or full. The platform keeps the notification and sends it again.
         logger.exception("cannot store a notification", extra={"connection_id": connection_id})
+        telemetry.refused("storage-unavailable")
         message = "Cannot store the notification now: the database does not take it, send it again"
         return JsonResponse(
             {"code": "storage-unavailable", "message": message},
@@ -43,6 +44,7 @@ def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> 
             headers={"Retry-After": "5"},
         )
     except RejectedError as error:
+        telemetry.refused(error.code)
         logger.info(
             "request turned away",
             extra={"connection_id": connection_id, "code": error.code, "status": error.status},
@@ -51,6 +53,7 @@ def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> 
         if error.status == 405:  # noqa: PLR2004
             response["Allow"] = "POST"
         return response
+    telemetry.accepted(accepted)
     status, body = PLATFORMS[connection.platform].answer(
         accepted=accepted, duplicates=len(incoming) - accepted
     )

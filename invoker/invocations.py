@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from invoker import runtime
+from invoker import runtime, telemetry
 from invoker.fields import storable
 from invoker.models import Invocation, LogLine
 
@@ -14,6 +14,7 @@ from invoker.models import Invocation, LogLine
 def record(invocation: Invocation, result: runtime.Result) -> None:
     """Write down how a run ended. Call it in a transaction."""
     Invocation.objects.filter(pk=invocation.pk).update(**_ending(result))
+    telemetry.invoked(result.outcome.value, result.duration_ms)
     _keep_lines(invocation, result)
 
 
@@ -22,6 +23,7 @@ def write_down(invocation: Invocation, result: runtime.Result) -> None:
     for name, value in _ending(result).items():
         setattr(invocation, name, value)
     invocation.save(force_insert=True)
+    telemetry.invoked(result.outcome.value, result.duration_ms)
     _keep_lines(invocation, result)
 
 

@@ -24,6 +24,7 @@ from django.test import Client
 DATA_DIR = Path(tempfile.mkdtemp(prefix="houston-tests-"))
 os.environ["HOUSTON_DATA_DIR"] = str(DATA_DIR)
 settings.DATA_DIR = DATA_DIR
+settings.METRICS_DIR = DATA_DIR / "metrics"
 settings.SOCKET_DIR = DATA_DIR / "run"
 settings.SOCKET_DIR.mkdir(mode=0o700)
 settings.STATIC_ROOT = DATA_DIR / "static"

@@ -1,0 +1,101 @@
+"""What is counted, by real processes, and what remains of it when they end."""
+
+import subprocess
+import sys
+
+import pytest
+from django.db import transaction
+
+from invoker import telemetry
+from invoker.telemetry import instruments
+from tests import factories
+
+COUNT = """
+import django, sys
+django.setup()
+from django.conf import settings
+from pathlib import Path
+from invoker import telemetry
+settings.METRICS_DIR = Path(sys.argv[1])
+telemetry.accepted(int(sys.argv[2]))
+telemetry.refused("bad-signature")
+print("counted", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, settings):
+    """Where this test counts, and nobody else."""
+    settings.METRICS_DIR = tmp_path
+    instruments.here.cache_clear()
+    yield tmp_path
+    instruments.here.cache_clear()
+
+
+def start(folder, count):
+    process = subprocess.Popen(
+        [sys.executable, "-c", COUNT, str(folder), str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"DJANGO_SETTINGS_MODULE": "houston.settings", "HOUSTON_DATA_DIR": str(folder)},
+    )
+    assert process.stdout.readline() == b"counted\n"
+    return process
+
+
+def totals():
+    return {
+        (sample.name, *dict(sorted(sample.labels.items())).values()): sample.value
+        for metric in instruments.counted()
+        for sample in metric.samples
+        if sample.value
+    }
+
+
+def test_what_processes_counted_is_added_up_and_stays_when_they_end(folder):
+    first, second = start(folder, 3), start(folder, 4)
+    both = totals()
+    first.kill()
+    first.communicate()
+    after_one = totals()
+    second.kill()
+    second.communicate()
+    after_both = totals()
+
+    assert both == {
+        ("houston_notifications_accepted_total",): 7,
+        ("houston_notifications_refused_total", "bad-signature"): 2,
+    }
+    assert after_one == after_both == both
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == [
+        "counter_ended.db",
+        "encryption.key",
+        "histogram_ended.db",
+        "lock",
+        "secret.key",
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_rolled_back_is_not_counted(folder):
+    event = factories.EventFactory()
+
+    with transaction.atomic():
+        telemetry.derived([event])
+        transaction.set_rollback(True)
+    rolled_back = totals()
+    with transaction.atomic():
+        telemetry.derived([event])
+
+    assert rolled_back == {}
+    assert totals() == {("houston_events_derived_total", event.type): 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_words_of_functions_do_not_become_labels(folder):
+    command = factories.CommandFactory(type="whatever it says", state="dropped")
+
+    telemetry.commands_recorded([command])
+
+    assert totals() == {("houston_commands_total", "dropped", "unknown"): 1}
