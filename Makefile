@@ -13,7 +13,7 @@ BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench-runtime bench-derive bench-pages bench-replay bench-scenarios fuzz soak clean
+.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench bench-runtime bench-derive bench-pages bench-replay bench-scenarios fuzz soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -128,6 +128,9 @@ compared: setup-dev .venv/node24/.done $(COMPARED)/node_modules/.package-lock.js
 
 $(COMPARED)/node_modules/.package-lock.json: $(COMPARED)/package-lock.json | .venv/.node
 	@cd $(COMPARED) && npm ci --silent --no-audit --no-fund
+
+bench: compared servers ## how much is taken and handled, side by side with what it is made of
+	@$(BIN)/python -m tests.bench.throughput $(ARGS)
 
 bench-runtime: compared ## how fast the sandbox is, side by side with its peers
 	@$(BIN)/python -m tests.bench.runtime $(ARGS)
