@@ -26,6 +26,7 @@ from invoker.models import (
     Platform,
     make_webhook_secret,
 )
+from invoker.platforms import reach
 
 MAX_CONNECTION_NAME = 60
 MAX_CLIENT_ID = 100
@@ -466,4 +467,8 @@ def _fault_in(url: str) -> str:
         return "it must look like https://host/path, without a part after #"
     if "@" in parts.netloc:
         return "it may not hold a user name or password, commands are signed with a secret instead"
+    try:
+        reach.check_url(url)
+    except reach.NotPublicError as error:
+        return f"it {error}"
     return ""

@@ -462,6 +462,8 @@ EVENT_MAX_AGE_S = env.float("HOUSTON_EVENT_MAX_AGE_S", 30.0, validate=validate.R
 
 # Platforms ----------------------------------------------------------------------------------------
 
+# Accounts name where commands and alerts go; they reach public addresses, and what is opened here.
+PRIVATE_NETWORKS = _networks("HOUSTON_PRIVATE_NETWORKS", env.list("HOUSTON_PRIVATE_NETWORKS", []))
 CALLBACK_TIMEOUT_S = env.float("HOUSTON_CALLBACK_TIMEOUT_S", 10.0, validate=validate.Range(0.1, 60))
 CALLBACK_ATTEMPTS = env.int("HOUSTON_CALLBACK_ATTEMPTS", 8, validate=validate.Range(1, 50))
 # Where functions and the agent socket find LivePerson's services: scheme and host of its service
@@ -480,9 +482,6 @@ AGENT_SOCKET_HOST = env.str("HOUSTON_AGENT_SOCKET_HOST", "127.0.0.1")
 
 # Alerts and e-mail --------------------------------------------------------------------------------
 
-# Alerts go to public addresses only, since anybody who develops functions may name one; a receiver
-# inside the own network is let in here.
-ALERT_NETWORKS = _networks("HOUSTON_ALERT_NETWORKS", env.list("HOUSTON_ALERT_NETWORKS", []))
 EMAIL_HOST = env.str("HOUSTON_EMAIL_HOST", "")
 EMAIL_CONFIGURED = bool(EMAIL_HOST)
 EMAIL_PORT = env.int("HOUSTON_EMAIL_PORT", 587, validate=validate.Range(1, 65535))

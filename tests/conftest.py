@@ -33,6 +33,9 @@ settings.BROKER_SOCKET = settings.SOCKET_DIR / "broker.sock"
 if settings.BROKER_EMBEDDED:
     settings.CELERY_BROKER_URL = f"redis+socket://{settings.BROKER_SOCKET}?virtual_host=0"
 settings.CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat.schedule")
+# What stands for other companies' servers in tests is on this machine.
+os.environ["HOUSTON_PRIVATE_NETWORKS"] = "127.0.0.0/8,::1"
+settings.PRIVATE_NETWORKS = ["127.0.0.0/8", "::1"]
 apps.get_app_config("invoker").ready()
 # Nothing is collected for tests, so there are no hashed names to look up.
 settings.STORAGES = {

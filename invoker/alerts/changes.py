@@ -1,6 +1,5 @@
 """Every change to the alerts of an account. Errors: see the package."""
 
-import ipaddress
 import uuid
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +19,7 @@ from invoker.models import (
     AlertState,
     make_webhook_secret,
 )
-from invoker.platforms.posting import is_public
+from invoker.platforms import reach
 
 MAX_ALERTS: Final = 50
 MAX_TARGET: Final = 500
@@ -212,21 +211,10 @@ def _check_url(url: str) -> None:
         raise InvalidError(
             "target", f"{refusal}it may hold no password, messages are signed with a secret"
         )
-    # A name is looked up when there is something to tell: only then is it known where it leads.
-    if _is_address(parts.hostname or "") and not is_public(parts.hostname or ""):
-        raise InvalidError(
-            "target",
-            f"{refusal}{parts.hostname} is not public. Whoever runs Houston can let alerts go "
-            "there with HOUSTON_ALERT_NETWORKS",
-        )
-
-
-def _is_address(host: str) -> bool:
     try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+        reach.check_url(url)
+    except reach.NotPublicError as error:
+        raise InvalidError("target", f"Cannot send to this address: it {error}") from error
 
 
 def _host(target: str) -> str:

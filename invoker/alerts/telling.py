@@ -142,9 +142,7 @@ def _post(telling: Telling) -> None:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": signature,
     }
-    posting.post(
-        alert.target, body.encode(), headers, who="The webhook of the alert", only_public=True
-    )
+    posting.post(alert.target, body.encode(), headers, who="The webhook of the alert")
 
 
 def _address(alert: Alert) -> str:

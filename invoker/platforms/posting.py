@@ -7,8 +7,6 @@ thread for as long as they like.
 
 import asyncio
 import contextlib
-import ipaddress
-import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from http import HTTPStatus
 import httpx
 from django.conf import settings
 
+from invoker.platforms import reach
 from invoker.platforms.contract import DeliveryError, read_retry_after
 
 WORDS_BYTES = 200
@@ -34,10 +33,9 @@ _MAYBE_DONE = frozenset(
     }
 )
 _CONNECT_S = 5.0
-
-
-class NotPublicError(OSError):
-    """A host that is, or leads to, an address inside some network."""
+_END_BYTES = 64 * 1024
+_END_S = 0.2
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
 
 
 def post(
@@ -47,22 +45,19 @@ def post(
     *,
     who: str,
     repeatable: bool = True,
-    only_public: bool = False,
 ) -> str:
     """Send a command to `url` and say in a few words what came back.
 
     `who` is what answers there, for people: "The callback URL". Where the receiver cannot tell a
     repetition, `repeatable` is False: then no answer leaves open whether it was carried out.
-    With `only_public` it goes to public addresses, and to those of HOUSTON_ALERT_NETWORKS.
+    Where it may go is for `reach` to say.
 
     Raises:
         DeliveryError: nobody answered, or the answer was not 2xx.
     """
     try:
-        answer = _exchanges.run(
-            url, body, headers, settings.CALLBACK_TIMEOUT_S, only_public=only_public
-        )
-    except NotPublicError as error:
+        answer = _exchanges.run(url, body, headers, settings.CALLBACK_TIMEOUT_S)
+    except reach.NotPublicError as error:
         raise DeliveryError(f"{who} {error}", permanent=True) from error
     except (TimeoutError, httpx.TimeoutException) as error:
         raise DeliveryError(
@@ -107,20 +102,9 @@ class _Exchanges:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: httpx.AsyncClient | None = None
 
-    def run(
-        self,
-        url: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        timeout_s: float,
-        *,
-        only_public: bool,
-    ) -> _Answer:
+    def run(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> _Answer:
         loop, client = self._start()
-        if only_public:
-            exchange = _public_exchange(url, body, headers, timeout_s)
-        else:
-            exchange = _exchange(client, url, body, headers, timeout_s)
+        exchange = _exchange(client, url, body, headers, timeout_s)
         return asyncio.run_coroutine_threadsafe(exchange, loop).result()
 
     def _start(self) -> tuple[asyncio.AbstractEventLoop, httpx.AsyncClient]:
@@ -140,58 +124,11 @@ _exchanges = _Exchanges()
 
 def _make_client() -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        transport=reach.AsyncTransport(httpx.create_ssl_context(trust_env=False), _LIMITS),
         follow_redirects=False,
         headers={"user-agent": "Houston", "accept-encoding": "identity"},
         trust_env=False,
     )
-
-
-async def _public_exchange(
-    url: str, body: bytes, headers: Mapping[str, str], timeout_s: float
-) -> _Answer:
-    """Post to the very address that was checked: a name may lead elsewhere the next moment.
-
-    On a connection of its own: one that was proven for another name at this address is not this
-    one's.
-    """
-    asked = httpx.URL(url)
-    async with asyncio.timeout(timeout_s):
-        address = await _public_address(asked.host, asked.port or 443)
-    async with _make_client() as client:
-        return await _exchange(
-            client,
-            str(asked.copy_with(host=address)),
-            body,
-            {**headers, "host": asked.netloc.decode("ascii")},
-            timeout_s,
-            sni_hostname=asked.raw_host.decode("ascii"),
-        )
-
-
-async def _public_address(host: str, port: int) -> str:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [str(each[4][0]) for each in found]
-    for each in addresses:
-        if not is_public(each):
-            raise NotPublicError(f"may not be at {each}: this is no public address")
-    return addresses[0]
-
-
-def is_public(text: str) -> bool:
-    """Whether alerts may go to this IP address, in its usual spelling or with a zone."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        # Other clothes of an IPv4 address: mapped, of a translator, tunnelled.
-        in_nat64 = address in ipaddress.ip_network("64:ff9b::/96")
-        inner = (
-            ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-            if in_nat64
-            else address.ipv4_mapped or address.sixtofour
-        )
-        address = inner or address
-    if any(address in ipaddress.ip_network(each) for each in settings.ALERT_NETWORKS):
-        return True
-    return address.is_global and not address.is_multicast
 
 
 async def _exchange(
@@ -200,13 +137,12 @@ async def _exchange(
     body: bytes,
     headers: Mapping[str, str],
     timeout_s: float,
-    *,
-    sni_hostname: str = "",
 ) -> _Answer:
     """Post, and say what came back.
 
-    Success is settled by the status line. Of a refusal the first words are read, for as long
-    again as the answer may take.
+    Success is settled by the status line; its end is waited for a moment, since only then the
+    connection can carry the next command. Of a refusal the first words are read, for as long again
+    as the answer may take.
     """
     # To connect takes less than the deadline, so that what was never sent is told apart.
     timeout = httpx.Timeout(timeout_s, connect=min(_CONNECT_S, 0.9 * timeout_s))
@@ -216,22 +152,23 @@ async def _exchange(
         content=body,
         headers=dict(headers),
         timeout=timeout,
-        extensions={"sni_hostname": sni_hostname} if sni_hostname else None,
     )
     async with asyncio.timeout(timeout_s):
         response = await client.send(request, stream=True)
-    words = b""
+    read, most, within_s = b"", WORDS_BYTES, timeout_s
+    if response.is_success:
+        most, within_s = _END_BYTES, min(_END_S, timeout_s)
     try:
         with contextlib.suppress(TimeoutError, httpx.HTTPError):
-            async with asyncio.timeout(timeout_s):
-                if not response.is_success:
-                    async for part in response.aiter_raw():
-                        words += part
-                        if len(words) >= WORDS_BYTES:
-                            break
+            async with asyncio.timeout(within_s):
+                async for part in response.aiter_raw():
+                    read += part
+                    if len(read) >= most:
+                        break
     finally:
         await response.aclose()
     said = f"{response.status_code} {response.reason_phrase}".strip()
+    words = b"" if response.is_success else read
     text = words[:WORDS_BYTES].decode("utf-8", "replace").replace("\0", "").strip()
     return _Answer(
         response.status_code,

@@ -19,7 +19,7 @@ from invoker.models import (
     Telling,
     Verdict,
 )
-from invoker.platforms import posting
+from invoker.platforms import reach
 from tests import factories
 from tests.conftest import Answer
 
@@ -31,6 +31,11 @@ RULE = {
     "channel": "webhook",
     "target": "https://hooks.example/in",
 }
+
+
+@pytest.fixture(autouse=True)
+def nothing_opened(settings):
+    settings.PRIVATE_NETWORKS = []
 
 
 def ran(count=1, *, outcome=InvocationState.SUCCEEDED, minutes_ago=2, **fields):
@@ -240,7 +245,7 @@ def test_alert_that_breaks_a_rule_is_not_made(db, wrong, field):
 
 
 def test_networks_that_were_opened_may_be_told(db, settings):
-    settings.ALERT_NETWORKS = ["10.1.0.0/16"]
+    settings.PRIVATE_NETWORKS = ["10.1.0.0/16"]
 
     rule = alerts.Rule(**{**RULE, "target": "http://10.1.2.3/in"})
 
@@ -276,7 +281,7 @@ def test_edited_alert_begins_anew_and_another_host_gets_another_secret(db):
 
 @pytest.fixture
 def local(settings):
-    settings.ALERT_NETWORKS = ["127.0.0.0/8"]
+    settings.PRIVATE_NETWORKS = ["127.0.0.0/8"]
 
 
 def test_webhook_is_signed_and_says_what_was_found(local, db, callback_server):
@@ -382,7 +387,7 @@ def test_webhook_goes_to_no_address_inside_a_network(db, address):
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::8.8.8.8"])
 def test_public_addresses_are_told_from_others(address):
-    assert posting.is_public(address)
+    assert reach.is_allowed(address)
 
 
 def test_email_goes_to_everybody_named(db, settings):

@@ -45,6 +45,7 @@ class Houston:
             "HOUSTON_DATA_DIR": str(data_dir),
             "HOUSTON_PORT": str(port),
             "HOUSTON_DEMO_PASSWORD": PASSWORD,
+            "HOUSTON_PRIVATE_NETWORKS": "127.0.0.0/8",
             **environment,
         }
         self.log = data_dir.with_suffix(".log")

@@ -18,6 +18,7 @@ import httpx
 import msgspec
 from django.conf import settings
 
+from invoker.platforms import reach
 from invoker.platforms.contract import read_retry_after
 
 VERSION = "1.3"
@@ -73,7 +74,7 @@ class Directory:
 
     def _read(self) -> dict[str, str]:
         path = f"/api/account/{quote(self._account_id, safe='')}/service/baseURI.json?version=1.0"
-        with _client() as client:
+        with _client(to_operators_own=True) as client:
             body = _ask(client, "GET", settings.LIVEPERSON_CSDS + path, None, "find the services")
         entries = body.get("baseURIs")
         return {
@@ -165,9 +166,12 @@ def _scheme() -> str:
     return urlsplit(settings.LIVEPERSON_CSDS).scheme
 
 
-def _client() -> httpx.Client:
+def _client(*, to_operators_own: bool = False) -> httpx.Client:
+    """To a host that the directory named; the directory itself is whoever runs Houston's choice."""
+    context, limits = ssl.create_default_context(), httpx.Limits(max_connections=10)
     return httpx.Client(
-        verify=ssl.create_default_context(),
+        verify=context,
+        transport=None if to_operators_own else reach.Transport(context, limits),
         timeout=TIMEOUT_S,
         follow_redirects=False,
         headers={"user-agent": "Houston", "accept-encoding": "identity"},
@@ -182,6 +186,8 @@ def _ask(
     try:
         with client.stream(method, url, json=body) as response:
             said = _read(response)
+    except reach.NotPublicError as error:
+        raise LoginUnavailableError(f'Cannot {action}: "{urlsplit(url).netloc}" {error}') from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         host = urlsplit(url).netloc
         raise LoginUnavailableError(

@@ -18,12 +18,14 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.protocol import State
 
+from invoker.platforms import reach
 from invoker.platforms.contract import read_retry_after, repair
 from invoker.platforms.liveperson.requests import Request
 from invoker.platforms.liveperson.timing import Timing
@@ -219,8 +221,26 @@ class Ums:
                 waiter.done.set()
 
     async def _connect(self) -> ClientConnection:
+        asked = urlsplit(self._url)
+        port = asked.port or (443 if asked.scheme == "wss" else 80)
+        async with asyncio.timeout(self._timing.opening):
+            addresses = await reach.find(asked.hostname or "", port)
+        failure = OSError("the name leads nowhere")
+        for address in addresses:
+            try:
+                return await self._connect_to(address, port)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                failure = error
+        raise failure
+
+    async def _connect_to(self, address: str, port: int) -> ClientConnection:
+        """To the very address that was checked; TLS and the Host header keep the name."""
         return await connect(
             self._url,
+            host=address,
+            port=port,
             ssl=ssl.create_default_context() if self._url.startswith("wss:") else None,
             proxy=None,
             user_agent_header="Houston",

@@ -1,0 +1,210 @@
+"""Where requests of the server itself may go: public addresses, and networks that were opened.
+
+Whoever administers an account names callback URLs, Chatwoot's address and alerts' webhooks, so
+none of them may lead into the operator's network. A name is looked up once for each connection,
+every address that it leads to is checked, and the connection goes to one that was checked: what
+the name leads to a moment later does not matter. TLS and the Host header keep the name.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+from django.conf import settings
+
+SETTING: Final = "HOUSTON_PRIVATE_NETWORKS"
+# All that is given out for the public Internet. Source: IANA IPv6 Global Unicast Assignments.
+_GLOBAL_IPV6: Final = ipaddress.IPv6Network("2000::/3")
+# An IPv4 address in other clothes. Source: RFC 6052 §2.1, RFC 8215.
+_NAT64: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+# Public to Python's module, and answered near by: IETF's own assignments, where one cloud has its
+# metadata, and the host of a virtual machine. Source: RFC 6890, Azure's page on 168.63.129.16.
+_NEAR: Final = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class NotPublicError(OSError):
+    """A host that is, or leads to, an address inside some network that was not opened."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"may not be at {address}: this is no public address. Whoever runs Houston can let it "
+            f"be reached with {SETTING}={address}"
+        )
+
+
+def is_allowed(text: str) -> bool:
+    """Whether requests may go to this IP address, in its usual spelling or with a zone."""
+    address = _undressed(ipaddress.ip_address(text.partition("%")[0]))
+    if any(address in network for network in _opened(tuple(settings.PRIVATE_NETWORKS))):
+        return True
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_IPV6:
+        return False
+    if any(address in network for network in _NEAR):
+        return False
+    return address.is_global and not address.is_multicast
+
+
+def check_url(url: str) -> None:
+    """Refuse a URL whose host is an address where nothing may go, however it is written.
+
+    Names are not looked up: where they lead is known only when there is something to send.
+
+    Raises:
+        NotPublicError: the host is such an address.
+        ValueError: this is no URL.
+    """
+    host = (urlsplit(url).hostname or "").partition("%")[0]
+    if host.rstrip(".").lower() == "localhost" or host.rstrip(".").lower().endswith(".localhost"):
+        host = "127.0.0.1"
+    try:
+        # No question to anybody; it reads 0x7f.1 and 2130706433 as whoever connects does.
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return
+    _checked(found)
+
+
+async def find(host: str, port: int) -> list[str]:
+    """The addresses that a host may be reached at, in the order to try them.
+
+    Raises:
+        NotPublicError: one of them may not be reached; then none is.
+        OSError: the name leads nowhere.
+    """
+    loop = asyncio.get_running_loop()
+    return _checked(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def _checked(found: Iterable[tuple[Any, ...]]) -> list[str]:
+    addresses = _addresses(found)
+    for each in addresses:
+        if not is_allowed(each):
+            raise NotPublicError(each)
+    return addresses
+
+
+def _addresses(found: Iterable[tuple[Any, ...]]) -> list[str]:
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def _undressed(address: _Address) -> _Address:
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if any(address in network for network in _NAT64):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+@lru_cache(maxsize=16)
+def _opened(networks: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(each) for each in networks)
+
+
+# For httpx ----------------------------------------------------------------------------------------
+
+
+class _AsyncBackend(httpcore.AsyncNetworkBackend):
+    """Connects to addresses that were checked, and leaves everything else to httpcore."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await find(host, port)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"the name {host} is not found in time") from error
+        except NotPublicError:
+            raise
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        failure: Exception = httpcore.ConnectError(f"the name {host} leads nowhere")
+        for address in addresses:
+            try:
+                return await self._inner.connect_tcp(
+                    address, port, timeout, local_address, socket_options
+                )
+            except httpcore.ConnectError as error:
+                failure = error
+        raise failure
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+
+class _SyncBackend(httpcore.NetworkBackend):
+    """The same for a client that blocks."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        try:
+            addresses = _checked(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except NotPublicError:
+            raise
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        failure: Exception = httpcore.ConnectError(f"the name {host} leads nowhere")
+        for address in addresses:
+            try:
+                return self._inner.connect_tcp(
+                    address, port, timeout, local_address, socket_options
+                )
+            except httpcore.ConnectError as error:
+                failure = error
+        raise failure
+
+
+class AsyncTransport(httpx.AsyncHTTPTransport):
+    """For `httpx.AsyncClient(transport=…)`. A refusal comes out as `NotPublicError`.
+
+    httpx does not pass a backend on to httpcore, so the pool is made here as httpx makes it.
+    """
+
+    def __init__(self, context: Any, limits: httpx.Limits) -> None:
+        super().__init__(verify=context, trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_AsyncBackend(),
+        )
+
+
+class Transport(httpx.HTTPTransport):
+    """The same for `httpx.Client`."""
+
+    def __init__(self, context: Any, limits: httpx.Limits) -> None:
+        super().__init__(verify=context, trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=context,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_SyncBackend(),
+        )
