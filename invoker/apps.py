@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from invoker import runtime
+from invoker.telemetry import traces
 
 
 class InvokerConfig(AppConfig):
@@ -12,6 +13,7 @@ class InvokerConfig(AppConfig):
     def ready(self) -> None:
         from invoker import ingest, simulator  # noqa: PLC0415 -- models are loaded only now
 
+        traces.check()
         simulator.connect(door=ingest.hand_over, knock=ingest.knock)
         runtime.configure(
             runtime.Config(

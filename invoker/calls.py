@@ -26,7 +26,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 from msgspec import Meta, Struct
 
-from invoker import allow_list, answers, context, invocations, runtime, vault
+from invoker import allow_list, answers, context, invocations, runtime, telemetry, vault
 from invoker.answers import PREFIX, Refusal
 from invoker.models import Deployment, Invocation
 from invoker.runtime import CallError
@@ -137,13 +137,15 @@ def invoke(
     ran.function_id = ran.deployment.function_id
     # Not when it was asked for: of the functions of an event some wait for others.
     ran.started_at = timezone.now()
-    result = runtime.run(
-        program(ran.deployment, depth=depth),
-        event,
-        timeout_s=timeout_s,
-        wait_s=wait_s,
-        trace_id=str(ran.pk),
-    )
+    with telemetry.step("invoke", account_id=ran.account_id, invocation_id=ran.pk):
+        result = runtime.run(
+            program(ran.deployment, depth=depth),
+            event,
+            timeout_s=timeout_s,
+            wait_s=wait_s,
+            trace_id=str(ran.pk),
+        )
+        telemetry.note(outcome=result.outcome.value)
     with transaction.atomic():
         invocations.write_down(ran, result)
     logger.info(

@@ -298,7 +298,8 @@ def deliver(
             return command.due_at
         if not _may_send(lease, connection, command, look(), hours):
             continue
-        due_at = _attempt(lease, connection, command)
+        with telemetry.step("deliver", command_id=command.pk):
+            due_at = _attempt(lease, connection, command)
         if due_at:
             return due_at
     return None

@@ -89,8 +89,12 @@ def digest(lease: Lease, conversation: Conversation, rules: Rules) -> None:
     """Bring the stored state up to date with every notification that waits."""
     waiting = conversation.notifications.filter(state=NotificationState.PENDING).order_by("pk")
     for notification in waiting:
+        came = {"notification_id": notification.pk, "request_id": notification.request_id}
         try:
-            with lease.transaction():
+            with (
+                telemetry.step("derive", parent=notification.traceparent, **came),
+                lease.transaction(),
+            ):
                 note = _digest_one(conversation, notification, rules)
                 _set_digested(notification, NotificationState.DONE, note=note)
                 giving_up.notification_read(notification)
@@ -130,7 +134,7 @@ def add_idle_events(
     now = timezone.now()
     found = conversations.idle(state, circumstances(conversation, rules, now))
     if found.events:
-        with lease.transaction():
+        with telemetry.step("derive", parent=""), lease.transaction():
             _keep(conversation, found.state)
             Conversation.objects.filter(pk=conversation.pk).update(active_at=now)
             _add_events(conversation, found.events, received_at=now, state=found.state)
@@ -337,6 +341,7 @@ def new_events(
             received_at=received_at,
             caused_by=cause,
             chain=cause.event.chain + 1 if cause else 0,
+            traceparent=telemetry.traceparent(),
         )
         if one.suppressed:
             _close(row, Verdict.SUPPRESSED, one.suppressed, SUPPRESSED[one.suppressed])

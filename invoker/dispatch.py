@@ -79,7 +79,7 @@ def drain(conversation_pk: int) -> int:
     if lease is None:
         return 0
     try:
-        with _renewer.keep(lease):
+        with telemetry.bound(conversation_pk=conversation_pk, account_id=""), _renewer.keep(lease):
             return _drain(lease)
     except LeaseLostError:
         logger.warning("lease lost", extra={"conversation_pk": conversation_pk})
@@ -132,6 +132,7 @@ _renewer = _Renewer()
 def _drain(lease: Lease) -> int:
     found = Conversation.objects.select_related("connection", "simulation")
     conversation = found.get(pk=lease.conversation_pk)
+    telemetry.bind(account_id=conversation.account_id)
     simulation = conversation.simulated
     rules = digesting.Rules.load(conversation)
     finished = 0
@@ -180,7 +181,8 @@ def _handle_or_give_up(
 ) -> dt.datetime | None:
     """Handle an event; one that fails us again and again must not hold up those behind it."""
     try:
-        return _handle(lease, conversation, event, rules)
+        with telemetry.step("handle", parent=event.traceparent, event_id=event.pk):
+            return _handle(lease, conversation, event, rules)
     except (LeaseLostError, *digesting.PASSING_FAULTS):
         raise
     except Exception as error:
@@ -338,12 +340,14 @@ def input_of(event: Event) -> dict[str, Any]:
 
 
 def _run(event: Event, invocation: Invocation) -> runtime.Result:
-    result = runtime.run(
-        calls.program(invocation.deployment),
-        input_of(event),
-        timeout_s=settings.INVOCATION_TIMEOUT_S,
-        trace_id=str(invocation.pk),
-    )
+    with telemetry.step("invoke", invocation_id=invocation.pk):
+        result = runtime.run(
+            calls.program(invocation.deployment),
+            input_of(event),
+            timeout_s=settings.INVOCATION_TIMEOUT_S,
+            trace_id=str(invocation.pk),
+        )
+        telemetry.note(outcome=result.outcome.value)
     logger.info(
         "function ran",
         extra={

@@ -30,9 +30,12 @@ def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> 
     2xx is given only after the notification is committed, also when it is a repetition. Whatever
     is turned away leaves no row.
     """
+    request_id = getattr(request, "id", "")
+    came = {"connection_id": connection_id, "request_id": request_id}
     try:
-        connection, incoming = _admit(request, connection_id, token)
-        accepted = store(connection, incoming, request_id=getattr(request, "id", ""))
+        with telemetry.step("accept", parent=request.headers.get("traceparent", ""), **came):
+            connection, incoming = _admit(request, connection_id, token)
+            accepted = store(connection, incoming, request_id=request_id)
     except (OperationalError, InterfaceError):
         # Away, locked or full. The platform keeps the notification and sends it again.
         logger.exception("cannot store a notification", extra={"connection_id": connection_id})
@@ -193,6 +196,7 @@ def store(connection: Connection, incoming: list[Incoming], *, request_id: str =
                     sha256=one.fingerprint,
                     receipt=receipt,
                     request_id=request_id,
+                    traceparent=telemetry.traceparent(),
                 )
                 for one in incoming
             ],

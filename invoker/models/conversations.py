@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from invoker.fields import JsonTextField
 from invoker.models.accounts import ACCOUNT_ID_LENGTH, Connection, Platform
+from invoker.telemetry import TRACEPARENT_LENGTH
 
 LONGEST_LEASE = dt.timedelta(minutes=2)
 
@@ -182,7 +183,8 @@ class Notification(models.Model):
     """What a platform sent, one change of one conversation, stored before it was answered.
 
     `body` is what came over the wire. Where one request held several changes, each row holds the
-    same envelope with its own change only.
+    same envelope with its own change only. `traceparent` is where the trace goes on that came with
+    it, or began here.
     """
 
     account_id = models.CharField(max_length=ACCOUNT_ID_LENGTH)
@@ -198,6 +200,9 @@ class Notification(models.Model):
     sha256 = models.CharField(max_length=64)
     receipt = models.UUIDField()
     request_id = models.CharField(max_length=64, blank=True)
+    traceparent = models.CharField(
+        max_length=TRACEPARENT_LENGTH, blank=True, default="", db_default=""
+    )
     received_at = models.DateTimeField(default=timezone.now)
     state = models.CharField(
         max_length=10, choices=NotificationState.choices, default=NotificationState.PENDING

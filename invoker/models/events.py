@@ -11,6 +11,7 @@ from django.utils import timezone
 from invoker.fields import JsonTextField
 from invoker.models.accounts import ACCOUNT_ID_LENGTH
 from invoker.models.conversations import Conversation, Notification
+from invoker.telemetry import TRACEPARENT_LENGTH
 
 
 class Deployment(models.Model):
@@ -128,6 +129,9 @@ class Event(models.Model):
         "Command", on_delete=models.SET_NULL, related_name="caused", null=True
     )
     chain = models.PositiveSmallIntegerField(default=0)
+    traceparent = models.CharField(
+        max_length=TRACEPARENT_LENGTH, blank=True, default="", db_default=""
+    )
     errors = models.PositiveIntegerField(default=0)
     retried_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -13,6 +13,7 @@ from cloudevents.core.v1.event import CloudEvent
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from invoker import telemetry
 from invoker.platforms import posting
 from invoker.platforms.contract import NO_CALLBACK_URL, DeliveryError
 
@@ -75,4 +76,7 @@ def post(connection: "Connection", command: "Command") -> str:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
+    parent = telemetry.traceparent()
+    if parent:
+        headers["traceparent"] = parent
     return posting.post(connection.callback_url, message.body, headers, who="The callback URL")

@@ -24,7 +24,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from invoker import calls, invocations, runtime
+from invoker import calls, invocations, runtime, telemetry
 from invoker.fields import storable
 from invoker.models import (
     Deployment,
@@ -258,6 +258,12 @@ def _lease() -> dt.timedelta:
 def _run(run: ScheduleRun) -> None:
     invocation = run.invocation
     assert invocation is not None
+    ids = {"account_id": run.account_id, "invocation_id": invocation.pk}
+    with telemetry.step("invoke", parent="", schedule_id=run.schedule_id, **ids):
+        _run_as(run, invocation)
+
+
+def _run_as(run: ScheduleRun, invocation: Invocation) -> None:
     try:
         result = runtime.run(
             calls.program(invocation.deployment),

@@ -1,19 +1,53 @@
-"""What is counted and timed while events are handled, for whoever watches over the installation.
+"""What is counted, timed, traced and logged along, for whoever watches over the installation.
 
 Each function here is one line at the place where something happens, and nearly free. What happens
 inside a transaction is counted when it commits, so that what was rolled back never happened here
 either. Nothing is labelled by account or conversation: the number of series stays the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from invoker.telemetry import instruments
+from invoker.telemetry.traces import TRACEPARENT_LENGTH, note, traceparent
+from invoker.telemetry.traces import span as _span
 
-__all__ = ["accepted", "commands_recorded", "derived", "invoked", "lost", "refused", "settled"]
+__all__ = [
+    "TRACEPARENT_LENGTH",
+    "accepted",
+    "bind",
+    "bound",
+    "commands_recorded",
+    "derived",
+    "invoked",
+    "lost",
+    "note",
+    "refused",
+    "settled",
+    "step",
+    "traceparent",
+]
+
+bound = bound_contextvars
+"""A context in which every log line has these ids, those of libraries too."""
+bind = bind_contextvars
+"""Give an id that `bound` left open, until its end."""
+
+
+@contextmanager
+def step(name: str, *, parent: str | None = None, **ids: Any) -> Iterator[None]:
+    """One step on the way from a request to a command: a span, and ids on every log line in it.
+
+    `parent` is the traceparent of what led to it, "" where a trace begins; without one it is a part
+    of the current step.
+    """
+    with bound_contextvars(**ids), _span(name, parent, ids):
+        yield
 
 
 def accepted(count: int) -> None:

@@ -43,7 +43,8 @@ class Command(BaseCommand):
             _check_layers()
             _collect_static()
             call_command("demo", "--json", stdout=demo)
-        manager = Manager(Printer(sys.stdout))
+        # Whoever reads JSON has no use for a column of names in front of it.
+        manager = Manager(Printer(sys.stdout, prefix=settings.LOG_FORMAT == "line"))
         for name, command in processes().items():
             manager.add_process(name, command)
         announcement = threading.Thread(
@@ -69,7 +70,7 @@ def processes() -> dict[str, str]:
             f"exec {python} -m gunicorn houston.wsgi --bind {settings.HOUSTON_HOST}:"
             f"{settings.HOUSTON_PORT} --workers {settings.WEB_WORKERS} --worker-class gthread "
             f"--threads {settings.WEB_THREADS} --timeout 60 --graceful-timeout 3 "
-            "--log-level warning"
+            "--log-level warning --logger-class houston.logs.ServerLogger"
         ),
         "worker": f"{celery} worker --without-gossip --without-mingle --loglevel INFO",
         "beat": f"{celery} beat --pidfile= --loglevel WARNING",
