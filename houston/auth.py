@@ -4,6 +4,7 @@ A token is a signed JWT, and worth nothing without its row: a client that was re
 was removed or signed out, and a password that was changed end it at once.
 """
 
+import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Sequence
@@ -141,13 +142,7 @@ def _read(token: str) -> _OfClient | _OfPerson:
     if len(token) > LONGEST_TOKEN:
         raise AuthenticationFailed("Cannot read the token: it is no token of this Houston")
     try:
-        claims = jwt.decode(
-            token,
-            _key(),
-            algorithms=[ALGORITHM],
-            # Which account it is for is compared with the address.
-            options={"verify_aud": False, "require": ["exp", "sub", "aud"]},
-        )
+        claims = _verified(token)
         # Another version of Houston may have signed it, which has other claims.
         if "sid" in claims:
             return msgspec.convert(claims, _OfPerson)
@@ -160,8 +155,29 @@ def _read(token: str) -> _OfClient | _OfPerson:
         ) from error
 
 
-def _key() -> bytes:
-    return salted_hmac("houston.auth", "tokens of the API", algorithm="sha256").digest()
+def _verified(token: str) -> dict[str, Any]:
+    """The claims of a token that the secret key signed, or one of the older ones."""
+    *newer, oldest = settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS
+    for secret in newer:
+        with contextlib.suppress(jwt.InvalidSignatureError):
+            return _decoded(token, secret)
+    return _decoded(token, oldest)
+
+
+def _decoded(token: str, secret: str) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        _key(secret),
+        algorithms=[ALGORITHM],
+        # Which account it is for is compared with the address.
+        options={"verify_aud": False, "require": ["exp", "sub", "aud"]},
+    )
+    return claims
+
+
+def _key(secret: str | None = None) -> bytes:
+    what = "tokens of the API"
+    return salted_hmac("houston.auth", what, secret=secret, algorithm="sha256").digest()
 
 
 # Who holds them -----------------------------------------------------------------------------------
@@ -184,7 +200,7 @@ def _person(claims: _OfPerson) -> Access | None:
     login = find_login(str(claims.sid))
     if login is None or login.account_id != claims.aud:
         return None
-    if not constant_time_compare(_fingerprint(login.user), claims.pwd):
+    if not any(constant_time_compare(each, claims.pwd) for each in _fingerprints(login.user)):
         return None
     roles = Membership.objects.filter(user=login.user, account_id=login.account_id)
     held = frozenset(Privilege(role) for role in roles.values_list("role", flat=True))
@@ -257,8 +273,19 @@ def _is_alive(session_key: str) -> bool:
 
 def _fingerprint(user: User) -> str:
     """Changes with the password, and does not tell it."""
-    hashed = user.get_session_auth_hash()
-    return salted_hmac("houston.auth.password", hashed, algorithm="sha256").hexdigest()[:32]
+    return _fingerprints(user)[0]
+
+
+def _fingerprints(user: User) -> list[str]:
+    """The same by the secret key and by each of the older ones."""
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [
+        salted_hmac("houston.auth.password", hashed, secret=secret, algorithm="sha256").hexdigest()[
+            :32
+        ]
+        for hashed, secret in zip(hashes, secrets, strict=True)
+    ]
 
 
 def _note_use(row: ApiClient | ApiLogin) -> None:

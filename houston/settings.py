@@ -99,10 +99,13 @@ DEBUG = env.bool("HOUSTON_DEBUG", False)
 SECRET_KEY = env.str("HOUSTON_SECRET_KEY", "") or _keep(
     DATA_DIR / "secret.key", lambda: secrets.token_urlsafe(50)
 )
-# The first key encrypts, all of them decrypt: put a new one in front to rotate.
-ENCRYPTION_KEYS = env.list("HOUSTON_ENCRYPTION_KEYS", []) or [
-    _keep(DATA_DIR / "encryption.key", lambda: Fernet.generate_key().decode())
-]
+# What older keys have signed stays valid while they are listed here.
+SECRET_KEY_FALLBACKS: list[str] = env.list("HOUSTON_SECRET_KEY_FALLBACKS", [])
+# The first key encrypts, all of them decrypt; `manage.py rotate-keys` makes the first one do.
+ENCRYPTION_KEYS: list[str] = env.list("HOUSTON_ENCRYPTION_KEYS", [])
+ENCRYPTION_KEY_FILE = None if ENCRYPTION_KEYS else DATA_DIR / "encryption.key"
+if ENCRYPTION_KEY_FILE is not None:
+    ENCRYPTION_KEYS = _keep(ENCRYPTION_KEY_FILE, lambda: Fernet.generate_key().decode()).split()
 _url_host = urlsplit(HOUSTON_URL).hostname or "localhost"
 ALLOWED_HOSTS = env.list("HOUSTON_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", _url_host])
 # Whose X-Forwarded-For is believed; of everybody else the address they connect from counts.
