@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -117,7 +117,7 @@ def _read(error: Exception) -> api.ApiError | None:  # noqa: PLR0911 -- a table 
         case UnreadablePostError():
             message = "Cannot read the body: it did not arrive in time, send it again"
             return api.ApiError(408, message, v1_code="body-too-slow")
-        case OperationalError() | InterfaceError():
+        case OperationalError() | InterfaceError() | InternalError():
             # Away, locked or full.
             logger.error("a request could not be answered", exc_info=error)
             return api.ApiError(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.db.models import Q
 from django.utils import timezone
 
@@ -55,8 +55,9 @@ ANSWERS_ITSELF = (
 )
 # How long after a command the platform may take to tell what came of it.
 ECHO = dt.timedelta(seconds=30)
-# The database is away, locked or full: nothing is wrong with what is being handled.
-PASSING_FAULTS = (OperationalError, InterfaceError)
+# The database is away, locked or full: nothing is wrong with what is being handled. The last one is
+# a transaction that PostgreSQL ended, or a node that only reads since another one leads.
+PASSING_FAULTS = (OperationalError, InterfaceError, InternalError)
 
 SUPPRESSED = {
     "auto-closed": "The consumer's last conversation was closed by the system within the last 48 "

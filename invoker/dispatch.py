@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import Error as AnyDatabaseError
+from django.db import connection, connections
 from django.utils import timezone
 
 from invoker import (
@@ -55,6 +56,8 @@ RENEW_EVERY_S = 3.0
 SWEEP_AFTER = dt.timedelta(seconds=1)
 SWEEP_LIMIT = 500
 AFTER_ERROR = dt.timedelta(seconds=5)
+# The database was away for a moment: what waits is still worth an answer.
+AFTER_PASSING_FAULT = dt.timedelta(seconds=1)
 # What failed in Houston's own machinery gets a moment to recover, a function's error does not.
 PLATFORM_PAUSE = dt.timedelta(seconds=0.5)
 SKILLS_SHOWN = 20
@@ -84,10 +87,24 @@ def drain(conversation_pk: int) -> int:
     except LeaseLostError:
         logger.warning("lease lost", extra={"conversation_pk": conversation_pk})
         return 0
-    except BaseException:
+    except BaseException as error:
         # Not at once again: what failed here would most likely fail again.
-        lease.postpone(AFTER_ERROR)
+        passing = isinstance(error, digesting.PASSING_FAULTS)
+        _give_back(lease, AFTER_PASSING_FAULT if passing else AFTER_ERROR)
         raise
+
+
+def _give_back(lease: Lease, wait: dt.timedelta) -> None:
+    if not connection.in_atomic_block:
+        # It may be what was cut; the next statement opens another then.
+        connection.close_if_unusable_or_obsolete()
+    try:
+        lease.postpone(wait)
+    except digesting.PASSING_FAULTS as error:
+        logger.warning(
+            "cannot give a conversation back, its lease ends by itself",
+            extra={"conversation_pk": lease.conversation_pk, "reason": type(error).__name__},
+        )
 
 
 class _Renewer:
@@ -119,8 +136,9 @@ class _Renewer:
             try:
                 for lease in kept:
                     lease.renew()
-            except DatabaseError:
-                # The lease ends by itself, and whoever takes over resumes.
+            except AnyDatabaseError:
+                # The lease ends by itself, and whoever takes over resumes. This thread is the only
+                # one that renews, so it goes on.
                 logger.warning("cannot renew leases", extra={"leases": len(kept)})
             finally:
                 connections.close_all()

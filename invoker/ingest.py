@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from celery.exceptions import OperationalError as BrokerError
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
 
 from invoker import tasks, telemetry
+from invoker.digesting import PASSING_FAULTS
 from invoker.models import Connection, ControllerBot, Conversation, Notification
 from invoker.platforms import PLATFORMS, Incoming, RejectedError, repair
 
@@ -36,7 +37,7 @@ def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> 
         with telemetry.step("accept", parent=request.headers.get("traceparent", ""), **came):
             connection, incoming = _admit(request, connection_id, token)
             accepted = store(connection, incoming, request_id=request_id)
-    except (OperationalError, InterfaceError):
+    except PASSING_FAULTS:
         # Away, locked or full. The platform keeps the notification and sends it again.
         logger.exception("cannot store a notification", extra={"connection_id": connection_id})
         telemetry.refused("storage-unavailable")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cloudevents.core.bindings.http import to_binary_event
 from cloudevents.core.v1.event import CloudEvent
-from django.db import OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -589,13 +589,22 @@ def test_stranger_does_not_learn_how_far_the_set_up_has_come(generic: Connection
     refused(response, 401, "bad-signature")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("database or disk is full"),
+        InterfaceError("connection already closed"),
+        InternalError("cannot execute INSERT in a read-only transaction"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 def test_door_says_later_when_the_database_takes_nothing(
-    generic: Connection, monkeypatch: pytest.MonkeyPatch
+    generic: Connection, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OperationalError("database or disk is full")
+    def fails(*_: object, **__: object) -> None:
+        raise error
 
-    monkeypatch.setattr(Notification.objects, "bulk_create", full)
+    monkeypatch.setattr(Notification.objects, "bulk_create", fails)
 
     response = senders.post(generic, senders.updated())
 

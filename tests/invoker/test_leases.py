@@ -1,8 +1,10 @@
 """One worker at a time per conversation, whoever dies."""
 
 import datetime as dt
+import threading
 
 import pytest
+from django.db import InterfaceError, InternalError, OperationalError
 from django.utils import timezone
 
 from invoker import dispatch
@@ -107,3 +109,66 @@ def test_postponed_conversation_is_free_and_due_later(conversation: Conversation
     assert conversation.lease_until is None
     assert conversation.due_at is not None
     assert conversation.due_at > timezone.now()
+
+
+@pytest.mark.parametrize(
+    ("error", "longest_s"),
+    [
+        (OperationalError("server closed the connection unexpectedly"), 1),
+        (InternalError("terminating connection due to idle-in-transaction timeout"), 1),
+        (RuntimeError("a fault of ours"), 5),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_work_that_was_interrupted_is_given_back_and_sooner_when_the_database_was_away(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch, error: Exception, longest_s: int
+) -> None:
+    Conversation.mark_arrivals([conversation.pk])
+
+    def fails(_: Lease) -> int:
+        raise error
+
+    monkeypatch.setattr(dispatch, "_drain", fails)
+    with pytest.raises(type(error)):
+        dispatch.drain(conversation.pk)
+
+    conversation.refresh_from_db()
+    assert conversation.lease_until is None
+    assert conversation.due_at is not None
+    wait = conversation.due_at - timezone.now()
+    assert dt.timedelta(0) < wait <= dt.timedelta(seconds=longest_s)
+
+
+def test_what_interrupted_the_work_is_told_also_when_nothing_can_be_given_back(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Conversation.mark_arrivals([conversation.pk])
+
+    def fails(*_: object) -> None:
+        raise OperationalError("first")
+
+    def fails_too(*_: object) -> None:
+        raise InterfaceError("the connection is closed")
+
+    monkeypatch.setattr(dispatch, "_drain", fails)
+    monkeypatch.setattr(Lease, "postpone", fails_too)
+
+    with pytest.raises(OperationalError, match="first"):
+        dispatch.drain(conversation.pk)
+
+
+def test_leases_are_renewed_again_after_the_database_was_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renewed = threading.Event()
+    errors = [InterfaceError("connection already closed"), OperationalError("cannot connect")]
+
+    class Held(Lease):
+        def renew(self) -> None:
+            if errors:
+                raise errors.pop()
+            renewed.set()
+
+    monkeypatch.setattr(dispatch, "RENEW_EVERY_S", 0.01)
+    with dispatch._Renewer().keep(Held(1, 1, MINUTE)):
+        assert renewed.wait(10)
