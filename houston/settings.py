@@ -405,6 +405,9 @@ WEB_WORKERS = env.int("HOUSTON_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 WEB_THREADS = env.int("HOUSTON_WEB_THREADS", 16, validate=validate.Range(4, 500))
 CELERY_BROKER_URL = BROKER_URL or f"redis+socket://{BROKER_SOCKET}?virtual_host=0"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A broker that is there and takes nothing, because its disk is full or another node leads now, is
+# tried again like one that is away; otherwise the worker would end.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "live"
 # A knock is worth nothing once it was heard: the rows say what is left to do. Late
