@@ -439,6 +439,13 @@ if CELERY_BROKER_URL.startswith(("redis", "valkey", "unix")):
     }
 elif CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
     CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True, "connect_timeout": 2}
+    # Of the kind that outlives a node of a cluster. Under a name of its own: a queue that is there
+    # already cannot become another kind. Nothing is sent for later, so what Celery sets up for that
+    # along with such queues stays empty; it wants this type of exchange.
+    CELERY_TASK_DEFAULT_QUEUE = "houston.live"
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
+    CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
+    CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"
 else:
     raise ImproperlyConfigured(
         f'Cannot use HOUSTON_BROKER_URL "{urlsplit(CELERY_BROKER_URL).scheme}:…": the scheme must '
