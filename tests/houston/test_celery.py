@@ -1,5 +1,7 @@
 """What the processes behind the web server load."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -17,3 +19,46 @@ def test_workers_know_their_tasks_and_load_no_page_and_no_api():
     loaded = set(run.stdout.split())
     assert {"invoker.drain", "invoker.sweep", "invoker.fire_schedules"} <= loaded
     assert loaded & {"houston.urls", "rest_framework.views", "drf_spectacular.openapi"} == set()
+
+
+SETTINGS = """
+import json
+from django.conf import settings
+from houston.celery import app
+queue = app.amqp.queues[app.conf.task_default_queue]
+print(json.dumps({
+    "queue": queue.name,
+    "type": (queue.queue_arguments or {}).get("x-queue-type"),
+    "tried again": app.conf.broker_channel_error_retry,
+    "database": settings.DATABASES["default"]["OPTIONS"],
+}))
+"""
+
+
+def settings_with(**environment: str):
+    command = [sys.executable, "-c", SETTINGS]
+    run = subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    return json.loads(run.stdout)
+
+
+def test_rabbitmq_is_asked_for_a_queue_that_outlives_one_of_its_nodes():
+    found = settings_with(HOUSTON_BROKER_URL="amqp://user:password@broker//")
+
+    assert (found["queue"], found["type"]) == ("houston.live", "quorum")
+
+
+def test_redis_knows_no_kinds_of_queues_and_one_that_takes_nothing_is_tried_again():
+    found = settings_with(HOUSTON_BROKER_URL="redis://broker/0")
+
+    assert (found["type"], found["tried again"]) == (None, True)
+
+
+def test_postgresql_ends_who_holds_rows_in_silence_unless_its_address_says_otherwise():
+    found = settings_with(DATABASE_URL="postgres://houston@db/houston?connect_timeout=9")
+
+    assert "idle_in_transaction_session_timeout=20s" in found["database"]["options"]
+    assert found["database"]["connect_timeout"] == 9
+    pooled = settings_with(DATABASE_URL="postgres://houston@db/houston?options=-cwork_mem%3D9MB")
+    assert pooled["database"]["options"] == "-cwork_mem=9MB"
