@@ -265,7 +265,10 @@ def convert(value: object, into: type[_Shape], root: str = "$") -> _Shape:
     try:
         return msgspec.convert(value, into)
     except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at ")
+        # Between the reason and the place stands whatever came, however long it is.
+        reason, _, place = str(error).rpartition(" - at ")
+        reason, place = (reason, place) if reason else (place, "")
+        reason = reason if len(reason) <= _QUOTED else f"{reason[:_QUOTED]}…"
         inside = re.search(r"\$[^`]*", place)
         path = inside[0] if inside else "$"
         raise NotificationError(

@@ -23,12 +23,22 @@ if TYPE_CHECKING:
 MAX_CONVERSATION_ID = 200
 NO_CALLBACK_URL = "no-callback-url"
 LONGEST_PAUSE_S = 3600.0
+LONGEST_MESSAGE = 800
+"""Characters of what a sender is told."""
 
 
 class RejectedError(Exception):
-    """A request that the door turns away; nothing of it was kept."""
+    """A request that the door turns away; nothing of it was kept.
+
+    `message` may quote what came: what cannot be printed of it stands there as an escape, and what
+    is longer than `LONGEST_MESSAGE` is cut.
+    """
 
     def __init__(self, status: int, code: str, message: str) -> None:
+        shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
+        message = "".join(
+            each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown
+        )
         super().__init__(message)
         self.status = status
         self.code = code

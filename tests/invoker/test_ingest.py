@@ -646,3 +646,21 @@ def test_binary_event_with_half_a_character_is_refused(generic: Connection) -> N
 
     assert response.status_code in (202, 400)
     assert response.json()
+
+
+def test_refusal_quotes_what_came_in_characters_that_can_be_read(generic: Connection) -> None:
+    response = senders.post(generic, senders.cloud_event("a\0\u202eb", {}))
+
+    refused(response, 400, "unknown-type")
+    assert 'type "a\\x00\\u202eb": known are' in response.json()["message"]
+
+
+def test_refusal_stays_short_whatever_came(liveperson: Connection) -> None:
+    change = notification()
+    change["body"]["changes"][0]["type"] = "x" * 100_000
+
+    response = send_liveperson(liveperson, json.dumps(change).encode())
+
+    refused(response, 400, "invalid-field")
+    assert '"$.body.changes[0].type"' in response.json()["message"]
+    assert len(response.json()["message"]) < 500
