@@ -340,7 +340,10 @@ def _derived(event: BaseCloudEvent) -> Derived:
             "unknown-type",
             f'Cannot take event "{word[:60]}": known are {", ".join(sorted(EVENT_WORDS))}',
         )
-    payload = _data(event)
+    try:
+        payload = conversations.clean(_data(event))
+    except conversations.NotificationError as error:
+        raise RejectedError(400, error.code, str(error)) from error
     general = payload.get("general")
     if not isinstance(general, dict) or not isinstance(general.get("convId"), str):
         raise RejectedError(

@@ -15,11 +15,12 @@ from django.test import Client
 from django.utils import timezone
 
 from houston.models import Account
-from invoker import events
+from invoker import dispatch, events
 from invoker.models import (
     Connection,
     ControllerBot,
     Conversation,
+    Event,
     Notification,
     Platform,
     make_webhook_secret,
@@ -664,3 +665,30 @@ def test_refusal_stays_short_whatever_came(liveperson: Connection) -> None:
     refused(response, 400, "invalid-field")
     assert '"$.body.changes[0].type"' in response.json()["message"]
     assert len(response.json()["message"]) < 500
+
+
+def test_event_that_its_sender_derived_is_kept_as_every_database_and_page_can(
+    generic: Connection,
+) -> None:
+    payload = events.sample("controllerbot_messaging_ttr")["payload"]
+    payload["routing"]["newSkillId"] = "a\0b\ud83d"
+    event = senders.cloud_event("com.houston.messaging.event.ttr", payload)
+
+    assert senders.post(generic, event).json() == ACCEPTED
+    dispatch.drain(Conversation.objects.get().pk)
+
+    assert Event.objects.get().payload["routing"]["newSkillId"] == "a\ufffdb?"
+
+
+def test_event_that_its_sender_derived_is_refused_where_a_number_is_too_large(
+    generic: Connection,
+) -> None:
+    payload = events.sample("controllerbot_messaging_ttr")["payload"]
+    payload["more"] = {"of": 2**64}
+
+    response = senders.post(
+        generic, senders.cloud_event("com.houston.messaging.event.ttr", payload)
+    )
+
+    refused(response, 400, "invalid-json")
+    assert '"$.more.of"' in response.json()["message"]
