@@ -82,7 +82,14 @@ def _first_of_each_type(items: list[Any]) -> Iterator[Asked]:
 
 
 def _shown(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: item[name] for name in ("text", "skillId", "agentId") if name in item}
+    return _kept({name: item[name] for name in ("text", "skillId", "agentId") if name in item})
+
+
+def _kept(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields without what no page can show and no platform read: NUL, halves of characters."""
+    return {
+        name: storable(value) if isinstance(value, str) else value for name, value in fields.items()
+    }
 
 
 def _check(name: str, item: dict[str, Any]) -> Asked:
@@ -102,7 +109,7 @@ def _check_message(item: dict[str, Any]) -> Asked:
     if not isinstance(text, str):
         detail = f'"text" must be text, not {text!r:.200}'
         return Asked(name, _shown(item), reason="malformed", detail=detail)
-    return Asked(name, {"text": text})
+    return Asked(name, _kept({"text": text}))
 
 
 def _check_transfer(item: dict[str, Any]) -> Asked:
@@ -120,7 +127,7 @@ def _check_transfer(item: dict[str, Any]) -> Asked:
     if not fields:
         detail = 'A transfer needs "skillId", "agentId", or both'
         return Asked(name, reason="malformed", detail=detail)
-    return Asked(name, fields)
+    return Asked(name, _kept(fields))
 
 
 def record(

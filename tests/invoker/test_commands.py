@@ -65,6 +65,15 @@ def test_result_is_read_as_commands(result: Any, wanted: list[tuple[str, Any, st
     assert [(one.type, one.fields, one.reason) for one in asked] == wanted
 
 
+def test_fields_hold_nothing_that_no_page_can_show() -> None:
+    asked = commands.parse([MESSAGE | {"text": "a\0b"}, {"type": "transfer", "skillId": "\ud83d"}])
+
+    assert [one.fields for one in asked] == [
+        {"text": "a\N{SYMBOL FOR NULL}b"},
+        {"skillId": "?"},
+    ]
+
+
 def test_reason_is_told_in_words() -> None:
     [asked] = commands.parse({"type": "systemMessage", "text": 5})
 
