@@ -31,11 +31,19 @@ def _ending(result: runtime.Result) -> dict[str, Any]:
     return {
         "outcome": result.outcome.value,
         "result": result.value,
-        "failure": msgspec.to_builtins(result.failure) if result.failure else None,
+        "failure": _told(result.failure) if result.failure else None,
         "cold": result.cold,
         "dropped_logs": result.dropped_logs,
         "duration_ms": result.duration_ms,
         "finished_at": timezone.now(),
+    }
+
+
+def _told(failure: runtime.Failure) -> dict[str, Any]:
+    """A failure with texts that any database keeps and any page shows: functions word them."""
+    return {
+        name: storable(value) if isinstance(value, str) else value
+        for name, value in msgspec.to_builtins(failure).items()
     }
 
 

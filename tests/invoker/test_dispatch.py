@@ -131,6 +131,15 @@ def test_automatic_message_goes_out_when_the_function_gave_none(
     assert Event.objects.get().state == EventState.DONE
 
 
+def test_failure_is_kept_in_characters_that_pages_can_show(connection: Connection) -> None:
+    deploy("function lambda(input, callback) { throw new Error('a\\0b\\ud83d'); }")
+
+    senders.post(connection, senders.updated())
+    drain()
+
+    assert Invocation.objects.get().failure["message"] == "a\N{SYMBOL FOR NULL}b\ufffd"
+
+
 @pytest.mark.parametrize("text", ["", []])
 def test_function_can_ask_for_silence(
     connection: Connection, callback_server: CallbackServer, text: object
