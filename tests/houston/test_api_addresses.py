@@ -1,4 +1,7 @@
-"""Every address of the API: nothing for strangers or other accounts, errors of one shape."""
+"""Every address of the API: nothing for strangers, errors of one shape.
+
+That other accounts find nothing is in test_two_tenants.
+"""
 
 import uuid
 
@@ -6,7 +9,6 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from houston.models import Role
 from invoker.api import ApiView
 from tests import api, factories
 from tests.houston.test_isolation import API
@@ -24,8 +26,6 @@ VALUES = {
     "scenario_id": uuid.UUID(int=16),
     "letter_id": uuid.UUID(int=16),
 }
-# What every account has.
-COMMON = {"event_id", "number"}
 # Open to whoever has no token yet.
 OPEN = {"api-services", "api-login", "api-refresh", "api-token", "api-token-v2", "openapi"}
 SHAPE = {"code", "message", "errorCode", "errorMsg"}
@@ -96,32 +96,6 @@ def test_every_address_refuses_who_has_no_token(things, account):
     )
     assert {frozenset(answer.json()) for answer in answers.values()} <= {frozenset(SHAPE)}
     assert {answer["WWW-Authenticate"] for answer in answers.values()} <= {'Bearer realm="Houston"'}
-
-
-def test_every_address_is_404_to_tokens_of_another_account(things, account, outsider):
-    other = outsider.memberships.first().account
-    tokens = [api.of_client(other).token, api.of_person(other, outsider).token]
-
-    for token in tokens:
-        answers = {(n, m): send(m, url, token) for n, m, url in calls(account.pk)}
-        assert {key: a.status_code for key, a in answers.items()} == dict.fromkeys(answers, 404)
-        assert {frozenset(answer.json()) for answer in answers.values()} <= {frozenset(SHAPE)}
-
-
-def test_things_of_another_account_are_not_below_the_own_one(things, account, outsider):
-    other = outsider.memberships.first().account
-    assert set(other.memberships.values_list("role", flat=True)) == set(Role)
-    token = api.of_client(other).token
-    named = [
-        (name, method, url)
-        for name, method, url in calls(other.pk)
-        if any(str(value) in url for key, value in VALUES.items() if key not in COMMON)
-    ]
-
-    answers = {(n, m): send(m, url, token) for n, m, url in named}
-
-    assert {key: a.status_code for key, a in answers.items()} == dict.fromkeys(answers, 404)
-    assert {frozenset(answer.json()) for answer in answers.values()} <= {frozenset(SHAPE)}
 
 
 def test_address_that_does_not_exist_has_the_shape_too(db):
