@@ -147,8 +147,13 @@ bench-replay: setup-dev ## how long a replay of 1,000 stored events takes, besid
 bench-scenarios: setup-dev ## how long the shipped scenarios take, beside the same conversations for real
 	@$(BIN)/python -m tests.bench.scenarios $(ARGS)
 
-fuzz: setup-dev ## ask every operation of the API far more than the tests do, and hold the answers against its document
-	@HOUSTON_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest tests/houston/test_api_conforms.py --quiet $(ARGS)
+# The seed is printed and repeats a run: make fuzz SEED=… CASES=…
+CASES = 10000
+SEED := $(shell date +%s)
+fuzz: setup-dev ## 10,000 hostile cases at every door, form, page and operation of the API; CASES=… SEED=…
+	@echo 'make fuzz CASES=$(CASES) SEED=$(SEED) repeats this'
+	@HOUSTON_FUZZ_CASES=$(CASES) HOUSTON_FUZZ_SEED=$(SEED) HOUSTON_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest \
+	  tests/hostile tests/houston/test_api_conforms.py --quiet --hypothesis-seed=$(SEED) -p no:randomly --show-capture=no $(ARGS)
 
 soak: setup-dev ## 200,000 invocations of well and badly behaved functions, and what is left of them
 	@$(BIN)/python -m tests.bench.soak $(ARGS)
