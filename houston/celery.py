@@ -35,6 +35,14 @@ def hide(**_: Any) -> None:
     runtime.hide()
 
 
+@worker_init.connect
+def look_up_structs(**_: Any) -> None:
+    """Before the threads that use them."""
+    from invoker import structs  # noqa: PLC0415 -- apps are loaded only now
+
+    structs.look_up_all()
+
+
 @worker_ready.connect
 def say_hello(**_: Any) -> None:
     """Beat once at the start, so that readiness does not wait for the first knock."""

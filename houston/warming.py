@@ -8,6 +8,8 @@ from django.template.backends.django import DjangoTemplates
 from django.template.loader import get_template
 from django.urls import get_resolver
 
+from invoker import structs
+
 
 def warm_up() -> None:
     """Load all views and templates, and put aside what stays.
@@ -16,6 +18,7 @@ def warm_up() -> None:
     longest page takes.
     """
     assert get_resolver().url_patterns
+    structs.look_up_all()
     engine = engines["django"]
     assert isinstance(engine, DjangoTemplates)
     for folder in engine.engine.dirs:

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 LOADED = """
 import sys
 from houston.celery import app
@@ -62,3 +64,37 @@ def test_postgresql_ends_who_holds_rows_in_silence_unless_its_address_says_other
     assert found["database"]["connect_timeout"] == 9
     pooled = settings_with(DATABASE_URL="postgres://houston@db/houston?options=-cwork_mem%3D9MB")
     assert pooled["database"]["options"] == "-cwork_mem=9MB"
+
+
+LOOKED_UP = """
+import sys
+import msgspec
+START
+from invoker import structs
+late = []
+def note(frame, event, argument):
+    if event == "call" and frame.f_code.co_name == "get_class_annotations":
+        late.append(frame.f_locals)
+sys.setprofile(note)
+structs.look_up_all()
+sys.setprofile(None)
+print(sum(1 for _ in structs._below(msgspec.Struct)), len(late))
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from houston import celery; celery.app.loader.init_worker(); celery.look_up_structs()",
+        "import houston.wsgi",
+    ],
+    ids=["worker", "web"],
+)
+def test_structs_are_looked_up_before_there_are_threads(start: str):
+    """Msgspec does it at the first use, and a second thread meanwhile ends the process."""
+    script = LOOKED_UP.replace("START", start)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    structs, late = map(int, run.stdout.split())
+    assert structs > 50
+    assert late == 0

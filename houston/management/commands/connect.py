@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from invoker import ingest, runtime
+from invoker import ingest, runtime, structs
 from invoker.platforms.liveperson import Supervisor
 
 
@@ -16,6 +16,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> None:
         # This process holds every key, and sandboxes run as the same user.
         runtime.hide()
+        structs.look_up_all()
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
