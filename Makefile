@@ -13,7 +13,7 @@ BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench bench-runtime bench-derive bench-pages bench-replay bench-scenarios fuzz soak clean
+.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench bench-runtime bench-derive bench-pages bench-replay bench-scenarios chaos fuzz soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -154,6 +154,9 @@ fuzz: setup-dev ## 10,000 hostile cases at every door, form, page and operation 
 	@echo 'make fuzz CASES=$(CASES) SEED=$(SEED) repeats this'
 	@HOUSTON_FUZZ_CASES=$(CASES) HOUSTON_FUZZ_SEED=$(SEED) HOUSTON_FUZZ_EXAMPLES=200 $(BIN)/python -m pytest \
 	  tests/hostile tests/houston/test_api_conforms.py --quiet --hypothesis-seed=$(SEED) -p no:randomly --show-capture=no $(ARGS)
+
+chaos: setup-dev servers ## the real processes under load while they are killed, and a ledger of all that was sent
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 soak: setup-dev ## 200,000 invocations of well and badly behaved functions, and what is left of them
 	@$(BIN)/python -m tests.bench.soak $(ARGS)
