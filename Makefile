@@ -13,7 +13,7 @@ BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench bench-runtime bench-derive bench-pages bench-replay bench-scenarios chaos fuzz soak clean
+.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench bench-runtime bench-derive bench-pages bench-replay bench-scenarios bench-fair chaos fuzz soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -143,6 +143,9 @@ bench-pages: setup-dev servers ## how long the server takes for each page with a
 
 bench-replay: setup-dev ## how long a replay of 1,000 stored events takes, beside bare sandbox calls
 	@$(BIN)/python -m tests.bench.replays $(ARGS)
+
+bench-fair: setup-dev servers ## whether an account that floods or is slow delays another one
+	@$(BIN)/python -m tests.bench.fair $(ARGS)
 
 bench-scenarios: setup-dev ## how long the shipped scenarios take, beside the same conversations for real
 	@$(BIN)/python -m tests.bench.scenarios $(ARGS)

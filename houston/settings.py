@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import FileAwareEnv, validate
+from kombu import Exchange, Queue
 
 # Environment readers ------------------------------------------------------------------------------
 
@@ -411,7 +412,7 @@ FILE_UPLOAD_HANDLERS = [
 BROKER_SOCKET = SOCKET_DIR / "broker.sock"
 BROKER_URL = env.str("HOUSTON_BROKER_URL", "")
 BROKER_EMBEDDED = not BROKER_URL
-WORKER_THREADS = env.int("HOUSTON_WORKER_THREADS", 8, validate=validate.Range(1, 500))
+WORKER_THREADS = env.int("HOUSTON_WORKER_THREADS", 32, validate=validate.Range(1, 500))
 WEB_WORKERS = env.int("HOUSTON_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 # An invocation over the API keeps a thread while its function runs, see invoker.gateway.running.
 WEB_THREADS = env.int("HOUSTON_WEB_THREADS", 16, validate=validate.Range(4, 500))
@@ -422,12 +423,20 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "live"
+# What may take long does not stand before events. A worker takes from both in turn, and
+# `invoker.places` sees to it that some of its threads stay free for events.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("live", "bulk")]
+CELERY_TASK_ROUTES = {
+    name: {"queue": "bulk"}
+    for name in ("invoker.roll_up", "invoker.watch", "invoker.tell", "invoker.fire_schedules")
+}
 # A knock is worth nothing once it was heard: the rows say what is left to do. Late
 # acknowledgements only gave kombu something to restore on a connection that was gone.
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = WORKER_THREADS
+# Two more than places for work: somebody has to hear a knock to refuse it, and give signs of life.
+CELERY_WORKER_CONCURRENCY = WORKER_THREADS + 2
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 35
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False

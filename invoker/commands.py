@@ -24,6 +24,7 @@ from invoker.models import (
     Lease,
     MessageDelivery,
 )
+from invoker.places import places
 from invoker.platforms import PLATFORMS, DeliveryError
 
 logger = logging.getLogger(__name__)
@@ -413,7 +414,8 @@ def is_over(state: conversations.State | None) -> bool:
 def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datetime | None:
     """Send one command. Returns when to try again, None when it is settled."""
     try:
-        answer = PLATFORMS[connection.platform].deliver(connection, command)
+        with places.aside():
+            answer = PLATFORMS[connection.platform].deliver(connection, command)
     except DeliveryError as error:
         if (
             error.unknown

@@ -11,11 +11,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connection, connections
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from invoker import (
@@ -32,6 +35,7 @@ from invoker import (
 )
 from invoker.models import (
     CommandState,
+    Connection,
     ControllerBot,
     Conversation,
     Deployment,
@@ -44,6 +48,7 @@ from invoker.models import (
     Verdict,
     nobody_holds,
 )
+from invoker.places import Place, places
 from invoker.platforms import NO_CALLBACK_URL
 
 logger = logging.getLogger(__name__)
@@ -54,7 +59,9 @@ LEASE = dt.timedelta(seconds=10)
 RENEW_EVERY_S = 3.0
 # Give the knock that came with an arrival time to be heard before the sweep repeats it.
 SWEEP_AFTER = dt.timedelta(seconds=1)
-SWEEP_LIMIT = 500
+SWEEP_EACH = 20
+# A worker that is to end waits for what it does, so no thread goes on with other work for long.
+NO_MORE_AFTER_S = 3.0
 AFTER_ERROR = dt.timedelta(seconds=5)
 # The database was away for a moment: what waits is still worth an answer.
 AFTER_PASSING_FAULT = dt.timedelta(seconds=1)
@@ -64,11 +71,85 @@ SKILLS_SHOWN = 20
 GIVE_UP_AFTER = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A conversation with work that nobody does. `more`: others of its account wait too."""
+
+    account_id: str
+    conversation_pk: int
+    more: bool = False
+
+
+def waiting() -> list[Due]:
+    """What nobody has looked at for a while: of each account what waits longest, in turn.
+
+    Costs the same however much one account has, so that a flood hides nobody.
+    """
+    before = timezone.now() - SWEEP_AFTER
+    free = Conversation.objects.filter(nobody_holds(timezone.now()), due_at__lt=before)
+    has_some = Exists(free.filter(account_id=OuterRef("account_id")))
+    accounts = Connection.objects.filter(has_some).values_list("account_id", flat=True).distinct()
+    found = [
+        [Due(account_id, pk, more=number == SWEEP_EACH - 1) for number, pk in enumerate(pks)]
+        for account_id in accounts.order_by("account_id")
+        for pks in [
+            free.filter(account_id=account_id)
+            .order_by("due_at")
+            .values_list("pk", flat=True)[:SWEEP_EACH]
+        ]
+    ]
+    return [each for turn in zip_longest(*found) for each in turn if each]
+
+
 def due_conversations() -> list[int]:
-    """Conversations with work that nobody does, the longest waiting first."""
+    """The conversations of `waiting`, in that order."""
+    return [each.conversation_pk for each in waiting()]
+
+
+def serve(account_id: str, conversation_pk: int, *, more: bool = False) -> Due | None:
+    """Handle a conversation if its account may have a place, and then what else waits for one.
+
+    Whoever was refused a place is not knocked for again: those who have one go on with what waits.
+    `more` says that more of the account waits than somebody has knocked for.
+
+    Returns:
+        What to knock for next, when this has taken so long that somebody may wait for its end.
+    """
+    stop_at = time.monotonic() + NO_MORE_AFTER_S
+    place = places.take(account_id, more=more)
+    pk: int | None = conversation_pk
+    while place is not None:
+        try:
+            if pk is None:
+                pk = _next_of(place)
+            while pk is not None:
+                drain(pk)
+                pk = _next_of(place)
+                if pk is not None and time.monotonic() > stop_at:
+                    return Due(place.account_id, pk, more=True)
+        finally:
+            places.give_back(place)
+        place = places.take_refused()
+    return None
+
+
+def _next_of(place: Place) -> int | None:
+    """What waits longest of the account. None, with the place given back, when it has to go."""
+    while places.may_stay(place):
+        seen = place.refused
+        pk = _longest_waiting(place.account_id) if seen else None
+        if pk is not None:
+            return pk
+        if places.leave(place, seen=seen):
+            return None
+    places.give_back(place)
+    return None
+
+
+def _longest_waiting(account_id: str) -> int | None:
     now = timezone.now()
-    free = Conversation.objects.filter(nobody_holds(now), due_at__lt=now - SWEEP_AFTER)
-    return list(free.order_by("due_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
+    free = Conversation.objects.filter(nobody_holds(now), account_id=account_id, due_at__lte=now)
+    return free.order_by("due_at").values_list("pk", flat=True).first()
 
 
 def drain(conversation_pk: int) -> int:
@@ -358,13 +439,15 @@ def input_of(event: Event) -> dict[str, Any]:
 
 
 def _run(event: Event, invocation: Invocation) -> runtime.Result:
+    program = calls.program(invocation.deployment)
     with telemetry.step("invoke", invocation_id=invocation.pk):
-        result = runtime.run(
-            calls.program(invocation.deployment),
-            input_of(event),
-            timeout_s=settings.INVOCATION_TIMEOUT_S,
-            trace_id=str(invocation.pk),
-        )
+        with places.aside():
+            result = runtime.run(
+                program,
+                input_of(event),
+                timeout_s=settings.INVOCATION_TIMEOUT_S,
+                trace_id=str(invocation.pk),
+            )
         telemetry.note(outcome=result.outcome.value)
     logger.info(
         "function ran",

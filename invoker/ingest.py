@@ -2,7 +2,10 @@
 
 import io
 import logging
+import threading
+import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 
 from celery.exceptions import OperationalError as BrokerError
@@ -12,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
 
-from invoker import tasks, telemetry
+from invoker import dispatch, tasks, telemetry
 from invoker.digesting import PASSING_FAULTS
 from invoker.models import Connection, ControllerBot, Conversation, Notification
 from invoker.platforms import PLATFORMS, Incoming, RejectedError, repair
@@ -20,8 +23,9 @@ from invoker.platforms import PLATFORMS, Incoming, RejectedError, repair
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
-# By then the sweep has knocked again.
-KNOCK_EXPIRES_S = 30
+# A flood is knocked for so often and then now and then only: who is at work finds the rest.
+KNOCKS_PER_S = 100
+OF_A_FLOOD = 10
 
 
 @csrf_exempt
@@ -211,7 +215,7 @@ def store(connection: Connection, incoming: list[Incoming], *, request_id: str =
         _check_repetitions(connection, incoming, {key for _, key in stored})
         touched = sorted({pk for pk, _ in stored})
         Conversation.mark_arrivals(touched)
-        transaction.on_commit(lambda: knock(touched), robust=True)
+        transaction.on_commit(lambda: knock(connection.account_id, touched), robust=True)
     return len(stored)
 
 
@@ -249,11 +253,40 @@ def _used_twice(one: Incoming) -> RejectedError:
     )
 
 
-def knock(conversation_pks: list[int]) -> None:
+def knock(account_id: str, conversation_pks: list[int]) -> None:
     """Tell the workers to look now. A knock that gets lost costs one interval of the sweep."""
     for pk in conversation_pks:
+        loud, more = _knocks.count(account_id, time.monotonic())
+        if not loud:
+            continue
         try:
-            tasks.drain.apply_async((pk,), retry=False, expires=KNOCK_EXPIRES_S)
+            tasks.knock(dispatch.Due(account_id, pk, more), expires_s=tasks.KNOCK_EXPIRES_S)
         except (BrokerError, KombuError, OSError) as error:
             logger.warning("nobody to knock at", extra={"reason": type(error).__name__})
             return
+
+
+class Knocks:
+    """How many knocks each account has had in this second, by this process.
+
+    So the knocks of a flood do not stand before everybody else's, and cost next to nothing.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._second = 0
+        self._counts: Counter[str] = Counter()
+
+    def count(self, account_id: str, now_s: float) -> tuple[bool, bool]:
+        """Whether to knock, and whether to say that there is more than is knocked for."""
+        second = int(now_s)
+        with self._lock:
+            if second != self._second:
+                self._second = second
+                self._counts.clear()
+            self._counts[account_id] += 1
+            over = self._counts[account_id] - KNOCKS_PER_S
+        return over <= 0 or over % OF_A_FLOOD == 1, over > 0
+
+
+_knocks = Knocks()

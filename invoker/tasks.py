@@ -1,25 +1,51 @@
 """Celery entry points. Arguments are ids; every task may run twice or never: rows decide."""
 
+from collections.abc import Callable
+from typing import ParamSpec
+
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
 from invoker import alerts, dispatch, metrics, schedules
 from invoker.models import Heartbeat
+from invoker.places import places
 
 WORKER = "worker"
+# What is done for no account, or for all: it shares the places of a worker like one account more.
+NO_ACCOUNT = ""
 # Beat asks for a sign of life every 5 s.
 LONGEST_SILENCE_S = 20.0
+# By then the sweep has knocked again.
+KNOCK_EXPIRES_S = 30
+P = ParamSpec("P")
 
 
 @shared_task(base=DjangoTask, name="invoker.drain")
-def drain(conversation_pk: int) -> None:
-    dispatch.drain(conversation_pk)
+def drain(conversation_pk: int, account_id: str = "", *, more: bool = False) -> None:
+    """Handle a conversation. What was knocked for without an account is from an older version."""
+    due = dispatch.serve(account_id, conversation_pk, more=more)
+    if due:
+        knock(due, expires_s=KNOCK_EXPIRES_S)
 
 
 @shared_task(base=DjangoTask, name="invoker.sweep")
 def sweep() -> None:
-    for pk in dispatch.due_conversations():
-        drain.apply_async((pk,), retry=False, expires=5)
+    for due in dispatch.waiting():
+        knock(due, expires_s=5)
+
+
+def knock(due: dispatch.Due, *, expires_s: float) -> None:
+    """Have a worker look at a conversation.
+
+    Raises:
+        BrokerError, KombuError, OSError: nobody heard it.
+    """
+    drain.apply_async(
+        (due.conversation_pk, due.account_id),
+        {"more": True} if due.more else {},
+        retry=False,
+        expires=expires_s,
+    )
 
 
 @shared_task(base=DjangoTask, name="invoker.heartbeat")
@@ -29,21 +55,32 @@ def heartbeat() -> None:
 
 @shared_task(base=DjangoTask, name="invoker.roll_up")
 def roll_up() -> None:
-    metrics.roll_up()
+    _beside_events(metrics.roll_up)
 
 
 @shared_task(base=DjangoTask, name="invoker.watch")
 def watch() -> None:
-    alerts.watch()
+    _beside_events(alerts.watch)
     for pk in alerts.due():
         tell.apply_async((pk,), retry=False, expires=50)
 
 
 @shared_task(base=DjangoTask, name="invoker.tell")
 def tell(telling_pk: str) -> None:
-    alerts.tell(telling_pk)
+    _beside_events(alerts.tell, telling_pk)
 
 
 @shared_task(base=DjangoTask, name="invoker.fire_schedules")
 def fire_schedules() -> None:
-    schedules.fire()
+    _beside_events(schedules.fire)
+
+
+def _beside_events(work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Do this if events leave it a place. If not it is still due, and beat knocks again."""
+    place = places.take(NO_ACCOUNT)
+    if place is None:
+        return
+    try:
+        work(*args, **kwargs)
+    finally:
+        places.give_back(place)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 
 from invoker.models import Alert, AlertChannel, Telling, TellingKind
+from invoker.places import places
 from invoker.platforms import posting
 from invoker.platforms.contract import DeliveryError
 
@@ -58,7 +59,8 @@ def tell(pk: str) -> Telling | None:
     telling = Telling.objects.select_related("alert").get(pk=pk)
     telling.attempts += 1
     try:
-        _send(telling)
+        with places.aside():
+            _send(telling)
     except DeliveryError as error:
         telling.error = str(error)[:300]
         tries_left = telling.attempts <= len(WAITS) and telling.kind != TellingKind.TEST

@@ -153,7 +153,7 @@ def try_again(candidates: Iterable[DeadLetter], *, by: str, insists: bool = Fals
         )
         metrics.count_again(letters[0].account_id, {each.created_at for each in events})
         touched = sorted({each.conversation_id for each in letters})
-        transaction.on_commit(lambda: ingest.knock(touched), robust=True)
+        transaction.on_commit(lambda: ingest.knock(letters[0].account_id, touched), robust=True)
     return len(letters)
 
 

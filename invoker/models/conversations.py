@@ -59,7 +59,9 @@ class Conversation(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["due_at"], condition=Q(due_at__isnull=False), name="conversation_due"
+                fields=["account_id", "due_at"],
+                condition=Q(due_at__isnull=False),
+                name="conversation_due_of_account",
             ),
             models.Index(fields=["account_id", "conv_id"], name="conversation_of_account"),
             models.Index(fields=["connection", "consumer_id"], name="conversation_of_consumer"),

@@ -34,6 +34,7 @@ from invoker.models import (
     Schedule,
     ScheduleRun,
 )
+from invoker.places import places
 from invoker.schedules import cron
 from invoker.schedules.changes import is_deployed
 
@@ -265,16 +266,18 @@ def _run(run: ScheduleRun) -> None:
 
 def _run_as(run: ScheduleRun, invocation: Invocation) -> None:
     try:
-        result = runtime.run(
-            calls.program(invocation.deployment),
-            {
-                "timestamp": int(run.due_at.timestamp() * 1000),
-                "headers": run.schedule.headers,
-                "payload": run.schedule.payload,
-            },
-            timeout_s=settings.INVOCATION_TIMEOUT_S,
-            trace_id=str(invocation.pk),
-        )
+        program = calls.program(invocation.deployment)
+        with places.aside():
+            result = runtime.run(
+                program,
+                {
+                    "timestamp": int(run.due_at.timestamp() * 1000),
+                    "headers": run.schedule.headers,
+                    "payload": run.schedule.payload,
+                },
+                timeout_s=settings.INVOCATION_TIMEOUT_S,
+                trace_id=str(invocation.pk),
+            )
         with transaction.atomic():
             invocations.record(invocation, result)
             failed = result.outcome != runtime.Outcome.SUCCEEDED

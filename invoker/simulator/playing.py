@@ -55,13 +55,13 @@ class _Outside:
     """What stands above the platforms, and so is handed down."""
 
     door: Door
-    knock: Callable[[list[int]], None]
+    knock: Callable[[str, list[int]], None]
 
 
 _outside: list[_Outside] = []
 
 
-def connect(*, door: Door, knock: Callable[[list[int]], None]) -> None:
+def connect(*, door: Door, knock: Callable[[str, list[int]], None]) -> None:
     """Say where notifications go, and how to have a conversation looked at."""
     _outside[:] = [_Outside(door, knock)]
 
@@ -355,7 +355,9 @@ def _look_again(conversation: Conversation) -> None:
             "Settings, Connections",
         )
     Conversation.mark_arrivals([conversation.pk])
-    transaction.on_commit(lambda: _outside[0].knock([conversation.pk]), robust=True)
+    transaction.on_commit(
+        lambda: _outside[0].knock(conversation.account_id, [conversation.pk]), robust=True
+    )
 
 
 def _tell(

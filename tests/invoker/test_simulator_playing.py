@@ -244,7 +244,7 @@ def dying(*request):
         assert door(*request).status_code == 202
     os._exit(9)
 if dies == "after the commit":
-    ingest.knock = lambda pks: os._exit(9)
+    ingest.knock = lambda account_id, pks: os._exit(9)
 else:
     outside.door = dying
 simulator.perform(Conversation.objects.get(pk=pk), acts.Assign(), by="kim")
