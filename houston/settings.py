@@ -423,13 +423,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "live"
-# What may take long does not stand before events. A worker takes from both in turn, and
-# `invoker.places` sees to it that some of its threads stay free for events.
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("live", "bulk")]
-CELERY_TASK_ROUTES = {
-    name: {"queue": "bulk"}
-    for name in ("invoker.roll_up", "invoker.watch", "invoker.tell", "invoker.fire_schedules")
-}
+CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "direct"
+_queue_arguments: dict[str, str] | None = None
 # A knock is worth nothing once it was heard: the rows say what is left to do. Late
 # acknowledgements only gave kombu something to restore on a connection that was gone.
 CELERY_TASK_ACKS_LATE = False
@@ -464,7 +459,7 @@ elif CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
     # already cannot become another kind. Nothing is sent for later, so what Celery sets up for that
     # along with such queues stays empty; it wants this type of exchange.
     CELERY_TASK_DEFAULT_QUEUE = "houston.live"
-    CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
+    _queue_arguments = {"x-queue-type": "quorum"}
     CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
     CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"
 else:
@@ -472,6 +467,23 @@ else:
         f'Cannot use HOUSTON_BROKER_URL "{urlsplit(CELERY_BROKER_URL).scheme}:…": the scheme must '
         "be redis, rediss, redis+socket or amqp"
     )
+
+# What may take long does not stand before events in the broker. A worker takes from both in turn,
+# and `invoker.places` sees to it that some of its threads stay free for events.
+_bulk_queue = CELERY_TASK_DEFAULT_QUEUE.replace("live", "bulk")
+CELERY_TASK_QUEUES = [
+    Queue(
+        name,
+        Exchange(name, CELERY_TASK_DEFAULT_EXCHANGE_TYPE),
+        routing_key=name,
+        queue_arguments=_queue_arguments,
+    )
+    for name in (CELERY_TASK_DEFAULT_QUEUE, _bulk_queue)
+]
+CELERY_TASK_ROUTES = {
+    name: {"queue": _bulk_queue}
+    for name in ("invoker.roll_up", "invoker.watch", "invoker.tell", "invoker.fire_schedules")
+}
 
 # Running functions --------------------------------------------------------------------------------
 
@@ -496,6 +508,13 @@ EVENT_MAX_AGE_S = env.float("HOUSTON_EVENT_MAX_AGE_S", 30.0, validate=validate.R
 
 # Platforms ----------------------------------------------------------------------------------------
 
+EVENTS_PER_SECOND = env.int(
+    "HOUSTON_EVENTS_PER_SECOND", 1000, validate=validate.Range(1, 1_000_000)
+)
+INBOX_OF_ACCOUNT = env.int(
+    "HOUSTON_INBOX_OF_ACCOUNT", 100_000, validate=validate.Range(1, 100_000_000)
+)
+INBOX = env.int("HOUSTON_INBOX", 500_000, validate=validate.Range(1, 100_000_000))
 # Accounts name where commands and alerts go; they reach public addresses, and what is opened here.
 PRIVATE_NETWORKS = _networks("HOUSTON_PRIVATE_NETWORKS", env.list("HOUSTON_PRIVATE_NETWORKS", []))
 CALLBACK_TIMEOUT_S = env.float("HOUSTON_CALLBACK_TIMEOUT_S", 10.0, validate=validate.Range(0.1, 60))

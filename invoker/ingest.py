@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import threading
 import time
 import uuid
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from celery.exceptions import OperationalError as BrokerError
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
@@ -16,13 +18,18 @@ from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
 
 from invoker import dispatch, tasks, telemetry
+from invoker.backlog import backlog
 from invoker.digesting import PASSING_FAULTS
 from invoker.models import Connection, ControllerBot, Conversation, Notification
 from invoker.platforms import PLATFORMS, Incoming, RejectedError, repair
+from invoker.rates import rates
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1024 * 1024
+# What a connection did not send in so many seconds it may send at once.
+BURST_S = 5
+FULL_FOR_S = 30
 # A flood is knocked for so often and then now and then only: who is at work finds the rest.
 KNOCKS_PER_S = 100
 OF_A_FLOOD = 10
@@ -40,6 +47,7 @@ def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> 
     try:
         with telemetry.step("accept", parent=request.headers.get("traceparent", ""), **came):
             connection, incoming = _admit(request, connection_id, token)
+            _check_room(connection, len(incoming))
             accepted = store(connection, incoming, request_id=request_id)
     except PASSING_FAULTS:
         # Away, locked or full. The platform keeps the notification and sends it again.
@@ -60,6 +68,8 @@ def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> 
         response = JsonResponse({"code": error.code, "message": error.message}, status=error.status)
         if error.status == 405:  # noqa: PLR2004
             response["Allow"] = "POST"
+        if error.retry_after_s:
+            response["Retry-After"] = str(math.ceil(error.retry_after_s))
         return response
     telemetry.accepted(accepted)
     status, body = PLATFORMS[connection.platform].answer(
@@ -167,6 +177,29 @@ def _check_set_up(connection: Connection) -> None:
             "functions-not-enabled",
             f'Cannot take notifications for account "{connection.account_id}": functions are not '
             "enabled, the account team can do it",
+        )
+
+
+def _check_room(connection: Connection, count: int) -> None:
+    """Whether so many may come now, by who sent them and by what waits."""
+    per_s = settings.EVENTS_PER_SECOND
+    most = per_s * BURST_S
+    # One request never asks for more than a connection has after a rest.
+    wait_s = rates.take(f"door {connection.pk}", most, within_s=BURST_S, count=min(count, most))
+    if wait_s:
+        raise RejectedError(
+            429,
+            "too-many-events",
+            f'Cannot take the notification: connection "{connection.name}" may send {per_s:,} a '
+            f"second, and {most:,} at once after a rest, wait {math.ceil(wait_s)} s",
+            retry_after_s=wait_s,
+        )
+    if backlog.is_full(connection.account_id):
+        raise RejectedError(
+            503,
+            "inbox-full",
+            "Cannot take the notification: too many wait to be handled, send it again later",
+            retry_after_s=FULL_FOR_S,
         )
 
 

@@ -50,7 +50,7 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 from houston.models import Account, Role, User  # noqa: E402
 from invoker import automatic_messages, runtime  # noqa: E402
-from invoker.api.rates import rates  # noqa: E402
+from invoker.rates import rates  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.stack import conftest as stack  # noqa: E402
 from tests.stack.conftest import Houston  # noqa: E402

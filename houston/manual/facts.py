@@ -150,6 +150,17 @@ def limits() -> list[Limit]:
         Limit("Commands read of one result", f"{commands.MOST_READ}", "The rest is dropped"),
         Limit("Depth of functions that invoke each other", f"{calls.MAX_DEPTH}", "The call fails"),
         Limit(
+            "Notifications a second",
+            f"{settings.EVENTS_PER_SECOND:,} of one connection, and "
+            f"{settings.EVENTS_PER_SECOND * ingest.BURST_S:,} at once after a rest",
+            "429 too-many-events, with Retry-After",
+        ),
+        Limit(
+            "Notifications that wait to be handled",
+            f"{settings.INBOX_OF_ACCOUNT:,} of one account and {settings.INBOX:,} of all",
+            "503 inbox-full, with Retry-After",
+        ),
+        Limit(
             "Requests to the API a minute",
             f"{settings.API_REQUESTS_PER_MIN:,} of one client or person",
             "429 rate-limited, with Retry-After",

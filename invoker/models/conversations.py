@@ -218,10 +218,11 @@ class Notification(models.Model):
             models.UniqueConstraint(fields=["connection", "dedupe_key"], name="notification_once")
         ]
         indexes = [
+            # With the account, so that what waits is counted without reading it.
             models.Index(
-                fields=["conversation", "id"],
+                fields=["conversation", "id", "account_id"],
                 condition=Q(state="pending"),
-                name="notification_pending",
+                name="notification_waiting",
             ),
             models.Index(fields=["account_id", "-id"], name="notification_of_account"),
             models.Index(

@@ -31,10 +31,13 @@ class RejectedError(Exception):
     """A request that the door turns away; nothing of it was kept.
 
     `message` may quote what came: what cannot be printed of it stands there as an escape, and what
-    is longer than `LONGEST_MESSAGE` is cut.
+    is longer than `LONGEST_MESSAGE` is cut. `retry_after_s` is when to send it again, None where
+    that would not help.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, retry_after_s: float | None = None
+    ) -> None:
         shown = message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
         message = "".join(
             each if each.isprintable() else each.encode("unicode_escape").decode() for each in shown
@@ -43,6 +46,7 @@ class RejectedError(Exception):
         self.status = status
         self.code = code
         self.message = message
+        self.retry_after_s = retry_after_s
 
 
 class DeliveryError(Exception):

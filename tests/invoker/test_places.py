@@ -10,6 +10,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from houston.celery import app
 from houston.models import Account
 from invoker import dispatch, ingest
 from invoker.models import Conversation
@@ -277,3 +278,22 @@ def test_flood_is_knocked_for_now_and_then_only_and_hides_nobody() -> None:
     assert flood[100:] == ([(True, True)] + [(False, True)] * 9) * 90
     assert knocks.count("quiet", 7.9) == (True, False)
     assert knocks.count("flood", 8.0) == (True, False)
+
+
+def test_what_may_take_long_stands_in_a_queue_of_its_own() -> None:
+    queues = {
+        name: app.amqp.router.route({}, name)["queue"].name
+        for name in app.tasks
+        if name.startswith("invoker.")
+    }
+
+    assert queues == {
+        "invoker.drain": "live",
+        "invoker.sweep": "live",
+        "invoker.heartbeat": "live",
+        "invoker.roll_up": "bulk",
+        "invoker.watch": "bulk",
+        "invoker.tell": "bulk",
+        "invoker.fire_schedules": "bulk",
+    }
+    assert set(app.amqp.queues) == {"live", "bulk"}
