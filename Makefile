@@ -13,7 +13,7 @@ BUILT   = static/editor/dist/editor.js static/charts/dist/charts.js invoker/runt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format lock setup setup-dev browser servers openssl compared bench bench-runtime bench-derive bench-pages bench-replay bench-scenarios bench-fair chaos fuzz soak clean
+.PHONY: help run test screenshots lint audit format lock setup setup-dev browser servers openssl compared bench bench-runtime bench-derive bench-pages bench-replay bench-scenarios bench-fair chaos fuzz soak clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: setup-dev ## style, types, import contracts, templates, migrations
 	@$(BIN)/deno lint --quiet --rules-exclude=no-unused-vars functions/gallery
 	@$(BIN)/deno fmt --check --quiet $(JAVASCRIPT)
 	@HOUSTON_DATA_DIR=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
+
+audit: setup-dev .venv/.node ## faults that programs know in our code, and weak packages where the lists of them can be reached
+	@$(BIN)/python -m tests.audit
 
 format: setup-dev ## rewrite the code in the project's style
 	@$(BIN)/ruff check --fix-only --quiet .

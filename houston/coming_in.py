@@ -77,7 +77,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return client_address(request) or "0.0.0.0"  # noqa: S104 -- a column that needs a value
+        return client_address(request) or "0.0.0.0"  # noqa: S104  # nosec B104 -- a column that needs a value
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Leave counting to axes: allauth's own count would be shared by a whole office."""
@@ -181,7 +181,7 @@ class LastSeenMiddleware:
             request.session[SEEN] = int(time.time())
             UserSession.objects.filter(session_key=request.session.session_key).update(
                 last_seen_at=timezone.now(),
-                ip=client_address(request) or "0.0.0.0",  # noqa: S104
+                ip=client_address(request) or "0.0.0.0",  # noqa: S104  # nosec B104 -- as above
             )
         return self._get_response(request)
 
