@@ -31,6 +31,12 @@ from invoker.models import ControllerBot, DeadLetter
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 READ_TIMEOUT_S = 10
+# Nothing of the console asks for any of these; passkeys and copying are left as they are.
+PERMISSIONS_POLICY = ", ".join(
+    f"{name}=()"
+    for name in ("accelerometer", "camera", "display-capture", "geolocation", "gyroscope",
+                 "magnetometer", "microphone", "midi", "payment", "serial", "usb")
+)  # fmt: skip
 REQUEST_ID = "X-Request-ID"
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9-]{8,64}")
 LAST_ACCOUNT_COOKIE = "account"
@@ -46,6 +52,24 @@ class AccountRequest(ConsoleRequest):
     id: str
     user: User
     account: Account
+
+
+class HeadersMiddleware:
+    """What every answer tells a browser, beside what Django's own middleware does.
+
+    Nothing is kept of an answer that does not say itself how long it may be: a shared machine's
+    "back" shows no data of somebody who has signed out.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
 
 class VaryMiddleware:

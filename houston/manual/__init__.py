@@ -107,6 +107,7 @@ PAGES = (
     Page("operations", "Operations", "Processes, settings, backup, upgrade, and when it fails",
          "Running it"),
     Page("security", "Security", "Who is trusted with what", "Running it"),
+    Page("threats", "Threat model", "Who may do what, and what each part trusts", "Running it"),
     Page("promises", "What we promise and how we test it",
          "Never lost, never twice, in order, fair, fast: and how to repeat it", "Running it"),
     Page("shortcuts", "Keyboard shortcuts", "Everything without the mouse", "Running it"),

@@ -18,6 +18,7 @@ from functions.views import logs, replaying
 from houston.manual.codes import CODES, VENDOR_CODES
 from invoker import (
     allow_list,
+    bounds,
     calls,
     commands,
     context,
@@ -40,6 +41,7 @@ from invoker.models import (
     Platform,
     Verdict,
 )
+from invoker.permissions import Permission, Privilege, permits
 from invoker.simulator import acts, playing, scene
 
 _README_ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \|$", re.MULTILINE)
@@ -72,6 +74,8 @@ def limits() -> list[Limit]:
     pool = runtime.Config(directory=settings.DATA_DIR)
     refused = "Refused with a message; nothing is cut"
     return [
+        Limit("Names in the objects of a body", f"{bounds.MAX_NAMES:,}", "400 with a code"),
+        Limit("Headers of a request", "64, each up to 8 KB", "400 by the web server"),
         Limit("Functions per account", f"{functions.MAX_FUNCTIONS}", refused),
         Limit("Name of a function", f"{functions.MAX_NAME} characters", refused),
         Limit("Description", f"{functions.MAX_DESCRIPTION} characters", refused),
@@ -339,4 +343,28 @@ def of(event_type_id: str | None) -> dict[str, Any]:
         "max_age_s": f"{settings.EVENT_MAX_AGE_S:g}",
         "reserved": sorted(functions.RESERVED_VARIABLES),
         "layers": runtime.LAYERS,
+        "permission_roles": [*_ROLES, "Account team"],
+        "permissions": _permissions(),
+        "door_mib": ingest.MAX_BODY_BYTES // 1024**2,
+        "door_names": f"{bounds.MAX_NAMES:,}",
     }
+
+
+_ROLES = {
+    "Developer": Privilege.DEVELOPER,
+    "Admin": Privilege.ADMIN,
+    "API client that invokes": Privilege.INVOCATION,
+}
+
+
+def _permissions() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Each permission with the roles that have it, as the API asks."""
+    found = []
+    for each in Permission:
+        marks = {
+            role: permits(each, {privilege}, is_team=False, in_v1=False)
+            for role, privilege in _ROLES.items()
+        }
+        marks["Account team"] = permits(each, set(), is_team=True, in_v1=False)
+        found.append((each.value, [(role, "Yes" if may else "No") for role, may in marks.items()]))
+    return found

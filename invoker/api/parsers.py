@@ -10,6 +10,7 @@ import msgspec
 from django.http import HttpRequest, UnreadablePostError
 from rest_framework.parsers import BaseParser
 
+from invoker import bounds
 from invoker.api.errors import PREFIX, ApiError
 
 # Source: `product.md`, "Limits".
@@ -50,6 +51,13 @@ class JsonParser(BaseParser):
             _refuse_size()
         if not sent.strip():
             return {}
+        if bounds.has_too_many_names(sent):
+            raise ApiError(
+                400,
+                f"Cannot read the body: its objects have more than {bounds.MAX_NAMES:,} names "
+                "together",
+                v1_code="json-too-many-names",
+            )
         try:
             # Depth first: what is nested deeper than others can follow would fail later on.
             value = msgspec.json.decode(sent)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from django.utils import timezone
 
-from invoker import conversations
+from invoker import bounds, conversations
 
 if TYPE_CHECKING:
     from invoker.models import Command, Connection
@@ -159,8 +159,14 @@ def decode(body: bytes) -> Any:
     """Decode JSON from outside.
 
     Raises:
-        RejectedError: 400 `malformed-json` with the place of the fault.
+        RejectedError: 400 `malformed-json` with the place of the fault, or `json-too-many-names`.
     """
+    if bounds.has_too_many_names(body):
+        raise RejectedError(
+            400,
+            "json-too-many-names",
+            f"Cannot read the body: its objects have more than {bounds.MAX_NAMES:,} names together",
+        )
     try:
         return msgspec.json.decode(body)
     except RecursionError as error:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from invoker import bounds
 from invoker.api import ApiView
 from tests import api, factories
 from tests.houston.test_isolation import API
@@ -113,3 +114,11 @@ def test_method_that_an_address_does_not_know_is_answered_with_those_that_it_doe
     assert response.json()["message"] == (
         "Cannot use this method here: take one of those that Allow names"
     )
+
+
+def test_body_with_more_names_than_anybody_needs_is_refused(account):
+    body = "{" + ",".join(f'"{number}":0' for number in range(bounds.MAX_NAMES + 1)) + "}"
+
+    response = api.of_client(account).post("/secrets", body)
+
+    assert (response.status_code, response.json()["code"]) == (400, "json-too-many-names")

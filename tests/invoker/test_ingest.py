@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from houston.models import Account
-from invoker import dispatch, events
+from invoker import bounds, dispatch, events
 from invoker.models import (
     Connection,
     ControllerBot,
@@ -692,3 +692,10 @@ def test_event_that_its_sender_derived_is_refused_where_a_number_is_too_large(
 
     refused(response, 400, "invalid-json")
     assert '"$.more.of"' in response.json()["message"]
+
+
+def test_body_with_more_names_than_anybody_needs_is_refused(generic: Connection) -> None:
+    names = ",".join(f'"{number}":0' for number in range(bounds.MAX_NAMES))
+    body = f'{{"data":{{{names}}}}}'.encode()
+
+    refused(senders.post(generic, body), 400, "json-too-many-names")

@@ -69,7 +69,8 @@ def processes() -> dict[str, str]:
         "web": (
             f"exec {python} -m gunicorn houston.wsgi --bind {settings.HOUSTON_HOST}:"
             f"{settings.HOUSTON_PORT} --workers {settings.WEB_WORKERS} --worker-class gthread "
-            f"--threads {settings.WEB_THREADS} --timeout 60 --graceful-timeout 3 "
+            f"--threads {settings.WEB_THREADS} --limit-request-fields 64 --timeout 60 "
+            "--graceful-timeout 3 "
             "--log-level warning --logger-class houston.logs.ServerLogger"
         ),
         "worker": f"{celery} worker --without-gossip --without-mingle --loglevel INFO",
