@@ -571,12 +571,15 @@ LOGGING = {
         "line": {"()": "houston.logs.LineFormatter"},
         "json": {"()": "houston.logs.json_formatter"},
     },
-    "filters": {"not_readiness": {"()": "houston.logs.NotReadiness"}},
+    "filters": {
+        "not_readiness": {"()": "houston.logs.NotReadiness"},
+        "without_tokens": {"()": "houston.logs.WithoutTokens"},
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "django.request": {"level": "ERROR", "filters": ["not_readiness"]},
+        "django.request": {"level": "ERROR", "filters": ["not_readiness", "without_tokens"]},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
