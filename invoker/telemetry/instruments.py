@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -86,9 +87,19 @@ class Instruments:
         return self._commands.labels(kind if kind in COMMANDS else "unknown", state)
 
 
-@cache
+_making = threading.Lock()
+
+
 def here() -> Instruments:
     """Made at the first use, since many processes count nothing."""
+    # Two threads that came first at once would make two, and the second one cannot count.
+    with _making:
+        return made()
+
+
+@cache
+def made() -> Instruments:
+    """What `here` gives, made by the first who asks; others have to wait meanwhile."""
     global _mine  # noqa: PLW0603
     _mine = (0, "")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.METRICS_DIR)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
 from django.db import transaction
@@ -28,9 +29,9 @@ sys.stdin.read()
 def folder(tmp_path, settings):
     """Where this test counts, and nobody else."""
     settings.METRICS_DIR = tmp_path
-    instruments.here.cache_clear()
+    instruments.made.cache_clear()
     yield tmp_path
-    instruments.here.cache_clear()
+    instruments.made.cache_clear()
 
 
 def start(folder, count):
@@ -99,3 +100,20 @@ def test_words_of_functions_do_not_become_labels(folder):
     telemetry.commands_recorded([command])
 
     assert totals() == {("houston_commands_total", "dropped", "unknown"): 1}
+
+
+def test_threads_that_count_first_at_once_count_together(folder, caplog):
+    begin = threading.Barrier(6)
+
+    def count():
+        begin.wait()
+        telemetry.accepted(1)
+
+    threads = [threading.Thread(target=count) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert "nothing is counted" not in caplog.text
+    assert totals() == {("houston_notifications_accepted_total",): 6}
