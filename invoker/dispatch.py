@@ -59,7 +59,8 @@ LEASE = dt.timedelta(seconds=10)
 RENEW_EVERY_S = 3.0
 # Give the knock that came with an arrival time to be heard before the sweep repeats it.
 SWEEP_AFTER = dt.timedelta(seconds=1)
-SWEEP_EACH = 20
+# Enough to start with: who has a place goes on with what waits.
+SWEEP_EACH = 5
 # A worker that is to end waits for what it does, so no thread goes on with other work for long.
 NO_MORE_AFTER_S = 3.0
 AFTER_ERROR = dt.timedelta(seconds=5)

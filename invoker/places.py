@@ -8,20 +8,25 @@ for Shared-Memory Packet Switches", IEEE/ACM Transactions on Networking 6(2), 19
 
 A place is mostly held while a function or another server is waited for, which costs nobody
 anything. The rest is work of this process, where one thread at a time runs Python: of an account
-that is alone `MOST_AT_WORK` of its places are at work at once, and one only as soon as another
-account has a place.
+with more than `FEW` places `MOST_AT_WORK` are at work at once, and one only while another account
+works or has just done so.
 
 Every worker process counts for itself, and so the shares hold for any number of them.
 """
 
+import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
 
+FEW = 2
 MOST_AT_WORK = 4
+# Longer than a short function runs, so that who waits for one comes back to a process with room.
+JUST_NOW_S = 0.1
 
 
 @dataclass(slots=True)
@@ -33,6 +38,12 @@ class _Standing:
     at_work: int = 0
     queueing: int = 0
     refused: int = 0
+    worked_at: float = -math.inf
+
+    def works(self) -> bool:
+        """Whether it has something to do in this process, now or in a moment."""
+        busy = self.at_work or self.queueing
+        return bool(busy) or time.monotonic() - self.worked_at < JUST_NOW_S
 
 
 @dataclass(slots=True)
@@ -166,12 +177,17 @@ class Places:
 
     def _end_work(self, one: _Standing) -> None:
         one.at_work -= 1
+        one.worked_at = time.monotonic()
         for each in self._accounts.values():
             if each.queueing and each.at_work < self._most_at_work(each):
                 each.turn.notify(self._most_at_work(each) - each.at_work)
 
     def _most_at_work(self, one: _Standing) -> int:
-        return MOST_AT_WORK if one.held == self._held else 1
+        if one.held <= FEW:
+            return FEW
+        # Who queues needs no waking later: one of its account is at work then, and wakes it.
+        others = any(each.works() for each in self._accounts.values() if each is not one)
+        return 1 if others else MOST_AT_WORK
 
 
 places = Places()

@@ -40,7 +40,6 @@ from standardwebhooks import Webhook
 from tests.stack import services
 from tests.stack.conftest import ROOT, Houston
 
-PER_SECOND = 5
 BAR = 2.0
 # Late commands are measured too, and not thrown away as stale.
 PATIENT = {"HOUSTON_EVENT_MAX_AGE_S": "600", "HOUSTON_LOG_LEVEL": "WARNING"}
@@ -187,8 +186,8 @@ class Measured:
         return ordered[math.ceil(share * len(ordered)) - 1]
 
 
-def quiet(name: str, door: Door, receiver: Receiver, seconds: float) -> Measured:
-    """Send five events a second, whatever becomes of them, and see when their commands come."""
+def quiet(name: str, door: Door, receiver: Receiver, *, seconds: float, per_s: float) -> Measured:
+    """Send events at that rate, whatever becomes of them, and see when their commands come."""
     local, run, measured = threading.local(), uuid.uuid4().hex[:8], Measured(name)
     due: dict[str, float] = {}
 
@@ -201,9 +200,9 @@ def quiet(name: str, door: Door, receiver: Receiver, seconds: float) -> Measured
     with ThreadPoolExecutor(16) as threads:
         begins = time.monotonic()
         sent = []
-        for number in range(int(seconds * PER_SECOND)):
+        for number in range(int(seconds * per_s)):
             conv_id = f"fair-quiet-{run}-{number}"
-            due[conv_id] = begins + number / PER_SECOND
+            due[conv_id] = begins + number / per_s
             time.sleep(max(0.0, due[conv_id] - time.monotonic()))
             sent.append(threads.submit(send, conv_id))
         for each in sent:
@@ -282,15 +281,20 @@ def run(arguments: argparse.Namespace, environment: dict[str, str]) -> list[Meas
                 capture_output=True, text=True,
             )  # fmt: skip
             doors = {name: Door(**door) for name, door in json.loads(made.stdout).items()}
-            quiet("warm-up", doors["quiet"], receiver, 4)
-            found = [quiet("nobody else", doors["quiet"], receiver, arguments.seconds)]
+
+            def measure(name: str, seconds: float = arguments.seconds) -> Measured:
+                door, per_s = doors["quiet"], arguments.per_second
+                return quiet(name, door, receiver, seconds=seconds, per_s=per_s)
+
+            measure("warm-up", 4)
+            found = [measure("nobody else")]
             print_row(found[0], found[0])
             if "flood" in arguments.only:
                 with beside(flood, doors["flood"], "flood", arguments.events, accepted):
                     while not accepted.value:
                         time.sleep(0.01)
                     ours.send("begin")
-                    under = quiet("another floods", doors["quiet"], receiver, arguments.flooded)
+                    under = measure("another floods", arguments.flooded)
                     ours.recv()
                     under.note = f"{accepted.value:,} of {arguments.events:,} events accepted"
                     found.append(under)
@@ -304,7 +308,7 @@ def run(arguments: argparse.Namespace, environment: dict[str, str]) -> list[Meas
                 with beside(flood, doors[name], name, SLOW_EVENTS, accepted):
                     while accepted.value < SLOW_EVENTS:
                         time.sleep(0.01)
-                    found.append(quiet(title, doors["quiet"], receiver, arguments.seconds))
+                    found.append(measure(title))
                     print_row(found[-1], found[0])
         if arguments.verbose:
             print(product.output())
@@ -349,6 +353,7 @@ def print_row(measured: Measured, idle: Measured) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-fair")
     parser.add_argument("--seconds", type=float, default=30, help="of each situation")
+    parser.add_argument("--per-second", type=float, default=5, help="events of the quiet account")
     parser.add_argument("--flooded", type=float, default=60, help="seconds of the flood")
     parser.add_argument("--events", type=int, default=10_000, help="of the account that floods")
     parser.add_argument("--only", default="flood,slow", help="situations")

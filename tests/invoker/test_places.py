@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -138,23 +139,42 @@ def test_place_is_kept_when_somebody_was_refused_meanwhile(room: Places, hold: C
     assert room.taken() == {"flood": 5}
 
 
-def test_one_of_an_account_works_at_a_time_once_another_has_a_place(room: Places) -> None:
-    alone = [Thread(room, "flood", aside=False) for _ in range(MOST_AT_WORK)]
-    for each in alone:
+def test_one_of_an_account_with_many_works_at_a_time_while_another_has_work(
+    room: Places, hold: Callable
+) -> None:
+    assert [hold("flood") for _ in range(3)] == [True] * 3
+    working = [Thread(room, "flood", aside=False) for _ in range(2)]
+    for each in working:
         assert each.at_work.wait(20)
-    next_one = Thread(room, "flood", aside=False)
 
-    # It never waits for those of another account.
+    # Whoever has few never waits for those of another account.
     place = room.take("quiet")
     assert place is not None
-    for each in alone[1:]:
-        each.end()
-    assert not next_one.at_work.is_set()
-    alone[0].end()
+    third = Thread(room, "flood", aside=False)
+    working[0].end()
+    assert not third.at_work.wait(0.1)
+    working[1].end()
 
-    assert next_one.at_work.wait(20)
+    assert third.at_work.wait(20)
     room.give_back(place)
-    next_one.end()
+    third.end()
+
+
+def test_account_that_is_alone_works_at_several_at_once(room: Places) -> None:
+    threads = [Thread(room, "flood", aside=False) for _ in range(MOST_AT_WORK + 1)]
+
+    ends = time.monotonic() + 20
+    while sum(each.at_work.is_set() for each in threads) < MOST_AT_WORK:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+    [waiting] = [each for each in threads if not each.at_work.is_set()]
+    assert not waiting.at_work.wait(0.1)
+    for each in threads:
+        if each is not waiting:
+            each.end()
+    assert waiting.at_work.wait(20)
+    waiting.end()
     assert room.taken() == {}
 
 
