@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 # Programs knock here; they get JSON whatever they say they accept.
 API = ("/api/", "/sentinel/")
-DOORS = (*API, "/events/", "/healthz", "/readyz")
+DOORS = (*API, "/events/", "/healthz", "/readyz", "/metrics")
 BARE_PAGE = (
     '<!doctype html><html lang="en"><title>Houston</title><p>Houston failed to answer this'
     " request. It is logged as {}.</p>"

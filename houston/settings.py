@@ -553,6 +553,10 @@ DEFAULT_FROM_EMAIL = env.str("HOUSTON_EMAIL_FROM", f"houston@{_url_host}")
 
 # Every process of this host counts in files of its own here, /metrics adds them up.
 METRICS_DIR = DATA_DIR / "metrics"
+METRICS_TOKEN = env.str("HOUSTON_METRICS_TOKEN", "")
+# Where this host has a worker and no web server, the worker answers /metrics here; 0: nowhere.
+METRICS_HOST = env.str("HOUSTON_METRICS_HOST", "127.0.0.1")
+METRICS_PORT = env.int("HOUSTON_METRICS_PORT", 0, validate=validate.Range(0, 65535))
 # OpenTelemetry reads its own variables; this one says whether it is wanted at all.
 OTEL_ENABLED = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", ""))
 

@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
 from functions.urls import api_urls, console_urls
-from houston import connecting, health, vendor
+from houston import connecting, exposition, health, vendor
 from houston.openapi import OpenApi
 from houston.views import (
     accounts,
@@ -352,6 +352,7 @@ urlpatterns = [
     # Whatever watches over the processes.
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", exposition.metrics, name="exposition"),
 ]
 
 handler400 = "houston.errors.bad_request"
