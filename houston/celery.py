@@ -1,11 +1,21 @@
-"""The Celery app and what beat knocks for."""
+"""The Celery app, how its workers begin and end, and what beat knocks for."""
 
+import logging
 import os
 import sys
+import threading
+import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_ready
+from celery.signals import (
+    beat_init,
+    celeryd_after_setup,
+    task_received,
+    worker_init,
+    worker_ready,
+    worker_shutting_down,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "houston.settings")
 # They would load every page and the API into a process that serves none of them.
@@ -14,6 +24,7 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 app = Celery("houston")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+logger = logging.getLogger(__name__)
 
 
 @worker_init.connect
@@ -43,12 +54,64 @@ def look_up_structs(**_: Any) -> None:
     structs.look_up_all()
 
 
-@worker_ready.connect
-def say_hello(**_: Any) -> None:
-    """Beat once at the start, so that readiness does not wait for the first knock."""
-    from invoker.tasks import heartbeat  # noqa: PLC0415 -- apps are loaded only now
+@celeryd_after_setup.connect
+def listen(sender: str, instance: Any, **_: Any) -> None:
+    """Have the worker notice when it does not hear its broker any more."""
+    from houston.listening import Listening  # noqa: PLC0415 -- apps are loaded only now
 
-    heartbeat()
+    ear = Listening(app, sender, instance.concurrency, end)
+    instance.app.amqp.queues.select_add(ear.queue)
+    task_received.connect(ear.heard, weak=False)
+    worker_ready.connect(lambda **_: ear.start(), weak=False)
+
+
+@worker_ready.connect
+def begin(**_: Any) -> None:
+    """Beat once at the start, so that readiness does not wait; and let what is counted be read."""
+    from houston import exposition  # noqa: PLC0415 -- apps are loaded only now
+    from invoker.models import Heartbeat  # noqa: PLC0415
+    from invoker.tasks import WORKER  # noqa: PLC0415
+
+    Heartbeat.beat(WORKER)
+    exposition.serve()
+
+
+@beat_init.connect
+def begin_beat(**_: Any) -> None:
+    """The same for beat, whose first knock comes later."""
+    from invoker.models import Heartbeat  # noqa: PLC0415 -- apps are loaded only now
+    from invoker.tasks import BEAT  # noqa: PLC0415
+
+    Heartbeat.beat(BEAT)
+
+
+@worker_shutting_down.connect
+def let_finish(**_: Any) -> None:
+    """Finish what runs, begin nothing more, and end when the time for that is over."""
+    from django.conf import settings  # noqa: PLC0415 -- apps are loaded only now
+
+    from invoker import dispatch  # noqa: PLC0415
+
+    def await_end() -> None:
+        time.sleep(settings.GRACE_S)
+        logger.warning("still at work: others go on with it", extra={"grace_s": settings.GRACE_S})
+        end(os.EX_OK)
+
+    dispatch.stop()
+    # Not in the signal's handler, which may have come at any moment of anything.
+    threading.Thread(target=await_end, name="grace", daemon=True).start()
+
+
+def end(code: int) -> None:
+    """End this process now, so that others go on at once with what it was at."""
+    from invoker import dispatch, tasks  # noqa: PLC0415 -- apps are loaded only now
+
+    try:
+        for due in dispatch.let_go():
+            tasks.knock(due, expires_s=tasks.KNOCK_EXPIRES_S)
+    finally:
+        logging.shutdown()
+        os._exit(code)
 
 
 # A knock that nobody heard in time is worth nothing: the next one says the same.

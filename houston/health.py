@@ -1,5 +1,6 @@
 """Whether this process lives, and whether everything that an event needs is there."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,12 +12,15 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from celery import current_app
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import connection
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
+from kombu.exceptions import OperationalError
 
 from houston import layers
 from houston.views.access import for_team
@@ -24,14 +28,20 @@ from houston.views.sockets import CONNECTED, Socket, held
 from invoker import dead_letters, runtime
 from invoker.models import Connection, Heartbeat
 from invoker.platforms import liveperson
-from invoker.tasks import LONGEST_SILENCE_S, WORKER
+from invoker.tasks import BEAT, LONGEST_SILENCE_S, WORKER
 
 CHECK_TIMEOUT_S = 2
 SANDBOX_FRESH_S = 10.0
+# A quarter of an hour of traffic is a few hundred MB with its logs.
+DISK_LOW_BYTES = 1024 * 1024 * 1024
+DISK_FULL_BYTES = 100 * 1024 * 1024
 CHECK_TITLES = {
     "database": "Database",
     "broker": "Broker",
     "worker": "Worker",
+    "beat": "Beat",
+    "migrations": "Migrations",
+    "disk": "Disk",
     "sandbox": "Sandbox",
     "layers": "Layers of the sandbox",
     "sockets": "Agent sockets",
@@ -121,6 +131,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "worker_seen_at": Heartbeat.objects.filter(name=WORKER)
         .values_list("seen_at", flat=True)
         .first(),
+        "beat_seen_at": Heartbeat.objects.filter(name=BEAT)
+        .values_list("seen_at", flat=True)
+        .first(),
     }
     template = "accounts/health.html"
     if request.htmx:  # type: ignore[attr-defined]
@@ -141,6 +154,9 @@ def check_all() -> dict[str, Check]:
         "database": _database,
         "broker": _broker,
         "worker": _worker,
+        "beat": _beat,
+        "migrations": _migrations,
+        "disk": _disk,
         "sandbox": _sandbox.check,
         "layers": _layers,
         "sockets": _sockets,
@@ -185,13 +201,22 @@ def _database() -> Finding:
             cursor.execute("SELECT 1")
             cursor.fetchone()
         return Finding(True, f"{connection.display_name} answers")
+    except DatabaseError as error:
+        # Not its text: drivers put addresses and user names into that.
+        said = type(error).__name__
+        return Finding(False, f"Does not answer ({said}): start it, or correct DATABASE_URL")
     finally:
         connection.close()
 
 
 def _broker() -> Finding:
     with current_app.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=1, interval_start=0, timeout=CHECK_TIMEOUT_S)
+        away: tuple[type[BaseException], ...] = (OperationalError, *broker.connection_errors)
+        try:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=CHECK_TIMEOUT_S)
+        except away as error:
+            said = f"Does not answer ({type(error).__name__})"
+            return Finding(False, f"{said}: start it, or correct HOUSTON_BROKER_URL")
         return Finding(True, f"{broker.transport.driver_name} answers")
 
 
@@ -201,10 +226,46 @@ def _worker() -> Finding:
     finally:
         connection.close()
     if age_s is None:
-        return Finding(False, "No worker has given a sign of life yet: start worker and beat")
+        return Finding(False, "No worker has given a sign of life yet: start one")
     if age_s >= LONGEST_SILENCE_S:
-        return Finding(False, f"The last sign of life is {age_s:.0f} s old: start worker and beat")
+        return Finding(False, f"The last sign of life is {age_s:.0f} s old: start a worker again")
     return Finding(True, f"Gave a sign of life {age_s:.0f} s ago")
+
+
+def _beat() -> Finding:
+    try:
+        age_s, worker_age_s = Heartbeat.age_s(BEAT), Heartbeat.age_s(WORKER)
+    finally:
+        connection.close()
+    if worker_age_s is None or worker_age_s >= LONGEST_SILENCE_S:
+        # A worker has to hear what beat says.
+        return Finding(True, "Not known while there is no worker", warning=True)
+    if age_s is None:
+        return Finding(False, "Has not knocked yet: start beat")
+    if age_s >= LONGEST_SILENCE_S:
+        return Finding(False, f"Knocked {age_s:.0f} s ago for the last time: start beat again")
+    return Finding(True, f"Knocked {age_s:.0f} s ago")
+
+
+def _migrations() -> Finding:
+    try:
+        executor = MigrationExecutor(connection)
+        left = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    finally:
+        connection.close()
+    if left:
+        return Finding(False, f"{len(left)} are not applied: run manage.py migrate")
+    return Finding(True, "All are applied")
+
+
+def _disk() -> Finding:
+    found = shutil.disk_usage(settings.DATA_DIR)
+    free = f"{found.free / 2**30:.1f} GiB of the data folder's disk are free"
+    if found.free < DISK_FULL_BYTES:
+        return Finding(False, f"{free}: make room, the doors turn notifications away soon")
+    if found.free < DISK_LOW_BYTES:
+        return Finding(True, f"{free}: make room soon", warning=True)
+    return Finding(True, free)
 
 
 def _layers() -> Finding:
@@ -264,7 +325,7 @@ class SandboxCheck:
         if result.outcome is runtime.Outcome.SUCCEEDED and result.value == 2:  # noqa: PLR2004
             return Finding(True, f"Ran a function in {result.duration_ms:.1f} ms")
         code = result.failure.code if result.failure else result.outcome
-        return Finding(False, f"Cannot run a function: {code}")
+        return Finding(False, f"Cannot run a function: {code}, see the log of the web server")
 
 
 _sandbox = SandboxCheck()

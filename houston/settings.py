@@ -435,7 +435,12 @@ CELERY_WORKER_POOL = "threads"
 # Two more than places for work: somebody has to hear a knock to refuse it, and give signs of life.
 CELERY_WORKER_CONCURRENCY = WORKER_THREADS + 2
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 35
+# How long a process that is asked to end may take for what it is at. Service managers wait longer:
+# systemd 90 s, Kubernetes 30 s.
+GRACE_S = env.int("HOUSTON_GRACE_S", 25, validate=validate.Range(0, 3600))
+# A worker that hears nothing for so long, while its broker is there, ends to be started again.
+WORKER_DEAF_S = env.float("HOUSTON_WORKER_DEAF_S", 60.0, validate=validate.Range(1, 3600))
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = GRACE_S
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat.schedule")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1

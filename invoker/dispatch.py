@@ -125,6 +125,9 @@ def serve(account_id: str, conversation_pk: int, *, more: bool = False) -> Due |
                 pk = _next_of(place)
             while pk is not None:
                 drain(pk)
+                if is_stopping():
+                    # There may be more to do in it, and that is for others.
+                    return Due(place.account_id, pk, more=True)
                 pk = _next_of(place)
                 if pk is not None and time.monotonic() > stop_at:
                     return Due(place.account_id, pk, more=True)
@@ -189,6 +192,34 @@ def _give_back(lease: Lease, wait: dt.timedelta) -> None:
         )
 
 
+def stop() -> None:
+    """Have every drain of this process end after the event that it is at."""
+    _stopping.set()
+
+
+def is_stopping() -> bool:
+    return _stopping.is_set()
+
+
+def let_go() -> list[Due]:
+    """Give back every conversation that this process works on, because it ends in this moment.
+
+    Whoever takes one goes on where the rows say: a run that was not recorded is made again.
+
+    Returns:
+        The conversations, due at once.
+    """
+    leases = _renewer.leases()
+    for lease in leases:
+        _give_back(lease, dt.timedelta(0))
+    pks = [lease.conversation_pk for lease in leases]
+    found = Conversation.objects.filter(pk__in=pks).values_list("account_id", "pk")
+    return [Due(account_id, pk) for account_id, pk in found]
+
+
+_stopping = threading.Event()
+
+
 class _Renewer:
     """Renews the leases of this process while they are worked under, from a thread of its own."""
 
@@ -210,11 +241,14 @@ class _Renewer:
             with self._lock:
                 self._leases.discard(lease)
 
+    def leases(self) -> list[Lease]:
+        with self._lock:
+            return list(self._leases)
+
     def _renew(self) -> None:
         while True:
             time.sleep(RENEW_EVERY_S)
-            with self._lock:
-                kept = list(self._leases)
+            kept = self.leases()
             try:
                 for lease in kept:
                     lease.renew()
@@ -237,6 +271,9 @@ def _drain(lease: Lease) -> int:
     rules = digesting.Rules.load(conversation)
     finished = 0
     while True:
+        if is_stopping():
+            _give_back(lease, dt.timedelta(0))
+            return finished
         seen = lease.arrived()
         if simulation:
             # People play while we work: they open its office, and let time pass.

@@ -11,9 +11,10 @@ from invoker.models import Heartbeat
 from invoker.places import places
 
 WORKER = "worker"
+BEAT = "beat"
 # What is done for no account, or for all: it shares the places of a worker like one account more.
 NO_ACCOUNT = ""
-# Beat asks for a sign of life every 5 s.
+# Both give a sign of life every 5 s.
 LONGEST_SILENCE_S = 20.0
 # By then the sweep has knocked again.
 KNOCK_EXPIRES_S = 30
@@ -50,7 +51,13 @@ def knock(due: dispatch.Due, *, expires_s: float) -> None:
 
 @shared_task(base=DjangoTask, name="invoker.heartbeat")
 def heartbeat() -> None:
-    Heartbeat.beat(WORKER)
+    """Whoever does it, it was beat that asked."""
+    Heartbeat.beat(BEAT)
+
+
+@shared_task(base=DjangoTask, name="invoker.hear")
+def hear() -> None:
+    """What a worker sends itself: that it came is all."""
 
 
 @shared_task(base=DjangoTask, name="invoker.roll_up")

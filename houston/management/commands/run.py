@@ -14,6 +14,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import honcho.manager
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -27,6 +28,7 @@ from invoker.platforms import liveperson
 
 READY_WITHIN_S = 60
 SANDBOXES_END_WITHIN_S = 10
+KILL_AFTER_GRACE_S = 5
 INTERRUPTED = (0, 130, 143)
 
 
@@ -43,6 +45,7 @@ class Command(BaseCommand):
             _check_layers()
             _collect_static()
             call_command("demo", "--json", stdout=demo)
+        honcho.manager.KILL_WAIT = settings.GRACE_S + KILL_AFTER_GRACE_S
         # Whoever reads JSON has no use for a column of names in front of it.
         manager = Manager(Printer(sys.stdout, prefix=settings.LOG_FORMAT == "line"))
         for name, command in processes().items():
@@ -70,7 +73,7 @@ def processes() -> dict[str, str]:
             f"exec {python} -m gunicorn houston.wsgi --bind {settings.HOUSTON_HOST}:"
             f"{settings.HOUSTON_PORT} --workers {settings.WEB_WORKERS} --worker-class gthread "
             f"--threads {settings.WEB_THREADS} --limit-request-fields 64 --timeout 60 "
-            "--graceful-timeout 3 "
+            f"--graceful-timeout {settings.GRACE_S} "
             "--log-level warning --logger-class houston.logs.ServerLogger"
         ),
         "worker": f"{celery} worker --without-gossip --without-mingle --loglevel INFO",

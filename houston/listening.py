@@ -1,0 +1,120 @@
+"""Whether this worker hears its broker: it tells itself something all the time.
+
+A worker can be deaf though it is connected, and nothing in Celery notices. So each has a queue of
+its own that the very consumer reads which takes its tasks. One that hears nothing of what it sends
+there, while the broker takes it, ends, and whoever looks after processes starts it again.
+Source: celery#8030, #8091, #9054, #10205.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from celery.exceptions import OperationalError as BrokerError
+from celery.worker import state
+from django.conf import settings
+from django.db import DatabaseError, connection
+from kombu import Exchange, Queue
+from kombu.exceptions import KombuError
+
+from invoker import tasks
+from invoker.models import Heartbeat
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+CONNECT_S = 2.0
+# What service managers take for a fault that another start may mend. Source: sysexits.h.
+DEAF = 75
+
+
+class Listening:
+    """One worker's ear. `end` is called, with an exit code, when it is deaf."""
+
+    def __init__(self, app: Any, name: str, concurrency: int, end: Callable[[int], None]) -> None:
+        self._app = app
+        self._concurrency = concurrency
+        self._end = end
+        own = f"own.{name}.{os.getpid()}"
+        # Nobody else ever reads it, so it goes when its worker does.
+        self.queue = Queue(
+            own,
+            Exchange(own, type="direct", durable=False, auto_delete=True),
+            routing_key=own,
+            durable=False,
+            auto_delete=True,
+            expires=600,
+        )
+        transport = app.connection_for_write().transport
+        self._away: tuple[type[Exception], ...] = (
+            BrokerError,
+            KombuError,
+            OSError,
+            *transport.connection_errors,
+            *transport.channel_errors,
+        )
+        self._heard_at = time.monotonic()
+        # Since when it should have heard something; None while nobody can tell.
+        self._since: float | None = None
+
+    def heard(self, **_: Any) -> None:
+        """A task came; whichever, it came through the consumer."""
+        self._heard_at = time.monotonic()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="listening", daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            if self._hears():
+                self._give_sign_of_life()
+            time.sleep(min(EVERY_S, settings.WORKER_DEAF_S / 4))
+
+    def _hears(self) -> bool:
+        """Whether all is well, as far as can be told; does not return when it is deaf."""
+        now = time.monotonic()
+        if not self._tell():
+            # Nothing is to be heard of a broker that is away.
+            self._since = None
+            return False
+        if len(state.reserved_requests) >= self._concurrency:
+            # With its hands full it takes nothing more, and that is as it should be.
+            self._since = None
+            return True
+        if self._since is None:
+            self._since = now
+        silent_s = now - max(self._heard_at, self._since)
+        if silent_s > settings.WORKER_DEAF_S:
+            logger.critical(
+                "deaf to the broker: ends, to be started again", extra={"silent_s": round(silent_s)}
+            )
+            self._end(DEAF)
+        return silent_s < settings.WORKER_DEAF_S / 2
+
+    def _tell(self) -> bool:
+        """Send itself something over a connection of its own; False when the broker is away."""
+        try:
+            with self._app.connection_for_write() as fresh:
+                fresh.ensure_connection(max_retries=1, interval_start=0, timeout=CONNECT_S)
+                self._app.send_task(
+                    tasks.hear.name,
+                    queue=self.queue,
+                    connection=fresh,
+                    retry=False,
+                    expires=settings.WORKER_DEAF_S,
+                )
+        except self._away as error:
+            logger.info("the broker is away", extra={"reason": type(error).__name__})
+            return False
+        return True
+
+    def _give_sign_of_life(self) -> None:
+        try:
+            Heartbeat.beat(tasks.WORKER)
+        except DatabaseError as error:
+            logger.warning("no sign of life", extra={"reason": type(error).__name__})
+        finally:
+            connection.close()
