@@ -120,5 +120,6 @@ app.conf.beat_schedule = {
     "schedules": {"task": "invoker.fire_schedules", "schedule": 1.0, "options": {"expires": 5}},
     "heartbeat": {"task": "invoker.heartbeat", "schedule": 5.0, "options": {"expires": 10}},
     "watch": {"task": "invoker.watch", "schedule": 60.0, "options": {"expires": 50}},
+    "retain": {"task": "invoker.retain", "schedule": 60.0, "options": {"expires": 30}},
     "roll_up": {"task": "invoker.roll_up", "schedule": 60.0, "options": {"expires": 50}},
 }

@@ -25,7 +25,7 @@ from kombu.exceptions import OperationalError
 from houston import layers
 from houston.views.access import for_team
 from houston.views.sockets import CONNECTED, Socket, held
-from invoker import dead_letters, runtime
+from invoker import dead_letters, retention, runtime
 from invoker.models import Connection, Heartbeat
 from invoker.platforms import liveperson
 from invoker.tasks import BEAT, LONGEST_SILENCE_S, WORKER
@@ -128,6 +128,7 @@ def page(request: HttpRequest) -> HttpResponse:
         else [],
         "sockets": _agent_sockets(),
         "letters": dead_letters.by_account(),
+        "removed": retention.recently(),
         "worker_seen_at": Heartbeat.objects.filter(name=WORKER)
         .values_list("seen_at", flat=True)
         .first(),

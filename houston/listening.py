@@ -42,9 +42,8 @@ class Listening:
         # Nobody else ever reads it, so it goes when its worker does.
         self.queue = Queue(
             own,
-            Exchange(own, type="direct", durable=False, auto_delete=True),
+            Exchange(own, type="direct", auto_delete=True),
             routing_key=own,
-            durable=False,
             auto_delete=True,
             expires=600,
         )

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from environs import FileAwareEnv, validate
+from environs import FileAwareEnv, ValidationError, validate
 from kombu import Exchange, Queue
 
 # Environment readers ------------------------------------------------------------------------------
@@ -56,6 +56,16 @@ def _networks(name: str, listed: list[str]) -> list[str]:
                 "127.0.0.1,10.0.0.0/8"
             ) from error
     return listed
+
+
+def _days(least: int) -> Any:
+    """Checks how long something is kept: 0, or so many days at least."""
+
+    def check(value: int) -> None:
+        if value and not least <= value <= 3650:  # noqa: PLR2004
+            raise ValidationError(f"must be 0 for ever, or {least} to 3650")
+
+    return check
 
 
 def _issuer(url: str) -> str:
@@ -553,6 +563,12 @@ _email_security = env.str(
 EMAIL_USE_TLS, EMAIL_USE_SSL = _email_security == "starttls", _email_security == "tls"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("HOUSTON_EMAIL_FROM", f"houston@{_url_host}")
+
+# How long things are kept, in days; 0: for ever. Accounts may set other numbers -----------------
+
+KEEP_EVENTS_DAYS = env.int("HOUSTON_KEEP_EVENTS_DAYS", 90, validate=_days(7))
+KEEP_LOGS_DAYS = env.int("HOUSTON_KEEP_LOGS_DAYS", 90, validate=_days(1))
+KEEP_BODIES_DAYS = env.int("HOUSTON_KEEP_BODIES_DAYS", 30, validate=_days(1))
 
 # Watching over it ---------------------------------------------------------------------------------
 

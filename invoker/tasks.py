@@ -6,7 +6,7 @@ from typing import ParamSpec
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
-from invoker import alerts, dispatch, metrics, schedules
+from invoker import alerts, dispatch, metrics, retention, schedules
 from invoker.models import Heartbeat
 from invoker.places import places
 
@@ -63,6 +63,11 @@ def hear() -> None:
 @shared_task(base=DjangoTask, name="invoker.roll_up")
 def roll_up() -> None:
     _beside_events(metrics.roll_up)
+
+
+@shared_task(base=DjangoTask, name="invoker.retain")
+def retain() -> None:
+    _beside_events(retention.remove)
 
 
 @shared_task(base=DjangoTask, name="invoker.watch")

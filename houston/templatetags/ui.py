@@ -28,6 +28,7 @@ SETTINGS = (
     ("hours", "Office hours"),
     ("idle-times", "Idle times"),
     ("controller-bot", "Controller bot"),
+    ("retention", "Retention"),
     ("api-clients", "API clients"),
     ("members", "Members"),
     ("alerts", "Alerts"),

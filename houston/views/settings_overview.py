@@ -18,7 +18,7 @@ from houston.middleware import AccountRequest
 from houston.models import ApiClient, Role
 from houston.templatetags.ui import FOR_ADMINS, SETTINGS, relative
 from houston.views.access import may_administrate
-from invoker import audit, hours
+from invoker import audit, hours, retention
 from invoker.automatic_messages import timers
 from invoker.automatic_messages.defaults import IDLE_DEFAULTS, SUBTYPES
 from invoker.models import (
@@ -154,6 +154,19 @@ def _bot(request: AccountRequest) -> State:
     return State(f"Set up by {bot.set_up_by}, {again}")
 
 
+def _retention(request: AccountRequest) -> State:
+    days = retention.of_account(request.account_id)
+    told = [
+        f"{name} {_count(count, 'day') if count else 'for ever'}"
+        for name, count in (
+            ("events", days.events_days),
+            ("logs", days.logs_days),
+            ("bodies", days.bodies_days),
+        )
+    ]
+    return State(", ".join(told).capitalize())
+
+
 def _api_clients(request: AccountRequest) -> State:
     found = ApiClient.objects.filter(account=request.account, revoked_at=None)
     counts = found.aggregate(all=Count("pk"), used=Max("last_used_at"))
@@ -213,6 +226,7 @@ _TOLD: Final[Mapping[str, tuple[str, Callable[[AccountRequest], State]]]] = {
     "hours": ("When the account and its skills are open", _hours),
     "idle-times": ("After how long a silent conversation is an event", _idle_times),
     "controller-bot": ("How often it tries again, what it calls agents", _bot),
+    "retention": ("How long events, logs and bodies are kept", _retention),
     "api-clients": ("The machines that call the API of this account", _api_clients),
     "members": ("The people of this account and what they may do", _members),
     "alerts": ("Who is told when functions fail, slow down or fall silent", _alerts),

@@ -18,6 +18,8 @@ from invoker.models.accounts import (
     MessageDelivery,
     OfficeHours,
     Platform,
+    Removal,
+    Retention,
     SkillHours,
     make_webhook_secret,
 )
@@ -114,6 +116,8 @@ __all__ = [
     "Office",
     "OfficeHours",
     "Platform",
+    "Removal",
+    "Retention",
     "RunState",
     "Schedule",
     "ScheduleRun",

@@ -273,3 +273,34 @@ class SkillHours(models.Model):
 
     def __str__(self) -> str:
         return f"{self.skill_id} of {self.account_id}"
+
+
+class Retention(models.Model):
+    """How long what happened in an account is kept, in days.
+
+    None takes what the installation has, 0 keeps it for ever. `bodies_until` is the notification
+    up to which bodies were looked at.
+    """
+
+    account_id = models.CharField(primary_key=True, max_length=ACCOUNT_ID_LENGTH)
+    events_days = models.PositiveIntegerField(null=True)
+    logs_days = models.PositiveIntegerField(null=True)
+    bodies_days = models.PositiveIntegerField(null=True)
+    bodies_until = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"Retention of {self.account_id}"
+
+
+class Removal(models.Model):
+    """How many rows of a kind were removed on a day because their time was over."""
+
+    day = models.DateField()
+    kind = models.CharField(max_length=20)
+    rows = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "kind"], name="removal_once")]
+
+    def __str__(self) -> str:
+        return f"{self.rows} {self.kind} on {self.day}"

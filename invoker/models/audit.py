@@ -85,6 +85,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "idle-time.saved": "changed the idle time “{}”",
     "bot.set-up": "set up {}",
     "bot.saved": "changed {}",
+    "retention.saved": "changed {}",
     "connection.created": "created the connection {}",
     "connection.edited": "changed the connection {}",
     "connection.switched-on": "switched on the connection {}",

@@ -28,6 +28,7 @@ __all__ = [
     "lost",
     "note",
     "refused",
+    "removed",
     "settled",
     "step",
     "traceparent",
@@ -80,6 +81,11 @@ def invoked(outcome: str, duration_ms: float) -> None:
         instruments.here().invocation_seconds.observe(duration_ms / 1000)
 
     transaction.on_commit(count, robust=True)
+
+
+def removed(kind: str, count: int) -> None:
+    """Rows went because their time was over."""
+    instruments.here().removed.labels(kind).inc(count)
 
 
 def lost(count: int) -> None:

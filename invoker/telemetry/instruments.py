@@ -75,6 +75,12 @@ class Instruments:
             buckets=WAY_BUCKETS_S,
             registry=None,
         )
+        self.removed = Counter(
+            "houston_rows_removed",
+            "Rows that were removed because their time was over, by kind",
+            ["kind"],
+            registry=None,
+        )
         self._commands = Counter(
             "houston_commands",
             "Commands that got their last state, by type and state",

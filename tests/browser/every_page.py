@@ -550,6 +550,8 @@ SETTINGS = (
     Shown(slug="idle-time-delete", name="idle-time-delete",
           arguments={"message_id": "idle_message"}),
     Shown(slug="controller-bot", name="controller-bot"),
+    Shown(slug="retention", name="retention"),
+    Shown(slug="retention-of-a-developer", name="retention", who="dana"),
     Shown(slug="api-clients", name="api-clients"),
     Shown(slug="api-clients-of-a-developer", name="api-clients", who="dana"),
     Shown(slug="api-clients-empty", name="api-clients", who="noor",

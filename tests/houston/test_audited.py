@@ -200,6 +200,11 @@ CHANGES = {
         {"platform_retries": "2", "function_retries": "1", "agent_nickname": "Kim"},
         "bot.saved",
     ),
+    "retention": (
+        {},
+        {"events_days": "30", "logs_days": "", "bodies_days": "0"},
+        "retention.saved",
+    ),
     "functions:new": (
         {},
         {
