@@ -1,7 +1,10 @@
 """`/metrics`: who may read it, and that every number is the one in the database."""
 
 import datetime as dt
+import json
+import re
 import tomllib
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -116,3 +119,32 @@ def test_version_is_that_of_the_project():
     project = tomllib.loads((conf.BASE_DIR / "pyproject.toml").read_text())["project"]
 
     assert project["version"] == __version__
+
+
+def test_dashboard_asks_for_metrics_that_exist(client):
+    factories.HeartbeatFactory()
+    factories.HeartbeatFactory(name="beat")
+    telemetry.accepted(1)
+    telemetry.refused("bad-signature")
+    telemetry.derived([SimpleNamespace(type="t")])
+    telemetry.invoked("SUCCEEDED", 1.0)
+    telemetry.removed("events", 1)
+    command = SimpleNamespace(
+        type="transfer",
+        redelivered_at=None,
+        event=SimpleNamespace(retried_at=None, received_at=timezone.now()),
+    )
+    telemetry.settled(command, "sent")
+    exposed = {name for name, *_ in values(client.get("/metrics").content.decode())}
+
+    dashboard = json.loads((conf.BASE_DIR / "deploy/grafana/houston.json").read_text())
+    exprs = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    asked = {name for expr in exprs for name in re.findall(r"houston_\w+", expr)}
+
+    assert asked - exposed == set()
+    # And what is there is shown.
+    assert {name for name in exposed if name.startswith("houston_")} - asked == {
+        f"{name}_{part}"
+        for name in ("houston_invocation_seconds", "houston_event_to_command_seconds")
+        for part in ("sum", "count")
+    }
