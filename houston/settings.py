@@ -449,6 +449,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # systemd 90 s, Kubernetes 30 s.
 GRACE_S = env.int("HOUSTON_GRACE_S", 25, validate=validate.Range(0, 3600))
 # A worker that hears nothing for so long, while its broker is there, ends to be started again.
+# More than the 30 s that Celery may wait before it connects again to a broker that was away.
 WORKER_DEAF_S = env.float("HOUSTON_WORKER_DEAF_S", 60.0, validate=validate.Range(1, 3600))
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = GRACE_S
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False

@@ -118,7 +118,8 @@ def test_worker_waits_for_a_broker_that_is_away_and_ends_when_it_is_deaf(
 ) -> None:
     place = {
         "HOUSTON_BROKER_URL": f"redis+socket://{tmp_path / 'b.sock'}?virtual_host=0",
-        "HOUSTON_WORKER_DEAF_S": "2",
+        # More than Celery waits between its attempts to connect again after so short a while.
+        "HOUSTON_WORKER_DEAF_S": "10",
     }
     with contextlib.ExitStack() as stack:
         with embedded(tmp_path):
@@ -127,7 +128,7 @@ def test_worker_waits_for_a_broker_that_is_away_and_ends_when_it_is_deaf(
         assert one.process.poll() is None, one.said()
         with embedded(tmp_path):
             # Longer than it may be silent, with everything well.
-            time.sleep(4)
+            time.sleep(12)
             assert one.process.poll() is None, one.said()
             make_deaf(one)
 
