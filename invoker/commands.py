@@ -8,10 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F
 from django.utils import timezone
 
-from invoker import automatic_messages, conversations, events, giving_up, guards, telemetry
+from invoker import (
+    automatic_messages,
+    conversations,
+    events,
+    giving_up,
+    guards,
+    statements,
+    telemetry,
+)
 from invoker.fields import storable
 from invoker.models import (
     OPEN_COMMAND_STATES,
@@ -136,16 +143,37 @@ def record(
     asked: list[Asked],
     invocation: Invocation | None,
     state: conversations.State | None,
-) -> None:
+    hours: conversations.Hours,
+) -> list[Command]:
     """Write down what an event leads to, before anything leaves the house.
 
-    Call it inside the lease's transaction.
+    Call it inside the lease's transaction. The first command, where nothing speaks against it now,
+    is written down as being sent at once, so that no second transaction has to say so.
+
+    Returns:
+        What is to be delivered, for `deliver`.
     """
     texts = automatic_messages.AccountTexts(event.account_id)
     now_ms = int(event.conversation.now().timestamp() * 1000)
     rows = led_to(event, asked, invocation, state, texts=texts, now_ms=now_ms)
-    Command.objects.bulk_create(rows)
+    opened = [row for row in rows if row.state == CommandState.PENDING]
+    if opened and _may_begin(opened[0], state, hours):
+        opened[0].state, opened[0].attempts = CommandState.SENDING, 1
+    statements.insert(Command, rows)
     telemetry.commands_recorded(rows)
+    return opened
+
+
+def _may_begin(
+    command: Command, state: conversations.State | None, hours: conversations.Hours
+) -> bool:
+    connection = command.event.conversation.connection
+    try:
+        return not is_done(command, state) and not stopped_by(connection, command, state, hours)
+    except Exception:
+        # Who delivers meets it again, and then what the function gave is written down.
+        logger.debug("cannot tell whether a command may be sent", exc_info=True)
+        return False
 
 
 def led_to(
@@ -284,15 +312,20 @@ def _rank(name: str) -> int:
 
 def deliver(
     lease: Lease,
-    connection: Connection,
     event: Event,
     look: Callable[[], conversations.State | None],
     hours: conversations.Hours,
+    *,
+    finish: Callable[[], None],
+    recorded: list[Command] | None = None,
 ) -> dt.datetime | None:
     """Carry out what is open of an event, in order, each at most as often as it may be.
 
-    `look` tells the conversation's state with all that has arrived. It is asked before each
-    command: while one is on its way, the consumer may write what makes the next one wrong.
+    `look` tells the conversation's state with all that has arrived, and sets whether the connection
+    is on. It is asked before each command: while one is on its way, the consumer may write what
+    makes the next one wrong. `finish` is called once every command has its final state, in the
+    transaction that gave the last one its own. `recorded` is what `record` returned just now; None
+    reads what is open.
 
     Returns:
         None when every command has its final state, else when to come back.
@@ -300,26 +333,42 @@ def deliver(
     Raises:
         LeaseLostError: another worker has taken over.
     """
-    for command in event.commands.filter(state__in=OPEN_COMMAND_STATES).order_by("position"):
+    opened = _opened(event) if recorded is None else recorded
+    for command in opened:
         command.event = event
-        if command.due_at and command.due_at > timezone.now():
-            return command.due_at
-        if not _may_send(lease, connection, command, look(), hours):
-            continue
+        last = finish if command is opened[-1] else None
+        begun = recorded is not None and command.state == CommandState.SENDING
+        if not begun:
+            if command.due_at and command.due_at > timezone.now():
+                return command.due_at
+            if not _may_send(lease, command, look(), hours, last):
+                continue
         with telemetry.step("deliver", command_id=command.pk):
-            due_at = _attempt(lease, connection, command)
+            due_at = _attempt(lease, command, last)
         if due_at:
             return due_at
+    if not opened:
+        with lease.transaction():
+            finish()
     return None
+
+
+def _opened(event: Event) -> list[Command]:
+    return statements.select(
+        Command,
+        "WHERE event_id = %s AND state IN (%s, %s) ORDER BY position",
+        [statements.value(Command, "event_id", event.pk), *OPEN_COMMAND_STATES],
+    )
 
 
 def _may_send(
     lease: Lease,
-    connection: Connection,
     command: Command,
     state: conversations.State | None,
     hours: conversations.Hours,
+    last: Callable[[], None] | None,
 ) -> bool:
+    connection = command.event.conversation.connection
     interrupted = command.state == CommandState.SENDING
     if (
         interrupted
@@ -332,10 +381,12 @@ def _may_send(
             CommandState.UNCERTAIN,
             reason="interrupted",
             detail="The process ended between sending and recording, so it is not sent again",
+            last=last,
         )
         return False
     if is_done(command, state):
-        _settle(lease, command, CommandState.SENT, reason="", detail="It was closed already")
+        detail = "It was closed already"
+        _settle(lease, command, CommandState.SENT, reason="", detail=detail, last=last)
         return False
     stale = stopped_by(connection, command, state, hours)
     if stale and giving_up.overruled(command, stale.reason):
@@ -343,7 +394,8 @@ def _may_send(
     if stale and interrupted:
         # It may have been carried out, which is why the conversation looks different now.
         detail = f"The process ended between sending and recording. Not sent again: {stale.detail}"
-        _settle(lease, command, CommandState.UNCERTAIN, reason="interrupted", detail=detail)
+        reason = "interrupted"
+        _settle(lease, command, CommandState.UNCERTAIN, reason=reason, detail=detail, last=last)
         return False
     if stale:
         _settle(
@@ -354,13 +406,13 @@ def _may_send(
             detail=stale.detail,
             # Of a function that was too slow. People take longer, and may.
             late_ms=None if command.redelivered_at else stale.late_ms,
+            last=last,
         )
         return False
-    with lease.transaction():
-        Command.objects.filter(pk=command.pk).update(
-            state=CommandState.SENDING, attempts=F("attempts") + 1
-        )
     command.attempts += 1
+    with lease.transaction():
+        said = {"state": CommandState.SENDING, "attempts": command.attempts}
+        statements.update(Command, said, {"id": command.pk})
     return True
 
 
@@ -371,7 +423,7 @@ def stopped_by(
     hours: conversations.Hours,
 ) -> guards.Stale | None:
     """Why a command is not to be sent now. None when it is."""
-    if not Connection.objects.filter(pk=connection.pk, active=True).exists():
+    if not connection.active:
         return guards.SWITCHED_OFF
     stale = guards.check(command, state, now=command.event.conversation.now(), hours=hours)
     message = command.type == CommandType.MESSAGE
@@ -411,8 +463,9 @@ def is_over(state: conversations.State | None) -> bool:
     return state is not None and state.stage == "CLOSE"
 
 
-def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datetime | None:
+def _attempt(lease: Lease, command: Command, last: Callable[[], None] | None) -> dt.datetime | None:
     """Send one command. Returns when to try again, None when it is settled."""
+    connection = command.event.conversation.connection
     try:
         with places.aside():
             answer = PLATFORMS[connection.platform].deliver(connection, command)
@@ -423,17 +476,20 @@ def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datet
             and connection.message_delivery == MessageDelivery.AT_MOST_ONCE
         ):
             detail = f"It may have arrived, so it is not sent again: {error}"
-            _settle(lease, command, CommandState.UNCERTAIN, reason="no-answer", detail=detail)
+            reason = "no-answer"
+            _settle(lease, command, CommandState.UNCERTAIN, reason=reason, detail=detail, last=last)
             return None
         if error.permanent or command.attempts >= settings.CALLBACK_ATTEMPTS:
             reason = error.reason if error.permanent else "gave-up"
-            _settle(lease, command, CommandState.FAILED, reason=reason, detail=str(error))
+            detail = str(error)
+            _settle(lease, command, CommandState.FAILED, reason=reason, detail=detail, last=last)
             return None
         # Coming back later than its age allows would only keep others waiting.
         due_at = timezone.now() + dt.timedelta(seconds=_wait_s(command.attempts, error))
         expires_at = guards.expires_at(command.event, command.redelivered_at)
         if due_at + command.event.conversation.ahead > expires_at:
-            _settle(lease, command, CommandState.FAILED, reason="gave-up", detail=str(error))
+            reason, detail = "gave-up", str(error)
+            _settle(lease, command, CommandState.FAILED, reason=reason, detail=detail, last=last)
             return None
         with lease.transaction():
             Command.objects.filter(pk=command.pk).update(
@@ -443,7 +499,7 @@ def _attempt(lease: Lease, connection: Connection, command: Command) -> dt.datet
                 detail=storable(str(error)),
             )
         return due_at
-    _settle(lease, command, CommandState.SENT, reason="", detail=answer)
+    _settle(lease, command, CommandState.SENT, reason="", detail=answer, last=last)
     return None
 
 
@@ -463,19 +519,24 @@ def _settle(
     reason: str,
     detail: str,
     late_ms: int | None = None,
+    last: Callable[[], None] | None = None,
 ) -> None:
+    """Give a command its final state; `last` is called with it, in the same transaction."""
     sent_at = timezone.now() if state == CommandState.SENT else None
     with lease.transaction():
-        Command.objects.filter(pk=command.pk).update(
-            state=state,
-            reason=reason,
-            detail=storable(detail),
-            sent_at=sent_at,
-            late_ms=late_ms,
-            due_at=None,
-        )
+        said = {
+            "state": state,
+            "reason": reason,
+            "detail": storable(detail),
+            "sent_at": sent_at,
+            "late_ms": late_ms,
+            "due_at": None,
+        }
+        statements.update(Command, said, {"id": command.pk})
         giving_up.settled(command, state, reason=reason, detail=detail)
         telemetry.settled(command, state)
+        if last:
+            last()
     command.state = state
     logger.info(
         "command settled",

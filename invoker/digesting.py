@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from django.db import InterfaceError, InternalError, OperationalError
@@ -17,6 +18,7 @@ from invoker import (
     giving_up,
     hours,
     simulator,
+    statements,
     telemetry,
 )
 from invoker.epoch import millis, moment
@@ -78,7 +80,9 @@ class Rules:
         account_id = conversation.account_id
         simulation = conversation.simulated
         return cls(
-            ControllerBot.objects.filter(pk=account_id).first(),
+            next(
+                iter(statements.select(ControllerBot, "WHERE account_id = %s", [account_id])), None
+            ),
             conversations.FixedHours(simulation.office == Office.OPEN, simulation.office_since_ms)
             if simulation and simulation.office
             else hours.load(account_id),
@@ -86,19 +90,24 @@ class Rules:
         )
 
 
-def digest(lease: Lease, conversation: Conversation, rules: Rules) -> None:
-    """Bring the stored state up to date with every notification that waits."""
-    waiting = conversation.notifications.filter(state=NotificationState.PENDING).order_by("pk")
+def digest(lease: Lease, conversation: Conversation, rules: Rules) -> list[Event]:
+    """Bring the stored state up to date with every notification that waits.
+
+    Returns:
+        The events that came of it and are to be handled, in order.
+    """
+    # The state is spelled out, as the index has it.
+    waiting = statements.select(
+        Notification,
+        "WHERE conversation_id = %s AND state = 'pending' ORDER BY id",
+        [conversation.pk],
+    )
+    added: list[Event] = []
     for notification in waiting:
         came = {"notification_id": notification.pk, "request_id": notification.request_id}
         try:
-            with (
-                telemetry.step("derive", parent=notification.traceparent, **came),
-                lease.transaction(),
-            ):
-                note = _digest_one(conversation, notification, rules)
-                _set_digested(notification, NotificationState.DONE, note=note)
-                giving_up.notification_read(notification)
+            with telemetry.step("derive", parent=notification.traceparent, **came):
+                added += _digest_one(lease, conversation, notification, rules)
         except (LeaseLostError, *PASSING_FAULTS):
             raise
         except Exception as error:
@@ -115,6 +124,7 @@ def digest(lease: Lease, conversation: Conversation, rules: Rules) -> None:
                 _set_digested(notification, NotificationState.FAILED, error=storable(message))
                 notification.conversation = conversation
                 giving_up.notification_failed(notification, reason, message)
+    return added
 
 
 def add_idle_events(
@@ -135,10 +145,10 @@ def add_idle_events(
     now = timezone.now()
     found = conversations.idle(state, circumstances(conversation, rules, now))
     if found.events:
-        with telemetry.step("derive", parent=""), lease.transaction():
-            _keep(conversation, found.state)
-            Conversation.objects.filter(pk=conversation.pk).update(active_at=now)
-            _add_events(conversation, found.events, received_at=now, state=found.state)
+        with telemetry.step("derive", parent=""):
+            rows = _next_events(conversation, found.events, received_at=now, state=found.state)
+            with lease.transaction(**_keep(conversation, found.state), active_at=now):
+                _add(rows)
         return True, None
     return False, found.due_ms
 
@@ -169,9 +179,9 @@ def pass_time(lease: Lease, conversation: Conversation, due_ms: int | None) -> b
 
 def look_again(account_id: str) -> None:
     """Have the account's open conversations looked at: its office hours or idle times changed."""
-    open_ones = Conversation.objects.filter(
-        account_id=account_id, state__contains='"state":"OPEN"'
-    ).exclude(due_at__lte=timezone.now())
+    open_ones = Conversation.objects.filter(account_id=account_id, closed=False).exclude(
+        due_at__lte=timezone.now()
+    )
     open_ones.update(due_at=timezone.now())
 
 
@@ -185,33 +195,45 @@ def stored_state(conversation: Conversation) -> conversations.State | None:
 def _set_digested(
     notification: Notification, state: NotificationState, *, note: str = "", error: str = ""
 ) -> None:
-    Notification.objects.filter(pk=notification.pk).update(
-        state=state, note=note, error=error, digested_at=timezone.now()
+    statements.update(
+        Notification,
+        {"state": state, "note": note, "error": error, "digested_at": timezone.now()},
+        {"id": notification.pk},
     )
 
 
-def _digest_one(conversation: Conversation, notification: Notification, rules: Rules) -> str:
+def _digest_one(
+    lease: Lease, conversation: Conversation, notification: Notification, rules: Rules
+) -> list[Event]:
     change = PLATFORMS[conversation.connection.platform].digest(bytes(notification.body))
     received_at = notification.received_at
+    kept: dict[str, Any] = {}
+    note = ""
+    derived: Sequence[conversations.DerivedEvent]
     if isinstance(change, Derived):
-        event = conversations.DerivedEvent(
-            type=change.event_type,
-            subtype=change.payload["general"]["cbotEventType"],
-            occurred_ms=change.occurred_ms,
-            payload=change.payload,
-        )
-        _add_events(conversation, [event], notification=notification, received_at=received_at)
-        return ""
-    old = stored_state(conversation)
-    previous = None if old and old.state else _previous(conversation, change)
-    now = circumstances(conversation, rules, received_at, previous)
-    derivation = conversations.derive(old, change, now)
-    _keep(conversation, derivation.state)
-    derived = derivation.events
-    if rules.bot and rules.bot.welcomes_after_auto_close:
-        derived = tuple(msgspec.structs.replace(one, suppressed="") for one in derived)
-    _add_events(conversation, derived, notification=notification, received_at=received_at)
-    return derivation.note
+        derived = [
+            conversations.DerivedEvent(
+                type=change.event_type,
+                subtype=change.payload["general"]["cbotEventType"],
+                occurred_ms=change.occurred_ms,
+                payload=change.payload,
+            )
+        ]
+    else:
+        old = stored_state(conversation)
+        previous = None if old and old.state else _previous(conversation, change)
+        now = circumstances(conversation, rules, received_at, previous)
+        derivation = conversations.derive(old, change, now)
+        kept = _keep(conversation, derivation.state)
+        derived, note = derivation.events, derivation.note
+        if rules.bot and rules.bot.welcomes_after_auto_close:
+            derived = tuple(msgspec.structs.replace(one, suppressed="") for one in derived)
+    rows = _next_events(conversation, derived, notification=notification, received_at=received_at)
+    with lease.transaction(**kept):
+        _add(rows)
+        _set_digested(notification, NotificationState.DONE, note=note)
+        giving_up.notification_read(notification)
+    return [row for row in rows if row.state != EventState.DONE]
 
 
 def circumstances(
@@ -245,56 +267,65 @@ def _previous(
     consumers = [each.id for each in change.body.participants or () if each.role == "CONSUMER"]
     if len(consumers) != 1:
         return None
-    earlier = (
-        Conversation.objects.filter(
-            connection_id=conversation.connection_id, consumer_id=consumers[0]
-        )
-        .exclude(pk=conversation.pk)
-        .order_by("-pk")
-        .first()
+    found = statements.select(
+        Conversation,
+        "WHERE connection_id = %s AND consumer_id = %s AND id <> %s ORDER BY id DESC LIMIT 1",
+        [
+            statements.value(Conversation, "connection_id", conversation.connection_id),
+            consumers[0],
+            conversation.pk,
+        ],
     )
+    earlier = found[0] if found else None
     state = stored_state(earlier) if earlier else None
     if state is None:
         return None
     return conversations.Previous(state.close_reason, state.end_ts or state.ts_ms)
 
 
-def _keep(conversation: Conversation, state: conversations.State) -> None:
-    conversation.state = msgspec.to_builtins(state)
-    conversation.state_version = state.version
-    conversation.consumer_id = state.consumer_id[:200]
-    conversation.closed = state.state == "CLOSE"
-    Conversation.objects.filter(pk=conversation.pk).update(
-        state=conversation.state,
-        state_version=conversation.state_version,
-        consumer_id=conversation.consumer_id,
-        closed=conversation.closed,
-    )
+def _keep(conversation: Conversation, state: conversations.State) -> dict[str, Any]:
+    """Take the state over; returns the columns that are to be written with it."""
+    changed = {
+        "state": msgspec.to_builtins(state),
+        "state_version": state.version,
+        "consumer_id": state.consumer_id[:200],
+        "closed": state.state == "CLOSE",
+    }
+    for name, value in changed.items():
+        setattr(conversation, name, value)
+    return changed
 
 
-def _add_events(
+def _next_events(
     conversation: Conversation,
     derived: Sequence[conversations.DerivedEvent],
     *,
     received_at: dt.datetime,
     notification: Notification | None = None,
     state: conversations.State | None = None,
-) -> None:
-    """Write down what is to be handled, and what is only to be shown."""
+) -> list[Event]:
+    """What is to be handled, and what is only to be shown; nothing is written down."""
     if not derived:
-        return
-    last = conversation.events.order_by("-position").values_list("position", flat=True).first()
-    own = _own_commands(conversation, notification, received_at)
+        return []
+    found = statements.values(
+        "SELECT max(position) FROM invoker_event WHERE conversation_id = %s", [conversation.pk]
+    )
+    last: int = found[0][0] or 0
+    # Commands are those of events.
+    own = _own_commands(conversation, notification, received_at) if last else []
     before = Before(
-        position=last or 0,
+        position=last,
         own=own,
         caused=_caused_lately(conversation, received_at) if own else 0,
         silences=(lambda subtype: _silences(conversation, subtype, state)) if state else None,
     )
-    rows = new_events(
+    return new_events(
         conversation, derived, before, received_at=received_at, notification=notification
     )
-    Event.objects.bulk_create(rows)
+
+
+def _add(rows: Sequence[Event]) -> None:
+    statements.insert(Event, rows)
     telemetry.derived(rows)
 
 

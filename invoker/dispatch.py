@@ -9,9 +9,10 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -31,9 +32,11 @@ from invoker import (
     guards,
     invocations,
     runtime,
+    statements,
     telemetry,
 )
 from invoker.models import (
+    Command,
     CommandState,
     Connection,
     ControllerBot,
@@ -45,6 +48,7 @@ from invoker.models import (
     InvocationState,
     Lease,
     LeaseLostError,
+    Simulation,
     Verdict,
     nobody_holds,
 )
@@ -263,117 +267,180 @@ class _Renewer:
 _renewer = _Renewer()
 
 
+@dataclass(slots=True)
+class _Work:
+    """What is held while one conversation is worked on.
+
+    `seen` is how often something had arrived when notifications were last looked for, `waiting`
+    the events that are not done, `fresh` those of them that came up just now, which nobody can
+    have begun before.
+    """
+
+    lease: Lease
+    conversation: Conversation
+    rules: digesting.Rules
+    seen: int
+    waiting: list[Event] = field(default_factory=list)
+    fresh: set[uuid.UUID] = field(default_factory=set)
+
+    def digest(self) -> None:
+        """Take note of every notification that waits."""
+        added = digesting.digest(self.lease, self.conversation, self.rules)
+        self.waiting += added
+        self.fresh |= {event.pk for event in added}
+
+    def look(self) -> conversations.State | None:
+        """The conversation's state with all that has arrived until now."""
+        arrived, self.conversation.connection.active = self.lease.look()
+        if arrived != self.seen:
+            self.seen = arrived
+            self.digest()
+        return digesting.stored_state(self.conversation)
+
+    def next_event(self) -> Event | None:
+        """The first that is not done; those that are tried again come behind all others."""
+        found = next((event for event in self.waiting if event.retried_at is None), None)
+        return found or next(iter(self.waiting), None)
+
+
 def _drain(lease: Lease) -> int:
-    found = Conversation.objects.select_related("connection", "simulation")
-    conversation = found.get(pk=lease.conversation_pk)
+    work = _take_up(lease)
+    conversation, simulation = work.conversation, work.conversation.simulated
     telemetry.bind(account_id=conversation.account_id)
-    simulation = conversation.simulated
-    rules = digesting.Rules.load(conversation)
     finished = 0
     while True:
         if is_stopping():
             _give_back(lease, dt.timedelta(0))
             return finished
-        seen = lease.arrived()
         if simulation:
             # People play while we work: they open its office, and let time pass.
             simulation.refresh_from_db()
-            rules = digesting.Rules.load(conversation)
-        digesting.digest(lease, conversation, rules)
-        event = _next_event(conversation)
+            work.rules = digesting.Rules.load(conversation)
+        # Before the events are read: what comes of it is among them.
+        work.digest()
+        work.waiting = _waiting_events(conversation)
         due_at = None
-        if event:
+        while event := work.next_event():
             event.conversation = conversation
-            due_at = _handle_or_give_up(lease, conversation, event, rules)
+            due_at = _handle_or_give_up(work, event)
             if due_at is None:
                 finished += 1
-                continue
-            if due_at <= timezone.now():
-                continue
+                work.waiting.remove(event)
+            elif due_at > timezone.now():
+                break
+            if simulation or is_stopping():
+                break
+        if event and (due_at is None or due_at <= timezone.now()):
+            work.seen = lease.arrived()
+            continue
         # What a person has tried again holds up nothing else, silences neither.
         if event is None or event.retried_at:
-            added, due_ms = digesting.add_idle_events(lease, conversation, rules)
-            if added:
-                continue
-            if event is None and digesting.pass_time(lease, conversation, due_ms):
+            added, due_ms = digesting.add_idle_events(lease, conversation, work.rules)
+            if added or (event is None and digesting.pass_time(lease, conversation, due_ms)):
+                work.seen = lease.arrived()
                 continue
             look_at = digesting.look_again_at(conversation, due_ms)
             due_at = min((each for each in (due_at, look_at) if each), default=None)
         # Not released when something arrived meanwhile: take note of it first.
-        if lease.release(seen=seen, due_at=due_at):
+        if lease.release(seen=work.seen, due_at=due_at):
             return finished
+        work.seen = lease.arrived()
 
 
-def _next_event(conversation: Conversation) -> Event | None:
-    """The first event that is not done; those that are tried again come behind all others."""
-    waiting = conversation.events.exclude(state=EventState.DONE).order_by("position")
-    first = waiting.first()
-    if first is None or first.retried_at is None:
-        return first
-    return waiting.filter(retried_at=None).first() or first
+def _take_up(lease: Lease) -> _Work:
+    """Read what decides about the conversation."""
+    found = statements.select_with(
+        [Conversation, Connection, Simulation],
+        "JOIN invoker_connection ON invoker_connection.id = invoker_conversation.connection_id"
+        " LEFT JOIN invoker_simulation"
+        " ON invoker_simulation.conversation_id = invoker_conversation.id"
+        " WHERE invoker_conversation.id = %s",
+        [lease.conversation_pk],
+    )
+    conversation, connection, simulation = found[0]
+    conversation.connection = connection
+    if simulation:
+        simulation.conversation = conversation
+    statements.attach(conversation, "simulation", simulation)
+    return _Work(lease, conversation, digesting.Rules.load(conversation), lease.seen)
 
 
-def _handle_or_give_up(
-    lease: Lease, conversation: Conversation, event: Event, rules: digesting.Rules
-) -> dt.datetime | None:
+def _waiting_events(conversation: Conversation) -> list[Event]:
+    # The condition is spelled out, as the index has it.
+    return statements.select(
+        Event,
+        "WHERE conversation_id = %s AND NOT (state = 'done') ORDER BY position",
+        [conversation.pk],
+    )
+
+
+def _handle_or_give_up(work: _Work, event: Event) -> dt.datetime | None:
     """Handle an event; one that fails us again and again must not hold up those behind it."""
     try:
         with telemetry.step("handle", parent=event.traceparent, event_id=event.pk):
-            return _handle(lease, conversation, event, rules)
+            return _handle(work, event)
     except (LeaseLostError, *digesting.PASSING_FAULTS):
         raise
     except Exception as error:
         logger.exception("cannot handle an event", extra={"event_id": event.pk})
-        errors = event.errors + 1
-        if errors >= GIVE_UP_AFTER:
-            _give_up(lease, event, error)
+        event.errors += 1
+        if event.errors >= GIVE_UP_AFTER:
+            _give_up(work.lease, event, error)
             return None
-        with lease.transaction():
-            Event.objects.filter(pk=event.pk).update(errors=errors)
+        with work.lease.transaction():
+            statements.update(Event, {"errors": event.errors}, {"id": event.pk})
         return timezone.now() + AFTER_ERROR
 
 
-def _handle(
-    lease: Lease, conversation: Conversation, event: Event, rules: digesting.Rules
-) -> dt.datetime | None:
+def _handle(work: _Work, event: Event) -> dt.datetime | None:
     """Run the function of an event and carry out what it asked for.
 
     Returns:
         None when the event is done, else when to come back to it.
     """
+    lease, recorded = work.lease, None
     if event.state == EventState.WAITING:
-        bot = rules.bot
+        bot = work.rules.bot
         if bot is None or bot.functions_enabled_at is None:
-            _finish(lease, event, Verdict.DISABLED)
+            with lease.transaction():
+                done = _finish(event, Verdict.DISABLED)
+            _tell(event, Verdict.DISABLED, done=done)
             return None
-        invocation = _begin_invocation(lease, event)
+        invocation = _begin_invocation(lease, event, fresh=event.pk in work.fresh)
+        work.fresh.discard(event.pk)
         result = _run(event, invocation) if invocation else None
         # What arrived while the function ran decides whether its commands still make sense.
-        digesting.digest(lease, conversation, rules)
+        state = work.look()
         again_at = _again_at(bot, event, invocation, result) if invocation and result else None
         with lease.transaction():
             if invocation and result:
                 invocations.record(invocation, result)
             if again_at is None:
-                state = digesting.stored_state(conversation)
-                commands.record(event, asked_of(event, result), invocation, state)
-                Event.objects.filter(pk=event.pk).update(
-                    state=EventState.DELIVERING,
-                    reason=event.reason,
-                    detail=event.detail,
-                    function_id=invocation.function_id if invocation else None,
-                )
+                asked = asked_of(event, result)
+                recorded = commands.record(event, asked, invocation, state, work.rules.hours)
+                said = {
+                    "state": EventState.DELIVERING,
+                    "reason": event.reason,
+                    "detail": event.detail,
+                    "function_id": invocation.function_id if invocation else None,
+                }
+                statements.update(Event, said, {"id": event.pk})
         if again_at:
             return again_at
         event.state = EventState.DELIVERING
 
-    def look() -> conversations.State | None:
-        digesting.digest(lease, conversation, rules)
-        return digesting.stored_state(conversation)
+    ended: list[tuple[Verdict, bool]] = []
 
-    due_at = commands.deliver(lease, conversation.connection, event, look, rules.hours)
-    if due_at is None:
-        _finish(lease, event, _verdict(event))
+    def finish() -> None:
+        verdict = _verdict(event)
+        ended.append((verdict, _finish(event, verdict)))
+
+    due_at = commands.deliver(
+        lease, event, work.look, work.rules.hours, finish=finish, recorded=recorded
+    )
+    if ended:
+        verdict, done = ended[-1]
+        _tell(event, verdict, done=done)
     return due_at
 
 
@@ -406,32 +473,36 @@ def may_run_again(bot: ControllerBot, outcome: str, before: Sequence[str]) -> bo
     return len(alike) < (bot.platform_retries if platform else bot.function_retries)
 
 
-def _begin_invocation(lease: Lease, event: Event) -> Invocation | None:
+def _begin_invocation(lease: Lease, event: Event, *, fresh: bool) -> Invocation | None:
     """Write down that the event's function runs now. None when nobody listens."""
     deployment = listening(event, _deployed(event))
     if deployment is None:
         return None
+    invocation = Invocation(
+        account_id=event.account_id,
+        event=event,
+        deployment=deployment,
+        function_id=deployment.function_id,
+    )
     with lease.transaction():
-        # A run that another worker began and did not live to record is started again: its
-        # commands were not recorded, so nothing of it has left the house.
-        lost = event.invocations.filter(outcome=InvocationState.RUNNING).update(
-            outcome=InvocationState.UNKNOWN, finished_at=timezone.now()
-        )
-        telemetry.lost(lost)
-        return Invocation.objects.create(
-            account_id=event.account_id,
-            event=event,
-            deployment=deployment,
-            function_id=deployment.function_id,
-            attempt=event.invocations.count() + 1,
-        )
+        if not fresh:
+            # A run that another worker began and did not live to record is started again: its
+            # commands were not recorded, so nothing of it has left the house.
+            lost = event.invocations.filter(outcome=InvocationState.RUNNING).update(
+                outcome=InvocationState.UNKNOWN, finished_at=timezone.now()
+            )
+            telemetry.lost(lost)
+            invocation.attempt = event.invocations.count() + 1
+        statements.insert(Invocation, [invocation])
+    return invocation
 
 
 def _deployed(event: Event) -> list[Deployment]:
-    active = Deployment.objects.filter(
-        account_id=event.account_id, event_type=event.type, active=True
+    return statements.select(
+        Deployment,
+        "WHERE account_id = %s AND event_type = %s AND active ORDER BY created_at",
+        [event.account_id, event.type],
     )
-    return list(active.order_by("created_at"))
 
 
 def listening(event: Event, deployed: Sequence[Deployment]) -> Deployment | None:
@@ -511,21 +582,24 @@ def asked_of(event: Event, result: runtime.Result | None) -> list[commands.Asked
 
 def _verdict(event: Event) -> Verdict:
     """The worst that happened to a command of the event, else the best."""
-    rows: list[Mapping[str, Any]] = list(event.commands.values("state", "reason", "invocation_id"))
-    states = {row["state"] for row in rows}
-    if any(row["reason"] == NO_CALLBACK_URL for row in rows):
+    rows = statements.values(
+        "SELECT state, reason, invocation_id IS NOT NULL FROM invoker_command WHERE event_id = %s",
+        [statements.value(Command, "event_id", event.pk)],
+    )
+    states = {state for state, _, _ in rows}
+    if any(reason == NO_CALLBACK_URL for _, reason, _ in rows):
         return Verdict.NOWHERE
-    for state, verdict in (
+    for wanted, verdict in (
         (CommandState.FAILED, Verdict.FAILED),
         (CommandState.UNCERTAIN, Verdict.UNCERTAIN),
         (CommandState.STALE, Verdict.STALE),
     ):
-        if state in states:
+        if wanted in states:
             return verdict
-    sent = [row for row in rows if row["state"] == CommandState.SENT]
+    sent = [by_function for state, _, by_function in rows if state == CommandState.SENT]
     if not sent:
         return Verdict.NOTHING
-    return Verdict.DELIVERED if any(row["invocation_id"] for row in sent) else Verdict.DEFAULT
+    return Verdict.DELIVERED if any(sent) else Verdict.DEFAULT
 
 
 def _give_up(lease: Lease, event: Event, error: Exception) -> None:
@@ -538,19 +612,30 @@ def _give_up(lease: Lease, event: Event, error: Exception) -> None:
             giving_up.event_finished(event, Verdict.BROKEN)
         else:
             giving_up.event_broken(event, detail)
-        _finish(lease, event, Verdict.BROKEN)
+        done = _finish(event, Verdict.BROKEN)
+    _tell(event, Verdict.BROKEN, done=done)
 
 
-def _finish(lease: Lease, event: Event, verdict: Verdict) -> None:
-    with lease.transaction():
-        # Who has had something of it tried again since it was read is not done with it.
-        same = Event.objects.filter(pk=event.pk, retried_at=event.retried_at)
-        done = same.update(state=EventState.DONE, verdict=verdict, finished_at=timezone.now())
-        if done and verdict != Verdict.BROKEN:
-            giving_up.event_finished(event, verdict)
-    if not done:
-        return
-    logger.info(
-        "event done",
-        extra={"account_id": event.account_id, "event_id": event.pk, "verdict": verdict.value},
+def _finish(event: Event, verdict: Verdict) -> bool:
+    """Write down what became of an event, in the lease's transaction. False when it goes on."""
+    # Who has had something of it tried again since it was read is not done with it.
+    done = statements.update(
+        Event,
+        {"state": EventState.DONE, "verdict": verdict, "finished_at": timezone.now()},
+        {"id": event.pk, "retried_at": event.retried_at},
     )
+    if done and verdict != Verdict.BROKEN:
+        giving_up.event_finished(event, verdict)
+    return bool(done)
+
+
+def _tell(event: Event, verdict: Verdict, *, done: bool) -> None:
+    if done:
+        logger.info(
+            "event done",
+            extra={
+                "account_id": event.account_id,
+                "event_id": event.pk,
+                "verdict": verdict.value,
+            },
+        )

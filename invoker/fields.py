@@ -1,7 +1,7 @@
 """Columns of our own: secrets that are encrypted at rest, and JSON that any database takes."""
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,6 +40,12 @@ def _keys() -> MultiFernet:
     return _fernet(tuple(settings.ENCRYPTION_KEYS))
 
 
+@lru_cache(maxsize=1024)
+def _decrypted(keys: tuple[str, ...], value: str) -> str:
+    """Each notification and each event reads the secrets of its connection."""
+    return _fernet(keys).decrypt(value.encode()).decode()
+
+
 class EncryptedTextField(StrTextField):
     """Text that is encrypted in the database and plain in Python. Empty stays empty."""
 
@@ -50,7 +56,7 @@ class EncryptedTextField(StrTextField):
         if not value:
             return value
         try:
-            return _keys().decrypt(value.encode()).decode()
+            return _decrypted(tuple(settings.ENCRYPTION_KEYS), value)
         except InvalidToken as error:
             raise ImproperlyConfigured(
                 "Cannot read a stored secret: none of the encryption keys fits, put the key it was "

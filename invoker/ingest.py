@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
 
-from invoker import dispatch, tasks, telemetry
+from invoker import dispatch, statements, tasks, telemetry
 from invoker.backlog import backlog
 from invoker.digesting import PASSING_FAULTS
 from invoker.models import Connection, ControllerBot, Conversation, Notification
@@ -116,16 +116,23 @@ def _admit(
     if request.method != "POST":
         raise RejectedError(405, "method-not-allowed", "Cannot take the request: use POST")
     body = _body(request)
-    connection = Connection.objects.filter(pk=connection_id).first()
-    if connection is None:
+    found = statements.select_with(
+        [Connection, ControllerBot],
+        "LEFT JOIN invoker_controllerbot"
+        " ON invoker_controllerbot.account_id = invoker_connection.account_id"
+        " WHERE invoker_connection.id = %s",
+        [statements.value(Connection, "id", connection_id)],
+    )
+    if not found:
         raise RejectedError(
             404, "unknown-connection", f'Cannot take the request: no connection "{connection_id}"'
         )
+    connection, bot = found[0]
     platform = PLATFORMS[connection.platform]
     headers = {name.lower(): value for name, value in request.headers.items()}
     # The signature comes first: a stranger learns nothing about how far the set-up has come.
     platform.authenticate(connection, headers, body, token)
-    _check_set_up(connection)
+    _check_set_up(connection, bot)
     return connection, platform.read(headers, repair(body))
 
 
@@ -155,7 +162,7 @@ def _body(request: HttpRequest) -> bytes:
     return body
 
 
-def _check_set_up(connection: Connection) -> None:
+def _check_set_up(connection: Connection, bot: ControllerBot | None) -> None:
     if not connection.active:
         raise RejectedError(
             403,
@@ -163,7 +170,6 @@ def _check_set_up(connection: Connection) -> None:
             f'Cannot take notifications for "{connection.name}": the connection is switched off, '
             "an admin can switch it on under Settings, Connections",
         )
-    bot = ControllerBot.objects.filter(pk=connection.account_id).first()
     if bot is None:
         raise RejectedError(
             403,
@@ -215,14 +221,15 @@ def store(connection: Connection, incoming: list[Incoming], *, request_id: str =
     """
     if not incoming:
         return 0
-    fingerprints: dict[str, str] = {}
+    different: dict[str, Incoming] = {}
     for one in incoming:
-        if fingerprints.setdefault(one.dedupe_key, one.fingerprint) != one.fingerprint:
+        if different.setdefault(one.dedupe_key, one).fingerprint != one.fingerprint:
             raise _used_twice(one)
     receipt = uuid.uuid4()
     with transaction.atomic():
         conversations = _conversations(connection, {one.conv_id for one in incoming})
-        Notification.objects.bulk_create(
+        new = statements.insert(
+            Notification,
             [
                 Notification(
                     account_id=connection.account_id,
@@ -236,35 +243,33 @@ def store(connection: Connection, incoming: list[Incoming], *, request_id: str =
                     request_id=request_id,
                     traceparent=telemetry.traceparent(),
                 )
-                for one in incoming
+                for one in different.values()
             ],
-            ignore_conflicts=True,
+            "ON CONFLICT (connection_id, dedupe_key) DO NOTHING"
+            " RETURNING conversation_id, dedupe_key",
         )
-        stored = list(
-            Notification.objects.filter(receipt=receipt).values_list(
-                "conversation_id", "dedupe_key"
-            )
-        )
-        _check_repetitions(connection, incoming, {key for _, key in stored})
-        touched = sorted({pk for pk, _ in stored})
+        _check_repetitions(connection, incoming, {key for _, key in new})
+        touched = sorted({pk for pk, _ in new})
         Conversation.mark_arrivals(touched)
         transaction.on_commit(lambda: knock(connection.account_id, touched), robust=True)
-    return len(stored)
+    return len(new)
 
 
 def _conversations(connection: Connection, conv_ids: set[str]) -> dict[str, int]:
-    wanted = Conversation.objects.filter(connection=connection, conv_id__in=conv_ids)
-    found = dict(wanted.values_list("conv_id", "pk"))
-    if len(found) == len(conv_ids):
-        return found
-    Conversation.objects.bulk_create(
-        [
-            Conversation(account_id=connection.account_id, connection=connection, conv_id=conv_id)
-            for conv_id in sorted(conv_ids - found.keys())
-        ],
-        ignore_conflicts=True,
+    """The key of each conversation, of new ones too; nobody else changes them until the commit."""
+    rows = [
+        Conversation(account_id=connection.account_id, connection=connection, conv_id=conv_id)
+        # In one order, so that two requests never wait for each other.
+        for conv_id in sorted(conv_ids)
+    ]
+    # The assignment changes nothing: a row that is there already is returned only with one.
+    found = statements.insert(
+        Conversation,
+        rows,
+        "ON CONFLICT (connection_id, conv_id) DO UPDATE SET conv_id = excluded.conv_id"
+        " RETURNING conv_id, id",
     )
-    return dict(wanted.values_list("conv_id", "pk"))
+    return dict(found)
 
 
 def _check_repetitions(connection: Connection, incoming: list[Incoming], new: set[str]) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from invoker import runtime, telemetry
+from invoker import runtime, statements, telemetry
 from invoker.fields import storable
 from invoker.models import Invocation, LogLine
 
 
 def record(invocation: Invocation, result: runtime.Result) -> None:
     """Write down how a run ended. Call it in a transaction."""
-    Invocation.objects.filter(pk=invocation.pk).update(**_ending(result))
+    statements.update(Invocation, _ending(result), {"id": invocation.pk})
     telemetry.invoked(result.outcome.value, result.duration_ms)
     _keep_lines(invocation, result)
 
@@ -48,7 +48,8 @@ def _told(failure: runtime.Failure) -> dict[str, Any]:
 
 
 def _keep_lines(invocation: Invocation, result: runtime.Result) -> None:
-    LogLine.objects.bulk_create(
+    statements.insert(
+        LogLine,
         [
             LogLine(
                 account_id=invocation.account_id,
@@ -61,5 +62,5 @@ def _keep_lines(invocation: Invocation, result: runtime.Result) -> None:
                 logged_at=dt.datetime.fromtimestamp(entry.timestamp / 1000, dt.UTC),
             )
             for number, entry in enumerate(result.logs, start=1)
-        ]
+        ],
     )

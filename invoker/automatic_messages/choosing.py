@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
+from invoker import statements
 from invoker.automatic_messages import wording
 from invoker.automatic_messages.defaults import DEFAULT_LANGUAGE, IDLE_DEFAULTS
 from invoker.conversations import IdleTimer, IdleTimes
@@ -169,9 +170,11 @@ def _usual_nickname(account_id: str) -> str:
 
 def idle_times(account_id: str) -> Callable[[str], IdleTimes]:
     """Read an account's idle times once; what comes back tells those of a skill."""
-    rows = AutomaticMessage.objects.filter(
-        account_id=account_id, subtype__in=IDLE_DEFAULTS
-    ).values_list("subtype", "skill_id", "timer_s", "repeats")
+    rows = statements.values(
+        "SELECT subtype, skill_id, timer_s, repeats FROM invoker_automaticmessage"  # noqa: S608
+        f" WHERE account_id = %s AND subtype IN ({statements.marks(IDLE_DEFAULTS)})",
+        [account_id, *IDLE_DEFAULTS],
+    )
     return resolve_idle_times(rows)
 
 

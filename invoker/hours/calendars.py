@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import WEEKLY, rrule
 
+from invoker import statements
 from invoker.conversations import ALWAYS_OPEN, Hours, Shift
 from invoker.hours.reading import Occasion, Window, read_occasions, read_workdays
 from invoker.models import OfficeHours, SkillHours
@@ -131,12 +132,13 @@ class AccountHours:
 
 def load(account_id: str) -> Hours:
     """Read an account's office hours, once for any number of questions."""
-    profiles = {
-        profile.pk: profile for profile in OfficeHours.objects.filter(account_id=account_id)
-    }
+    mine = "WHERE account_id = %s"
+    profiles = {each.pk: each for each in statements.select(OfficeHours, mine, [account_id])}
     if not profiles:
         return ALWAYS_OPEN
-    skills = SkillHours.objects.filter(account_id=account_id).values_list("skill_id", "hours_id")
+    skills = [
+        (each.skill_id, each.hours_id) for each in statements.select(SkillHours, mine, [account_id])
+    ]
     calendars = {pk: calendar_of(profile) for pk, profile in profiles.items()}
     default = next((pk for pk, profile in profiles.items() if profile.is_default), None)
     return AccountHours(

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Q
 from django.utils import timezone
 
+from invoker import statements
 from invoker.fields import JsonTextField
 from invoker.models.accounts import ACCOUNT_ID_LENGTH, Connection, Platform
 from invoker.telemetry import TRACEPARENT_LENGTH
@@ -102,11 +103,14 @@ class Conversation(models.Model):
     @staticmethod
     def mark_arrivals(pks: list[int]) -> None:
         """Say that something new waits for each of these, whoever holds the lease now."""
-        now = timezone.now()
-        Conversation.objects.filter(pk__in=pks).update(
-            arrived=F("arrived") + 1,
-            active_at=now,
-            due_at=Case(When(due_at__lt=now, then=F("due_at")), default=now),
+        if not pks:
+            return
+        now = statements.value(Conversation, "due_at", timezone.now())
+        statements.change(
+            "UPDATE invoker_conversation SET arrived = arrived + 1, active_at = %s,"  # noqa: S608
+            " due_at = CASE WHEN due_at < %s THEN due_at ELSE %s END"
+            f" WHERE id IN ({statements.marks(pks)})",
+            [now, now, now, *pks],
         )
 
 
@@ -117,35 +121,49 @@ class Lease:
     finds another number there, so it can write nothing: see `transaction`.
     """
 
-    def __init__(self, conversation_pk: int, fence: int, duration: dt.timedelta) -> None:
+    def __init__(
+        self, conversation_pk: int, fence: int, duration: dt.timedelta, seen: int = 0
+    ) -> None:
         self.conversation_pk = conversation_pk
         self.fence = fence
         self.duration = duration
+        self.seen = seen
+        """How often something had arrived when it was claimed: see `arrived`."""
 
     @classmethod
     def claim(cls, conversation_pk: int, duration: dt.timedelta) -> "Lease | None":
         """Take the conversation if it is due and nobody holds it. None when there is no need."""
         now = timezone.now()
-        free = Conversation.objects.filter(nobody_holds(now), pk=conversation_pk, due_at__lte=now)
-        with transaction.atomic():
-            if not free.update(fence=F("fence") + 1, lease_until=now + duration):
-                return None
-            # Ours alone until `lease_until`, so this reads the number we have just written.
-            fence = Conversation.objects.values_list("fence", flat=True).get(pk=conversation_pk)
-        return cls(conversation_pk, fence, duration)
+        moments = (now + duration, now, now, now + LONGEST_LEASE)
+        # `nobody_holds`, in one statement that also tells what it has written.
+        found = statements.values(
+            "UPDATE invoker_conversation SET fence = fence + 1, lease_until = %s"
+            " WHERE due_at <= %s AND (lease_until IS NULL OR lease_until < %s OR lease_until > %s)"
+            " AND id = %s RETURNING fence, arrived",
+            [
+                *(statements.value(Conversation, "due_at", each) for each in moments),
+                conversation_pk,
+            ],
+        )
+        return cls(conversation_pk, found[0][0], duration, found[0][1]) if found else None
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, **changed: Any) -> Iterator[None]:
         """A database transaction that commits only while the lease is ours, and renews it.
+
+        `changed` is what else is written into the conversation.
 
         Raises:
             LeaseLostError: nothing was written.
         """
         with transaction.atomic():
-            held = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
-            if not held.update(lease_until=timezone.now() + self.duration):
+            if not self._write(lease_until=timezone.now() + self.duration, **changed):
                 raise LeaseLostError
             yield
+
+    def _write(self, **changed: Any) -> int:
+        held = {"id": self.conversation_pk, "fence": self.fence}
+        return statements.update(Conversation, changed, held)
 
     def renew(self) -> None:
         """Move the end of the lease on, if it is still ours."""
@@ -154,11 +172,23 @@ class Lease:
 
     def arrived(self) -> int:
         """How often something arrived, to be read before looking for work: see `release`."""
-        found = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
-        value = found.values_list("arrived", flat=True).first()
-        if value is None:
+        return self.look()[0]
+
+    def look(self) -> tuple[int, bool]:
+        """How often something arrived, and whether the connection is switched on.
+
+        Raises:
+            LeaseLostError: another worker has taken over.
+        """
+        found = statements.values(
+            "SELECT arrived, active FROM invoker_conversation"
+            " JOIN invoker_connection ON invoker_connection.id = connection_id"
+            " WHERE invoker_conversation.id = %s AND fence = %s",
+            [self.conversation_pk, self.fence],
+        )
+        if not found:
             raise LeaseLostError
-        return value
+        return found[0][0], bool(found[0][1])
 
     def release(self, *, seen: int, due_at: dt.datetime | None) -> bool:
         """Give the conversation back, due again at `due_at` (None: nothing is left to do).
@@ -166,13 +196,13 @@ class Lease:
         False when something arrived after `seen` was read: the lease is kept, look again.
         The comparison is on the row itself, so an arrival that commits meanwhile is never missed.
         """
-        held = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
-        return bool(held.filter(arrived=seen).update(due_at=due_at, lease_until=None))
+        held = {"id": self.conversation_pk, "fence": self.fence, "arrived": seen}
+        changed = {"due_at": due_at, "lease_until": None}
+        return bool(statements.update(Conversation, changed, held))
 
     def postpone(self, wait: dt.timedelta) -> None:
         """Give the conversation back after an error, due again after a while."""
-        held = Conversation.objects.filter(pk=self.conversation_pk, fence=self.fence)
-        held.update(due_at=timezone.now() + wait, lease_until=None)
+        self._write(due_at=timezone.now() + wait, lease_until=None)
 
 
 class NotificationState(models.TextChoices):

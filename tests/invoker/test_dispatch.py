@@ -498,10 +498,10 @@ def test_event_that_fails_houston_itself_does_not_hold_up_those_behind_it(
     senders.post(connection, senders.updated(startTs=at, at=at + 1, skillId="7"))
     handle = dispatch.commands.record
 
-    def fail_for_the_first(event: Event, *rest: Any) -> None:
+    def fail_for_the_first(event: Event, *rest: Any) -> Any:
         if event.position == 1:
             raise KeyError("a fault of ours")
-        handle(event, *rest)
+        return handle(event, *rest)
 
     monkeypatch.setattr(dispatch.commands, "record", fail_for_the_first)
     for _ in range(dispatch.GIVE_UP_AFTER):

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from houston.models import Account
-from invoker import bounds, dispatch, events
+from invoker import bounds, dispatch, events, statements
 from invoker.models import (
     Connection,
     ControllerBot,
@@ -605,7 +605,7 @@ def test_door_says_later_when_the_database_takes_nothing(
     def fails(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(Notification.objects, "bulk_create", fails)
+    monkeypatch.setattr(statements, "insert", fails)
 
     response = senders.post(generic, senders.updated())
 

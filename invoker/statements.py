@@ -1,0 +1,198 @@
+"""SQL of the busiest paths, spelled once.
+
+Django builds the SQL of every query anew, which takes several times as long as the database takes
+to run it. What each event asks and writes goes through here instead: the columns are still those
+of the models, their values are converted by Django's fields, and the statements are the same on
+SQLite and PostgreSQL. Everything else asks the models' managers.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from django.db import connection, models
+
+Row = TypeVar("Row", bound=models.Model)
+Converter = Callable[[Any], Any]
+
+_MOST_VALUES = 10_000
+"""Of one statement; SQLite takes 32,766. Source: `SQLITE_MAX_VARIABLE_NUMBER`."""
+
+
+def select(model: type[Row], rest: str, params: Sequence[Any] = ()) -> list[Row]:
+    """Rows of a model; `rest` is what follows FROM and the table, with the names of columns.
+
+    Values in `params` are as the database has them: see `value`.
+    """
+    return [row for row, *_ in select_with([model], rest, params)]
+
+
+def select_with(
+    joined: Sequence[type[models.Model]], rest: str, params: Sequence[Any] = ()
+) -> list[tuple[Any, ...]]:
+    """Rows of several models at once; None for one of which an outer join found nothing.
+
+    `rest` follows the first one's table and names the others' tables itself.
+    """
+    names, readers = _selected(connection.vendor, tuple(joined))
+    table = joined[0]._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {names} FROM {table} {rest}", params)  # noqa: S608 our own names
+        found = cursor.fetchall()
+    return [tuple(read(row) for read in readers) for row in found]
+
+
+def values(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """What a statement returns, as the database has it."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+def marks(given: Collection[object]) -> str:
+    """Placeholders for a list."""
+    return ", ".join(["%s"] * len(given))
+
+
+def change(sql: str, params: Sequence[Any] = ()) -> int:
+    """Run a statement that changes rows; how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+
+def insert(model: type[Row], rows: Sequence[Row], rest: str = "") -> list[tuple[Any, ...]]:
+    """Insert rows with every column but a key that the database counts up.
+
+    Returns what `rest`, such as a RETURNING clause, asks for.
+    """
+    if not rows:
+        return []
+    fields, start, one = _inserted(connection.vendor, model)
+    returned: list[tuple[Any, ...]] = []
+    at_once = max(1, _MOST_VALUES // len(fields))
+    with connection.cursor() as cursor:
+        for first in range(0, len(rows), at_once):
+            some = rows[first : first + at_once]
+            params = [
+                field.get_db_prep_save(field.pre_save(row, add=True), connection)
+                for row in some
+                for field in fields
+            ]
+            cursor.execute(f"{start} {', '.join([one] * len(some))} {rest}", params)
+            if cursor.description:
+                returned += cursor.fetchall()
+    for row in rows:
+        row._state.adding = False
+    return returned
+
+
+def update(model: type[models.Model], changed: Mapping[str, Any], where: Mapping[str, Any]) -> int:
+    """Set columns of the rows that match, both by the names of attributes; how many there were.
+
+    In `where` None matches rows that have nothing there.
+    """
+    vendor = connection.vendor
+    empty = tuple(name for name, wanted in where.items() if wanted is None)
+    sql, fields = _updated(vendor, model, tuple(changed), tuple(where), empty)
+    given = [*changed.values(), *(wanted for wanted in where.values() if wanted is not None)]
+    params = [
+        field.get_db_prep_save(wanted, connection)
+        for field, wanted in zip(fields, given, strict=True)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return int(cursor.rowcount)
+
+
+def attach(row: models.Model, name: str, other: models.Model | None) -> None:
+    """Say which row leads to this one by a one-to-one field; None: there is none."""
+    row._meta.get_field(name).set_cached_value(row, other)  # type: ignore[union-attr]
+
+
+def value(model: type[models.Model], name: str, wanted: object) -> Any:
+    """A value of a column as the database has it, to be a parameter."""
+    return _fields(model)[name].get_db_prep_save(wanted, connection)
+
+
+@cache
+def _fields(model: type[models.Model]) -> dict[str, Any]:
+    return {field.attname: field for field in model._meta.concrete_fields}
+
+
+@cache
+def _selected(
+    vendor: str, joined: tuple[type[models.Model], ...]
+) -> tuple[str, list[Callable[[Sequence[Any]], Any]]]:
+    assert vendor == connection.vendor
+    names: list[str] = []
+    readers = []
+    for model in joined:
+        fields = model._meta.concrete_fields
+        readers.append(_reader(model, len(names)))
+        names += [f'{model._meta.db_table}."{field.column}"' for field in fields]
+    return ", ".join(names), readers
+
+
+def _reader(model: type[models.Model], start: int) -> Callable[[Sequence[Any]], Any]:
+    fields = model._meta.concrete_fields
+    attributes = [field.attname for field in fields]
+    end = start + len(fields)
+    key = start + next(n for n, field in enumerate(fields) if field.primary_key)
+    converted = [
+        (number, converters)
+        for number, field in enumerate(fields)
+        if (converters := _converters(field))
+    ]
+
+    def read(row: Sequence[Any]) -> Any:
+        if row[key] is None:
+            return None
+        found = list(row[start:end])
+        for number, converters in converted:
+            for convert in converters:
+                found[number] = convert(found[number])
+        return model.from_db(connection.alias, attributes, found)
+
+    return read
+
+
+def _converters(field: Any) -> list[Converter]:
+    """As Django's compiler finds them for a column."""
+    column = field.get_col(field.model._meta.db_table)
+    found = connection.ops.get_db_converters(column) + column.get_db_converters(connection)
+
+    def bind(convert: Any) -> Converter:
+        return lambda given: convert(given, column, connection)
+
+    return [bind(convert) for convert in found]
+
+
+@cache
+def _inserted(vendor: str, model: type[models.Model]) -> tuple[list[Any], str, str]:
+    assert vendor == connection.vendor
+    fields = [
+        field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)
+    ]
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    start = f"INSERT INTO {model._meta.db_table} ({names}) VALUES"
+    return fields, start, f"({marks(fields)})"
+
+
+@cache
+def _updated(
+    vendor: str,
+    model: type[models.Model],
+    changed: tuple[str, ...],
+    where: tuple[str, ...],
+    empty: tuple[str, ...],
+) -> tuple[str, list[Any]]:
+    assert vendor == connection.vendor
+    fields = _fields(model)
+    sets = ", ".join(f'"{fields[name].column}" = %s' for name in changed)
+    matches = " AND ".join(
+        f'"{fields[name].column}" {"IS NULL" if name in empty else "= %s"}' for name in where
+    )
+    asked = [*changed, *(name for name in where if name not in empty)]
+    sql = f"UPDATE {model._meta.db_table} SET {sets} WHERE {matches}"  # noqa: S608 our own names
+    return sql, [fields[name] for name in asked]
