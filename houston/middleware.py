@@ -16,6 +16,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
+from django.urls import Resolver404, URLResolver
+from django.urls.resolvers import RegexPattern
 from django.utils.cache import patch_vary_headers
 from django.utils.crypto import salted_hmac
 from django.utils.functional import SimpleLazyObject
@@ -27,6 +29,7 @@ from houston import services
 from houston.models import Account, Membership, Role, User
 from invoker import dead_letters, telemetry
 from invoker.models import ControllerBot, DeadLetter
+from invoker.urls import event_urls
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -118,6 +121,29 @@ class RequestIdMiddleware:
             response = self._get_response(request)
         response.headers[REQUEST_ID] = request_id
         return response
+
+
+class DoorMiddleware:
+    """Let a platform in without what is there for people: sessions, sign-in, pages, their policies.
+
+    All that would cost a notification as much as checking and storing it. Who sends is for the door
+    to prove.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+        self._doors = URLResolver(RegexPattern(r"^/events/"), event_urls)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            door = self._doors.resolve(request.path_info)
+        except Resolver404:
+            return self._get_response(request)
+        # Whom the request is for is checked by what asks for it.
+        request.get_host()
+        request.resolver_match = door
+        answered: HttpResponseBase = door.func(request, *door.args, **door.kwargs)
+        return answered
 
 
 class ToastMiddleware:

@@ -153,6 +153,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "houston.middleware.ReadTimeoutMiddleware",
     "houston.middleware.RequestIdMiddleware",
+    "houston.middleware.DoorMiddleware",
     "houston.addresses.OriginMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
