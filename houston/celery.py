@@ -11,6 +11,8 @@ from celery import Celery
 from celery.signals import (
     beat_init,
     celeryd_after_setup,
+    task_postrun,
+    task_prerun,
     task_received,
     worker_init,
     worker_ready,
@@ -23,8 +25,21 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("houston")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+# Celery closes the connection to the database before and after every task, so that each event would
+# open one: a process of PostgreSQL, or fifty functions told to SQLite. What a thread has it keeps,
+# as threads of the web server do: see `look_after_connections`.
+app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
 app.autodiscover_tasks()
 logger = logging.getLogger(__name__)
+
+
+@task_prerun.connect
+@task_postrun.connect
+def look_after_connections(**_: Any) -> None:
+    """Let go of a connection that failed or is old; one that broke meanwhile is found when used."""
+    from django.db import close_old_connections  # noqa: PLC0415 -- settings are loaded only now
+
+    close_old_connections()
 
 
 @worker_init.connect
