@@ -425,7 +425,13 @@ FILE_UPLOAD_HANDLERS = [
 BROKER_SOCKET = SOCKET_DIR / "broker.sock"
 BROKER_URL = env.str("HOUSTON_BROKER_URL", "")
 BROKER_EMBEDDED = not BROKER_URL
-WORKER_THREADS = env.int("HOUSTON_WORKER_THREADS", 32, validate=validate.Range(1, 500))
+# Python handles one event at a time, whatever waits beside it: a process for each of two CPUs.
+WORKER_PROCESSES = env.int(
+    "HOUSTON_WORKER_PROCESSES", min(2, os.cpu_count() or 1), validate=validate.Range(1, 64)
+)
+WORKER_THREADS = env.int(
+    "HOUSTON_WORKER_THREADS", max(8, 32 // WORKER_PROCESSES), validate=validate.Range(1, 500)
+)
 WEB_WORKERS = env.int("HOUSTON_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 # An invocation over the API keeps a thread while its function runs, see invoker.gateway.running.
 WEB_THREADS = env.int("HOUSTON_WEB_THREADS", 16, validate=validate.Range(4, 500))

@@ -279,7 +279,7 @@ def test_workers_that_are_killed_lose_no_event_to_the_one_that_is_left(
     callback_server: CallbackServer,
 ) -> None:
     with (
-        running(**PATIENT, HOUSTON_WORKER_THREADS="2") as product,
+        running(**PATIENT, HOUSTON_WORKER_PROCESSES="1", HOUSTON_WORKER_THREADS="2") as product,
         worker_beside(product, "first") as (first, first_said),
         worker_beside(product, "second") as (second, second_said),
     ):
@@ -298,7 +298,7 @@ def test_workers_that_are_killed_lose_no_event_to_the_one_that_is_left(
 def test_worker_that_is_killed_loses_no_event_to_the_next_start(
     callback_server: CallbackServer,
 ) -> None:
-    with running(**PATIENT) as product:
+    with running(**PATIENT, HOUSTON_WORKER_PROCESSES="1") as product:
         traffic = Traffic(product, callback_server)
         traffic.send()
         callback_server.wait_for(CONVERSATIONS, timeout_s=20)

@@ -76,7 +76,10 @@ def processes() -> dict[str, str]:
             f"--graceful-timeout {settings.GRACE_S} "
             "--log-level warning --logger-class houston.logs.ServerLogger"
         ),
-        "worker": f"{celery} worker --without-gossip --without-mingle --loglevel INFO",
+        **{
+            name: f"{celery} worker --without-gossip --without-mingle --loglevel INFO -n {name}@%h"
+            for name in _numbered("worker", settings.WORKER_PROCESSES)
+        },
         "beat": f"{celery} beat --pidfile= --loglevel WARNING",
     }
     if liveperson.wanted().exists():
@@ -88,6 +91,10 @@ def processes() -> dict[str, str]:
                  for name, command in found.items()}  # fmt: skip
         found = {"broker": _broker(), **found}
     return found
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name, *(f"{name}{number}" for number in range(2, count + 1))]
 
 
 def _broker() -> str:
