@@ -1,15 +1,13 @@
 """Sending a command by HTTP, and what the answer means.
 
-All of it happens on an event loop of its own: there one deadline holds for a whole exchange. A
-blocking client only limits each wait for bytes, and who sends a byte now and then has a worker's
-thread for as long as they like.
+In the thread of whoever sends, with one deadline for a whole exchange: an event loop beside it took
+three times the CPU, and was half of what an event cost.
 """
 
-import asyncio
 import contextlib
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 
 import httpx
@@ -56,10 +54,10 @@ def post(
         DeliveryError: nobody answered, or the answer was not 2xx.
     """
     try:
-        answer = _exchanges.run(url, body, headers, settings.CALLBACK_TIMEOUT_S)
+        answer = _exchange(url, body, headers, settings.CALLBACK_TIMEOUT_S)
     except reach.NotPublicError as error:
         raise DeliveryError(f"{who} {error}", permanent=True) from error
-    except (TimeoutError, httpx.TimeoutException) as error:
+    except httpx.TimeoutException as error:
         raise DeliveryError(
             f"No answer within {settings.CALLBACK_TIMEOUT_S:g} s ({type(error).__name__})",
             unknown=not repeatable and not isinstance(error, httpx.ConnectTimeout),
@@ -94,50 +92,18 @@ class _Answer:
     retry_after: str
 
 
-class _Exchanges:
-    """One client for all threads of a process: it keeps connections open between commands."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._client: httpx.AsyncClient | None = None
-
-    def run(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> _Answer:
-        loop, client = self._start()
-        exchange = _exchange(client, url, body, headers, timeout_s)
-        return asyncio.run_coroutine_threadsafe(exchange, loop).result()
-
-    def _start(self) -> tuple[asyncio.AbstractEventLoop, httpx.AsyncClient]:
-        """Not before the first command: threads do not survive a fork."""
-        with self._lock:
-            if self._loop is None or self._client is None:
-                self._loop = asyncio.new_event_loop()
-                self._client = _make_client()
-                threading.Thread(
-                    target=self._loop.run_forever, name="callbacks", daemon=True
-                ).start()
-            return self._loop, self._client
-
-
-_exchanges = _Exchanges()
-
-
-def _make_client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=reach.AsyncTransport(httpx.create_ssl_context(trust_env=False), _LIMITS),
+@cache
+def _client() -> httpx.Client:
+    """One for all threads of a process: it keeps connections open between commands."""
+    return httpx.Client(
+        transport=reach.Transport(httpx.create_ssl_context(trust_env=False), _LIMITS),
         follow_redirects=False,
         headers={"user-agent": "Houston", "accept-encoding": "identity"},
         trust_env=False,
     )
 
 
-async def _exchange(
-    client: httpx.AsyncClient,
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    timeout_s: float,
-) -> _Answer:
+def _exchange(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> _Answer:
     """Post, and say what came back.
 
     Success is settled by the status line; its end is waited for a moment, since only then the
@@ -146,27 +112,23 @@ async def _exchange(
     """
     # To connect takes less than the deadline, so that what was never sent is told apart.
     timeout = httpx.Timeout(timeout_s, connect=min(_CONNECT_S, 0.9 * timeout_s))
+    client = _client()
     request = client.build_request(
-        "POST",
-        url,
-        content=body,
-        headers=dict(headers),
-        timeout=timeout,
+        "POST", url, content=body, headers=dict(headers), timeout=timeout
     )
-    async with asyncio.timeout(timeout_s):
-        response = await client.send(request, stream=True)
+    with reach.within(timeout_s):
+        response = client.send(request, stream=True)
     read, most, within_s = b"", WORDS_BYTES, timeout_s
     if response.is_success:
         most, within_s = _END_BYTES, min(_END_S, timeout_s)
     try:
-        with contextlib.suppress(TimeoutError, httpx.HTTPError):
-            async with asyncio.timeout(within_s):
-                async for part in response.aiter_raw():
-                    read += part
-                    if len(read) >= most:
-                        break
+        with contextlib.suppress(httpx.HTTPError), reach.within(within_s):
+            for part in response.iter_raw():
+                read += part
+                if len(read) >= most:
+                    break
     finally:
-        await response.aclose()
+        response.close()
     said = f"{response.status_code} {response.reason_phrase}".strip()
     words = b"" if response.is_success else read
     text = words[:WORDS_BYTES].decode("utf-8", "replace").replace("\0", "").strip()

@@ -8,8 +8,14 @@ the name leads to a moment later does not matter. TLS and the Host header keep t
 
 import asyncio
 import ipaddress
+import math
 import socket
-from collections.abc import Iterable
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -26,6 +32,9 @@ _NAT64: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("6
 # Public to Python's module, and answered near by: IETF's own assignments, where one cloud has its
 # metadata, and the host of a virtual machine. Source: RFC 6890, Azure's page on 168.63.129.16.
 _NEAR: Final = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
+
+_WRITTEN_AT_ONCE: Final = 16 * 1024
+_lookups: Final = ThreadPoolExecutor(8, thread_name_prefix="lookups")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -83,6 +92,13 @@ async def find(host: str, port: int) -> list[str]:
     return _checked(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
+def _find(host: str, port: int, timeout_s: float | None) -> list[str]:
+    """The same for whoever blocks; a `TimeoutError` when nobody said in time where it leads."""
+    # What looks names up knows no deadline of ours, so somebody else waits for it.
+    asked = _lookups.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    return _checked(asked.result(timeout_s))
+
+
 def _checked(found: Iterable[tuple[Any, ...]]) -> list[str]:
     addresses = _addresses(found)
     for each in addresses:
@@ -111,45 +127,64 @@ def _opened(networks: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddres
 # For httpx ----------------------------------------------------------------------------------------
 
 
-class _AsyncBackend(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that were checked, and leaves everything else to httpcore."""
+_ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
-    def __init__(self) -> None:
-        self._inner = httpcore.AnyIOBackend()
 
-    async def connect_tcp(
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """One deadline for everything that `Transport` does meanwhile in this thread.
+
+    By itself a client that blocks only limits each wait for bytes, and who sends a byte now and
+    then has its thread for as long as they like.
+    """
+    before = _ends_at.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends_at.reset(before)
+
+
+def _left(timeout: float | None, over: type[Exception]) -> float | None:
+    left = _ends_at.get() - time.monotonic()
+    if left <= 0:
+        raise over("the time is over")
+    if math.isinf(left):
+        return timeout
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection on which the deadline holds, and not for each wait anew."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _WRITTEN_AT_ONCE):
+            some = buffer[start : start + _WRITTEN_AT_ONCE]
+            self._inner.write(some, _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
         self,
-        host: str,
-        port: int,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
         timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            async with asyncio.timeout(timeout):
-                addresses = await find(host, port)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(f"the name {host} is not found in time") from error
-        except NotPublicError:
-            raise
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(str(error)) from error
-        failure: Exception = httpcore.ConnectError(f"the name {host} leads nowhere")
-        for address in addresses:
-            try:
-                return await self._inner.connect_tcp(
-                    address, port, timeout, local_address, socket_options
-                )
-            except httpcore.ConnectError as error:
-                failure = error
-        raise failure
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left))
 
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
 
 
-class _SyncBackend(httpcore.NetworkBackend):
-    """The same for a client that blocks."""
+class _Backend(httpcore.NetworkBackend):
+    """Connects to addresses that were checked, and leaves everything else to httpcore."""
 
     def __init__(self) -> None:
         self._inner = httpcore.SyncBackend()
@@ -163,7 +198,9 @@ class _SyncBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         try:
-            addresses = _checked(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            addresses = _find(host, port, _left(timeout, httpcore.ConnectTimeout))
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"the name {host} is not found in time") from error
         except NotPublicError:
             raise
         except (OSError, UnicodeError) as error:
@@ -171,33 +208,20 @@ class _SyncBackend(httpcore.NetworkBackend):
         failure: Exception = httpcore.ConnectError(f"the name {host} leads nowhere")
         for address in addresses:
             try:
-                return self._inner.connect_tcp(
-                    address, port, timeout, local_address, socket_options
+                left = _left(timeout, httpcore.ConnectTimeout)
+                return _Stream(
+                    self._inner.connect_tcp(address, port, left, local_address, socket_options)
                 )
             except httpcore.ConnectError as error:
                 failure = error
         raise failure
 
 
-class AsyncTransport(httpx.AsyncHTTPTransport):
-    """For `httpx.AsyncClient(transport=…)`. A refusal comes out as `NotPublicError`.
+class Transport(httpx.HTTPTransport):
+    """For `httpx.Client(transport=…)`. A refusal comes out as `NotPublicError`.
 
     httpx does not pass a backend on to httpcore, so the pool is made here as httpx makes it.
     """
-
-    def __init__(self, context: Any, limits: httpx.Limits) -> None:
-        super().__init__(verify=context, trust_env=False)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_AsyncBackend(),
-        )
-
-
-class Transport(httpx.HTTPTransport):
-    """The same for `httpx.Client`."""
 
     def __init__(self, context: Any, limits: httpx.Limits) -> None:
         super().__init__(verify=context, trust_env=False)
@@ -206,5 +230,5 @@ class Transport(httpx.HTTPTransport):
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_SyncBackend(),
+            network_backend=_Backend(),
         )
