@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from csp.utils import build_policy
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
@@ -133,6 +134,11 @@ class DoorMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
         self._doors = URLResolver(RegexPattern(r"^/events/"), event_urls)
+        # Of pages they differ with what a page needs, here never.
+        self._headers = {
+            "Content-Security-Policy": build_policy(),
+            "X-Frame-Options": settings.X_FRAME_OPTIONS,
+        }
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         try:
@@ -142,7 +148,11 @@ class DoorMiddleware:
         # Whom the request is for is checked by what asks for it.
         request.get_host()
         request.resolver_match = door
-        answered: HttpResponseBase = door.func(request, *door.args, **door.kwargs)
+        answered: HttpResponse = door.func(request, *door.args, **door.kwargs)
+        # Without it the server would send pieces, which not every platform reads.
+        answered.headers["Content-Length"] = str(len(answered.content))
+        for name, value in self._headers.items():
+            answered.headers[name] = value
         return answered
 
 

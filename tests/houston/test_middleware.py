@@ -1,6 +1,7 @@
 """Request ids, toasts on htmx answers."""
 
 import re
+import uuid
 
 import pytest
 
@@ -54,3 +55,16 @@ def test_toasts_of_a_whole_page_are_not_repeated(team_client):
     page = team_client.get("/accounts/", headers={"HX-Request": "true"}).content.decode()
 
     assert page.count("It is done") == 1
+
+
+def test_door_answers_with_what_every_answer_has_and_starts_no_session(client, db):
+    door = f"/events/{uuid.uuid4()}"
+
+    response = client.post(door, b"{}", content_type="application/json")
+
+    assert response.json()["code"] == "unknown-connection"
+    assert response["Content-Length"] == str(len(response.content))
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Request-ID"]
+    assert not response.cookies
+    assert client.post(door, headers={"host": "elsewhere.example"}).status_code == 400
