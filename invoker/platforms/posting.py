@@ -4,6 +4,7 @@ In the thread of whoever sends, with one deadline for a whole exchange: an event
 three times the CPU, and was half of what an event cost.
 """
 
+import atexit
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,12 +96,14 @@ class _Answer:
 @cache
 def _client() -> httpx.Client:
     """One for all threads of a process: it keeps connections open between commands."""
-    return httpx.Client(
+    client = httpx.Client(
         transport=reach.Transport(httpx.create_ssl_context(trust_env=False), _LIMITS),
         follow_redirects=False,
         headers={"user-agent": "Houston", "accept-encoding": "identity"},
         trust_env=False,
     )
+    atexit.register(client.close)
+    return client
 
 
 def _exchange(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> _Answer:

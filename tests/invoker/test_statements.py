@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.runtime, pytest.mark.django_db(transaction=True)]
 
 MESSAGE = {"type": "systemMessage", "text": "hi"}
 CODE = f"function lambda(input, callback) {{ callback(null, {json.dumps(MESSAGE)}); }}"
+SQLITE = database.vendor == "sqlite"
 # Nothing about the transactions around them.
 FRAMES = ("BEGIN", "SAVEPOINT", "RELEASE")
 GROWS = re.compile(r"SCAN invoker_(conversation|notification|event|invocation|command)\b")
@@ -48,7 +49,7 @@ def connection(account: Account, callback_server: CallbackServer) -> Connection:
 
 @contextmanager
 def listening() -> Iterator[tuple[Asked, Callable[[], int]]]:
-    """Statements as they are asked, and how many transactions there were."""
+    """Statements as they are asked, and how many transactions there were, which SQLite tells."""
     asked: Asked = []
     begun = 0
 
@@ -68,10 +69,10 @@ def handle(connection: Connection, conv_id: str) -> tuple[Asked, Asked]:
     """What the door asks for a new conversation, and what the worker asks for its event."""
     with listening() as (at_the_door, begun):
         assert senders.post(connection, senders.updated(conv_id)).status_code == 202
-    assert begun() == 1
+    assert begun() == (1 if SQLITE else 0)
     with listening() as (in_the_worker, begun):
         assert dispatch.drain(Conversation.objects.get(conv_id=conv_id).pk) == 1
-    assert begun() == 4
+    assert begun() == (4 if SQLITE else 0)
     # The one that finds the key is this test's own.
     return at_the_door, in_the_worker[1:]
 
@@ -114,7 +115,7 @@ def test_event_costs_the_same_statements_however_much_is_stored(
     assert len(callback_server.requests) == 2
 
 
-@pytest.mark.skipif(database.vendor != "sqlite", reason="PostgreSQL reads small tables whole")
+@pytest.mark.skipif(not SQLITE, reason="PostgreSQL reads small tables whole")
 def test_everything_that_grows_is_found_by_an_index(connection: Connection) -> None:
     asked = [one for each in handle(connection, "c-1") for one in each]
     stored(connection, 300)
