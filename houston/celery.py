@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from celery import Celery
+from celery.app.amqp import AMQP
 from celery.signals import (
     beat_init,
     celeryd_after_setup,
@@ -18,12 +19,32 @@ from celery.signals import (
     worker_ready,
     worker_shutting_down,
 )
+from kombu import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "houston.settings")
 # They would load every page and the API into a process that serves none of them.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
-app = Celery("houston")
+AGAIN_AFTER_S = 2
+
+
+class BrokerConnection(Connection):
+    """Looks for a broker that is away every 2 s.
+
+    Celery waits 2 s longer from time to time, up to 30 s: by then events that came meanwhile are
+    too old to be answered.
+    """
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        pace = {"interval_start": AGAIN_AFTER_S, "interval_step": 0, "interval_max": AGAIN_AFTER_S}
+        return super().ensure_connection(*args, **{**pace, **options})
+
+
+class Amqp(AMQP):
+    Connection = BrokerConnection
+
+
+app = Celery("houston", amqp=Amqp)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery closes the connection to the database before and after every task, so that each event would
 # open one: a process of PostgreSQL, or fifty functions told to SQLite. What a thread has it keeps,

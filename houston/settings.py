@@ -437,6 +437,8 @@ WEB_WORKERS = env.int("HOUSTON_WEB_WORKERS", 2, validate=validate.Range(1, 64))
 WEB_THREADS = env.int("HOUSTON_WEB_THREADS", 16, validate=validate.Range(4, 500))
 CELERY_BROKER_URL = BROKER_URL or f"redis+socket://{BROKER_SOCKET}?virtual_host=0"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# For as long as it takes; after 100 times Celery's worker would end.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # A broker that is there and takes nothing, because its disk is full or another node leads now, is
 # tried again like one that is away; otherwise the worker would end.
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True

@@ -98,3 +98,22 @@ def test_structs_are_looked_up_before_there_are_threads(start: str):
     structs, late = map(int, run.stdout.split())
     assert structs > 50
     assert late == 0
+
+
+AWAY = """
+import kombu.exceptions
+from houston.celery import app
+waits = []
+assert app.conf.broker_connection_max_retries is None
+try:
+    with app.connection_for_read("amqp://127.0.0.1:9//") as broker:
+        broker.ensure_connection(lambda error, wait: waits.append(wait), 2, callback=lambda: None)
+except kombu.exceptions.OperationalError:
+    print(waits)
+"""
+
+
+def test_broker_that_is_away_is_looked_for_again_and_again_at_the_same_pace():
+    run = subprocess.run([sys.executable, "-c", AWAY], capture_output=True, text=True, check=True)
+
+    assert json.loads(run.stdout) == [2, 2]
