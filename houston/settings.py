@@ -588,6 +588,7 @@ METRICS_TOKEN = env.str("HOUSTON_METRICS_TOKEN", "")
 # Where this host has a worker and no web server, the worker answers /metrics here; 0: nowhere.
 METRICS_HOST = env.str("HOUSTON_METRICS_HOST", "127.0.0.1")
 METRICS_PORT = env.int("HOUSTON_METRICS_PORT", 0, validate=validate.Range(0, 65535))
+SENTRY_DSN = env.str("HOUSTON_SENTRY_DSN", "")
 # OpenTelemetry reads its own variables; this one says whether it is wanted at all.
 OTEL_ENABLED = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", ""))
 
