@@ -13,6 +13,8 @@ import pytest
 import yaml
 from django.conf import settings
 
+from houston.management.commands import run
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 VERSIONS = ("1.30", "1.37")
@@ -158,3 +160,24 @@ def test_there_is_a_unit_for_every_process() -> None:
         "houston-web.service",
         "houston-worker@.service",
     ]
+
+
+# All of them --------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_processes_are_started_as_the_product_starts_them() -> None:
+    started = run.processes()
+    web = re.findall(
+        r"--(?:worker-class|limit-request-fields|timeout|logger-class) \S+", started["web"]
+    )
+    worker = re.findall(r"--without-\S+", started["worker"])
+    texts = {path: path.read_text() for path in DEPLOY.rglob("*") if path.is_file()}
+
+    assert len(web) == 4
+    assert len(worker) == 2
+    for path, text in texts.items():
+        if "gunicorn houston.wsgi --bind" in text:
+            assert [option for option in web if option not in text] == [], path
+        if re.search(r"-A,? houston,? --quiet,? worker", text):
+            assert [option for option in worker if option not in text] == [], path
