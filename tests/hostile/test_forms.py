@@ -89,8 +89,8 @@ MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "setup-controller-bot": ({}, {"platform": "generic", "name": "x", "callback_url": ""}),
 }
 """What the forms of `EXCEPTIONS` are sent."""
-SLOW = {"functions:test", "functions:try-it", "functions:deploy", "functions:replays"}
-"""They run functions: seldom in `make test`."""
+IN_THREADS = {"functions:test", "functions:try-it", "functions:deploy", "functions:replays"}
+"""They work in threads of their own, which find nothing of what the transaction of a case holds."""
 
 
 def forms() -> dict[str, tuple[dict[str, Any] | None, dict[str, Any]]]:
@@ -101,9 +101,7 @@ def forms() -> dict[str, tuple[dict[str, Any] | None, dict[str, Any]]]:
 @st.composite
 def posted(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """A form's name, and its fields with something wrong."""
-    name = draw(
-        st.sampled_from(sorted(set(forms()) - SLOW) + sorted(SLOW if cases.IS_LONG else ()))
-    )
+    name = draw(st.sampled_from(sorted(set(forms()) - IN_THREADS)))
     values = dict(forms()[name][1])
     fields = sorted(values) or ["text"]
     for _ in range(draw(st.integers(1, 3))):
