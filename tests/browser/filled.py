@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.every_page import Shown, address
 from tests.stack import services
-from tests.stack.conftest import ROOT, Houston
+from tests.stack.conftest import ONE_OF_EACH, ROOT, Houston
 
 NARROW = 390
 SIZES = {1440: 900, NARROW: 844}
@@ -110,6 +110,7 @@ def filled_product() -> Iterator[Filled]:
     # Nothing of what the account names is asked for real.
     houston = Houston(
         data_dir,
+        **ONE_OF_EACH,
         HOUSTON_LIVEPERSON_CSDS="http://127.0.0.1:9",
         HOUSTON_OIDC_URL="http://127.0.0.1:9",
         HOUSTON_OIDC_CLIENT_ID="houston",

@@ -23,6 +23,8 @@ PASSWORD = "orbit-4-two"
 NOBODY = "http://127.0.0.1:9/nobody"
 DATABASE = "houston.sqlite3"
 READY_WITHIN_S = 30
+# Each process takes seconds of CPU to start, which the tests beside this one need.
+ONE_OF_EACH = {"HOUSTON_WEB_WORKERS": "1", "HOUSTON_WORKER_PROCESSES": "1"}
 
 
 class Houston:
@@ -157,7 +159,7 @@ def running(**environment: str) -> Iterator[Houston]:
     embedded = "DATABASE_URL" not in environment
     if embedded and started.exists():
         _copy_folder(started, data_dir)
-    houston = Houston(data_dir, **environment)
+    houston = Houston(data_dir, **(ONE_OF_EACH | environment))
     try:
         houston.wait()
         if embedded and not started.exists():

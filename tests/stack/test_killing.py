@@ -22,7 +22,7 @@ from standardwebhooks import Webhook
 
 from invoker import events
 from tests.conftest import CallbackServer
-from tests.stack.conftest import PASSWORD, ROOT, Houston, running
+from tests.stack.conftest import ONE_OF_EACH, PASSWORD, ROOT, Houston, running
 from tests.stack.test_main_flow import door_of, verified
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -279,7 +279,7 @@ def test_workers_that_are_killed_lose_no_event_to_the_one_that_is_left(
     callback_server: CallbackServer,
 ) -> None:
     with (
-        running(**PATIENT, HOUSTON_WORKER_PROCESSES="1", HOUSTON_WORKER_THREADS="2") as product,
+        running(**PATIENT, HOUSTON_WORKER_THREADS="2") as product,
         worker_beside(product, "first") as (first, first_said),
         worker_beside(product, "second") as (second, second_said),
     ):
@@ -298,7 +298,7 @@ def test_workers_that_are_killed_lose_no_event_to_the_one_that_is_left(
 def test_worker_that_is_killed_loses_no_event_to_the_next_start(
     callback_server: CallbackServer,
 ) -> None:
-    with running(**PATIENT, HOUSTON_WORKER_PROCESSES="1") as product:
+    with running(**PATIENT) as product:
         traffic = Traffic(product, callback_server)
         traffic.send()
         callback_server.wait_for(CONVERSATIONS, timeout_s=20)
@@ -310,7 +310,7 @@ def test_worker_that_is_killed_loses_no_event_to_the_next_start(
         # One part that dies takes the others with it, so that whoever looks after them notices.
         assert product.process.wait(timeout=30) != 0
         assert any(event.state != "done" for event in traffic.events())
-        again = Houston(product.data_dir, **PATIENT)
+        again = Houston(product.data_dir, **PATIENT, **ONE_OF_EACH)
         try:
             again.wait()
             found = traffic.wait_until_finished()

@@ -25,7 +25,7 @@ from standardwebhooks import Webhook
 
 from tests.conftest import CallbackServer, Received
 from tests.stack import services
-from tests.stack.conftest import Houston, running
+from tests.stack.conftest import ONE_OF_EACH, Houston, running
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 SENDER = Path(__file__).parent / "sender.mjs"
@@ -354,7 +354,7 @@ def test_ctrl_c_ends_everything_and_a_second_run_is_ready_in_seconds(
         assert len(pids) >= 5
         assert [pid for pid in pids if alive(pid)] == []
         assert time.monotonic() - started_at < 15
-        again = Houston(product.data_dir)
+        again = Houston(product.data_dir, **ONE_OF_EACH)
         try:
             again.wait(timeout_s=30)
             assert again.demo(callback_server.url)["account_id"] == demo["account_id"]
@@ -382,7 +382,12 @@ def test_postgresql_and_a_broker_of_ones_own_are_an_environment_variable_away(
     with (
         services.postgres() as database_url,
         start() as broker_url,
-        running(DATABASE_URL=database_url, HOUSTON_BROKER_URL=broker_url) as product,
+        running(
+            DATABASE_URL=database_url,
+            HOUSTON_BROKER_URL=broker_url,
+            HOUSTON_WEB_WORKERS="2",
+            HOUSTON_WORKER_PROCESSES="2",
+        ) as product,
     ):
         demo = product.demo(callback_server.url)
         door = door_of(demo, "generic")
