@@ -32,6 +32,7 @@ LEFT_OUT = {
     "mfa_login_webauthn": "answers the script of passkeys",
     "healthz": "is for programs",
     "readyz": "is for programs",
+    "exposition": "is for programs",
     "events": "is for messaging platforms",
     "events-token": "is for messaging platforms",
     "functions:schedule-check": "tells the form of a schedule what is typed, or leads to it",
