@@ -143,12 +143,16 @@ def report() -> Report:
     return _ready().report()
 
 
-def close() -> None:
-    """End every sandbox of this process. The next run starts afresh."""
+def close(*, last: bool = False) -> None:
+    """End every sandbox of this process. The next run starts afresh.
+
+    `last` is said by who knows that nobody on this host comes after: then the supervisor ends as
+    soon as nobody is connected.
+    """
     global _pool  # noqa: PLW0603
     with _lock:
         if _pool is not None:
-            _pool.close()
+            _pool.close(last=last)
         _pool = None
 
 

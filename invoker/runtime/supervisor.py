@@ -168,6 +168,7 @@ class Supervisor:
         # Numbers of another supervisor, dead by now, mean nothing to this one.
         self.started = int.from_bytes(os.urandom(6))
         self.empty_since = time.monotonic()
+        self.lingers = True
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
 
@@ -177,7 +178,7 @@ class Supervisor:
         if confine.set_share(os.getpid(), LEAST_NICE):
             chores[self._look_at_shares] = LOOK_EVERY_S
         due = dict.fromkeys(chores, time.monotonic())
-        while self.clients or time.monotonic() - self.empty_since < LINGER_S:
+        while self.clients or (self.lingers and time.monotonic() - self.empty_since < LINGER_S):
             wait_s = min(due.values()) - time.monotonic()
             refill_s = self._until_refill()
             for key, _ in self.selector.select(max(0.0, min(wait_s, refill_s))):
@@ -185,6 +186,7 @@ class Supervisor:
                     channel, _address = self.listener.accept()
                     client = Client(channel)
                     self.clients.add(client)
+                    self.lingers = True
                     self.selector.register(channel, selectors.EVENT_READ, client)
                 else:
                     self._hear(key.data)
@@ -227,6 +229,9 @@ class Supervisor:
                 return {"kept": sandbox is not None and self._park(sandbox, request)}, None
             case "retire":
                 self._retire(request["group"])
+                return {}, None
+            case "last":
+                self.lingers = False
                 return {}, None
             case "end":
                 sandbox = client.sandboxes.pop(request["id"], None)

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +18,9 @@ from typing import Any
 import pytest
 from deno import find_deno_bin
 
-from invoker.runtime import LAYERS, Config, Outcome, Program, Result
+from invoker.runtime import LAYERS, Config, Outcome, Program, Result, supervisor
 from invoker.runtime.client import Pool
+from invoker.runtime.supervisor import Settings, Supervisor
 from tests.invoker.sandboxes import (
     alive,
     calls_back,
@@ -119,6 +122,25 @@ def test_stems_leave_nothing_behind_when_the_supervisor_ends() -> None:
         assert ended
         assert not any(alive(pid) for pid in pids)
         assert [path.suffix for path in Path(directory).iterdir()] == [".lock"]
+
+
+def test_supervisor_waits_for_nobody_after_the_last_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(supervisor, "LINGER_S", 1e9)
+    monkeypatch.setattr(supervisor.confine, "set_share", lambda *_: False)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        one = Supervisor(listener, Settings(256, 1, 1, 1.0, 0, []), tmp_path)
+        serving = threading.Thread(target=one.serve)
+        serving.start()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.connect(str(tmp_path / "s"))
+            client.send(b'{"op": "last"}')
+            assert client.recv(100) == b"{}"
+
+        serving.join()
 
 
 def test_stem_that_was_killed_is_replaced() -> None:
