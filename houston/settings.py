@@ -509,8 +509,11 @@ CELERY_TASK_QUEUES = [
 ]
 CELERY_TASK_ROUTES = {
     name: {"queue": _bulk_queue}
-    for name in ("invoker.roll_up", "invoker.watch", "invoker.tell", "invoker.fire_schedules")
-}
+    for name in (
+        "invoker.roll_up", "invoker.retain", "invoker.watch", "invoker.tell",
+        "invoker.fire_schedules",
+    )
+}  # fmt: skip
 
 # Running functions --------------------------------------------------------------------------------
 

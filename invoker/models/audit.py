@@ -27,6 +27,7 @@ KINDS: Final[Mapping[str, str]] = {
     "account": "Account",
     "api-client": "API clients",
     "invitation": "Invitations",
+    "retention": "Retention",
     "person": "People",
 }
 """What a change can be about: the part of an action before its point, and what people call it."""

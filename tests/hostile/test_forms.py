@@ -83,7 +83,7 @@ MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "functions:scenarios-run": ({}, {"cast": "", "q": ""}),
     "functions:scenario-shipped-run": ({"slug": "urgent"}, {}),
     "automatic-message-preview": (
-        {"message_id": "welcome"},
+        {},
         {"text-en-US": "Hi {agentNickname}", "language": "en-US"},
     ),
     "setup-controller-bot": ({}, {"platform": "generic", "name": "x", "callback_url": ""}),

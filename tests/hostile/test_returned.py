@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from invoker import calls, commands, invocations, runtime
+from invoker import calls, commands, hours, invocations, runtime
 from invoker.models import Command, Deployment, EventState, Verdict
 from tests import factories
 from tests.hostile import cases, showing
@@ -89,7 +89,7 @@ def test_result_lines_and_failure_are_kept_and_shown(
         outcome = runtime.Outcome.CODING_FAILURE if failure else runtime.Outcome.SUCCEEDED
         result = runtime.Result(outcome, value, tuple(logs), 0, failure, 1.0)
         invocations.record(invocation, result)
-        commands.record(event, asked, invocation, None)
+        commands.record(event, asked, invocation, None, hours.load(event.account_id))
         for command in Command.objects.all():
             assert "\\u0000" not in json.dumps(command.fields), command.fields
         if cases.IS_LONG or len(logs) == 3:

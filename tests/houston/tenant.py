@@ -22,6 +22,7 @@ from invoker.models import (
     ContextNamespace,
     ContextProperty,
     MetricBucket,
+    Retention,
     SecretUse,
     SkillHours,
     Telling,
@@ -32,7 +33,7 @@ from tests import factories
 MARK = "Zanzibar4711"
 OURS = ("houston", "functions", "invoker")
 # Belong to the installation, not to an account.
-NO_ACCOUNT = {"Heartbeat", "MetricLevel"}
+NO_ACCOUNT = {"Heartbeat", "MetricLevel", "Removal"}
 # What people call things and write into them. Words that Houston chooses from are left alone.
 FREE = {
     "name", "description", "text", "code", "message", "detail", "error", "finding", "subject",
@@ -89,6 +90,7 @@ def fill(account_id: str) -> Tenant:
     _made(ContextProperty, now, namespace=namespace)
     schedule = factories.ScheduleFactory(**mine, function_id=function.pk)
     factories.ScheduleRunFactory(schedule=schedule)
+    Retention.objects.create(**mine, events_days=400)
     _made(MetricBucket, now, **mine, function_id=function.pk)
     ids = {
         "connection_id": connection.pk,

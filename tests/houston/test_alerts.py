@@ -121,7 +121,8 @@ def test_what_cannot_be_used_is_said_beside_its_field(admin_client, account, wro
     assert set(response.context["form"].errors) == {field}
 
 
-def test_page_of_an_alert_shows_why_a_message_did_not_arrive(admin_client, account):
+def test_page_of_an_alert_shows_why_a_message_did_not_arrive(admin_client, account, settings):
+    settings.PRIVATE_NETWORKS = []
     alert = factories.AlertFactory(target="http://127.0.0.1:9/")
 
     answer = admin_client.post(url("alert-test", alert), follow=True)

@@ -32,6 +32,7 @@ def test_overview_of_an_account_with_little(admin_client, account):
         "API clients": "No API client",
         "Members": "1 member, 1 admin",
         "Alerts": "No alert: nobody is told when something goes wrong",
+        "Retention": "Events 90 days, logs 90 days, bodies 30 days",
         "Audit log": "No change yet",
     }
 
@@ -75,6 +76,7 @@ def test_overview_of_an_account_with_much(admin_client, account, developer):
         "API clients": "2 API clients, last used just now",
         "Members": "2 members, 1 admin, 1 invited",
         "Alerts": "2 alerts, 1 firing",
+        "Retention": "Events 90 days, logs 90 days, bodies 30 days",
     }
 
 
@@ -105,7 +107,7 @@ def test_query_count_does_not_grow(admin_client, account, count, django_assert_n
         factories.MembershipFactory(account=account)
         factories.ApiClientFactory(account=account)
 
-    # Session, user, membership, twelve lines, invitations, set-up, accounts to
+    # Session, user, membership, thirteen lines, invitations, set-up, accounts to
     # switch to.
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         admin_client.get(reverse("settings", args=[account.pk]))

@@ -311,7 +311,10 @@ def test_what_may_take_long_stands_in_a_queue_of_its_own() -> None:
         "invoker.drain": "live",
         "invoker.sweep": "live",
         "invoker.heartbeat": "live",
+        # Each worker sends it to a queue of its own.
+        "invoker.hear": "live",
         "invoker.roll_up": "bulk",
+        "invoker.retain": "bulk",
         "invoker.watch": "bulk",
         "invoker.tell": "bulk",
         "invoker.fire_schedules": "bulk",
