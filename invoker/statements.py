@@ -37,7 +37,7 @@ def select_with(
     names, readers = _selected(connection.vendor, tuple(joined))
     table = joined[0]._meta.db_table
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {names} FROM {table} {rest}", params)  # noqa: S608 our own names
+        cursor.execute(f"SELECT {names} FROM {table} {rest}", params)  # noqa: S608  # nosec B608 -- our own names
         found = cursor.fetchall()
     return [tuple(read(row) for read in readers) for row in found]
 
@@ -194,5 +194,5 @@ def _updated(
         f'"{fields[name].column}" {"IS NULL" if name in empty else "= %s"}' for name in where
     )
     asked = [*changed, *(name for name in where if name not in empty)]
-    sql = f"UPDATE {model._meta.db_table} SET {sets} WHERE {matches}"  # noqa: S608 our own names
+    sql = f"UPDATE {model._meta.db_table} SET {sets} WHERE {matches}"  # noqa: S608  # nosec B608 -- our own names
     return sql, [fields[name] for name in asked]

@@ -171,7 +171,7 @@ def _usual_nickname(account_id: str) -> str:
 def idle_times(account_id: str) -> Callable[[str], IdleTimes]:
     """Read an account's idle times once; what comes back tells those of a skill."""
     rows = statements.values(
-        "SELECT subtype, skill_id, timer_s, repeats FROM invoker_automaticmessage"  # noqa: S608
+        "SELECT subtype, skill_id, timer_s, repeats FROM invoker_automaticmessage"  # noqa: S608  # nosec B608 -- our own names
         f" WHERE account_id = %s AND subtype IN ({statements.marks(IDLE_DEFAULTS)})",
         [account_id, *IDLE_DEFAULTS],
     )
