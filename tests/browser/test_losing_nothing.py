@@ -2,11 +2,13 @@
 
 import re
 import shutil
+import time
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from tests.browser.conftest import TIMEOUT_MS
 from tests.browser.test_main_flow import sign_in
 from tests.stack.conftest import Houston
 
@@ -77,7 +79,11 @@ def test_two_changes_are_merged_by_hand(
     # Playwright marks the handler, which cannot be done to a method of a list.
     mine.route(re.compile("/save/$"), lambda route: saves.append(route))  # noqa: PLW0108
     mine.keyboard.press("Control+s")
+    ends = time.monotonic() + TIMEOUT_MS / 1000
     while not saves:
+        # Once on a busy machine nothing was ever sent.
+        focus = "document.activeElement.outerHTML.slice(0, 300)"
+        assert time.monotonic() < ends, (mine.url, mine.evaluate(focus))
         mine.wait_for_timeout(10)
     mine.keyboard.insert_text("// typed meanwhile\n")
     saves[0].continue_()
