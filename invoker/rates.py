@@ -31,7 +31,8 @@ class Rates:
     The file ends nowhere: of more keys than have room, the ones that asked least are forgotten.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        """`path` is where the counts lie; else beside this host's sockets, wherever they are."""
         self._path = path
         self._lock = threading.Lock()
         self._handle: int | None = None
@@ -65,7 +66,8 @@ class Rates:
 
     def _open(self) -> int:
         if self._handle is None:
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            path = self._path or settings.SOCKET_DIR / "rates"
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._handle
 
 
@@ -86,4 +88,4 @@ def _take(handle: int, offset: int, owner: int, within_s: float, costs_s: float)
     return 0.0
 
 
-rates = Rates(settings.SOCKET_DIR / "rates")
+rates = Rates()
