@@ -14,7 +14,10 @@ settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], MIDDLEWARE=[], SE
 
 def empty(request: HttpRequest) -> JsonResponse:
     request.read()
-    return JsonResponse({"accepted": 1}, status=202)
+    response = JsonResponse({"accepted": 1}, status=202)
+    # As Django's CommonMiddleware says it, so that the server need not answer in chunks.
+    response["Content-Length"] = str(len(response.content))
+    return response
 
 
 urlpatterns = [path("", empty)]
