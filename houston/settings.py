@@ -208,6 +208,7 @@ DATABASES = {
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # One writer at a time, readers never wait. IMMEDIATE takes the write lock when a transaction
     # starts, so that two that read first cannot fail each other at their first write.
+    DATABASES["default"]["ENGINE"] = "houston.sqlite"
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
