@@ -12,6 +12,7 @@ from celery.app.amqp import AMQP
 from celery.signals import (
     beat_init,
     celeryd_after_setup,
+    setup_logging,
     task_postrun,
     task_prerun,
     task_received,
@@ -61,6 +62,11 @@ def look_after_connections(**_: Any) -> None:
     from django.db import close_old_connections  # noqa: PLC0415 -- settings are loaded only now
 
     close_old_connections()
+
+
+@setup_logging.connect
+def leave_logging(**_: Any) -> None:
+    """Lines are as the settings say; with nobody here Celery would set a level of its own."""
 
 
 @worker_init.connect

@@ -538,7 +538,8 @@ def _settle(
         if last:
             last()
     command.state = state
-    logger.info(
+    logger.log(
+        logging.DEBUG if state == CommandState.SENT else logging.INFO,
         "command settled",
         extra={
             "command_id": command.pk,

@@ -111,7 +111,7 @@ def test_nothing_is_made_up_where_nobody_takes_spans(connection, callback_server
 
 def test_lines_of_a_drain_have_the_ids_of_what_is_done(connection, caplog):
     caplog.handler.setFormatter(logs.json_formatter())
-    with caplog.at_level(logging.INFO, logger="invoker"):
+    with caplog.at_level(logging.DEBUG, logger="invoker"):
         handle(connection)
 
     lines = [json.loads(line) for line in caplog.text.splitlines()]

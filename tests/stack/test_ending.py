@@ -55,7 +55,8 @@ class Worker:
 
 @contextlib.contextmanager
 def worker(product: Houston, name: str, **environment: str) -> Iterator[Worker]:
-    found = Worker(product, name, **environment)
+    # So that each says what it runs.
+    found = Worker(product, name, HOUSTON_LOG_LEVEL="DEBUG", **environment)
     try:
         found.wait_until_ready()
         yield found

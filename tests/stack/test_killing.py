@@ -275,26 +275,6 @@ def page(product: Houston, traffic: Traffic, event: EventRow) -> str:
     return answer.text
 
 
-def test_workers_that_are_killed_lose_no_event_to_the_one_that_is_left(
-    callback_server: CallbackServer,
-) -> None:
-    with (
-        running(**PATIENT, HOUSTON_WORKER_THREADS="2") as product,
-        worker_beside(product, "first") as (first, first_said),
-        worker_beside(product, "second") as (second, second_said),
-    ):
-        traffic = Traffic(product, callback_server)
-        traffic.send()
-        for pid, said in ((first, first_said), (second, second_said)):
-            wait(lambda said=said: "function ran" in said(), 20, said)
-            os.kill(pid, signal.SIGKILL)
-
-        found = traffic.wait_until_finished()
-
-        assert_all_ran(traffic, found)
-        traffic.check_deliveries()
-
-
 def test_worker_that_is_killed_loses_no_event_to_the_next_start(
     callback_server: CallbackServer,
 ) -> None:
