@@ -36,6 +36,7 @@ from invoker import (
     telemetry,
 )
 from invoker.models import (
+    LONGEST_LEASE,
     Command,
     CommandState,
     Connection,
@@ -78,11 +79,10 @@ GIVE_UP_AFTER = 5
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A conversation with work that nobody does. `more`: others of its account wait too."""
+    """A conversation with work that nobody does."""
 
     account_id: str
     conversation_pk: int
-    more: bool = False
 
 
 def waiting() -> list[Due]:
@@ -95,7 +95,7 @@ def waiting() -> list[Due]:
     has_some = Exists(free.filter(account_id=OuterRef("account_id")))
     accounts = Connection.objects.filter(has_some).values_list("account_id", flat=True).distinct()
     found = [
-        [Due(account_id, pk, more=number == SWEEP_EACH - 1) for number, pk in enumerate(pks)]
+        [Due(account_id, pk) for pk in pks]
         for account_id in accounts.order_by("account_id")
         for pks in [
             free.filter(account_id=account_id)
@@ -111,17 +111,17 @@ def due_conversations() -> list[int]:
     return [each.conversation_pk for each in waiting()]
 
 
-def serve(account_id: str, conversation_pk: int, *, more: bool = False) -> Due | None:
-    """Handle a conversation if its account may have a place, and then what else waits for one.
+def serve(account_id: str, conversation_pk: int) -> Due | None:
+    """Handle a conversation if its account may have a place, and then whatever else waits.
 
-    Whoever was refused a place is not knocked for again: those who have one go on with what waits.
-    `more` says that more of the account waits than somebody has knocked for.
+    Not everything is knocked for, see `invoker.ingest.knock`, and whoever was refused a place is
+    not knocked for again: those who have one go on with what waits.
 
     Returns:
         What to knock for next, when this has taken so long that somebody may wait for its end.
     """
     stop_at = time.monotonic() + NO_MORE_AFTER_S
-    place = places.take(account_id, more=more)
+    place = places.take(account_id)
     pk: int | None = conversation_pk
     while place is not None:
         try:
@@ -131,10 +131,10 @@ def serve(account_id: str, conversation_pk: int, *, more: bool = False) -> Due |
                 drain(pk)
                 if is_stopping():
                     # There may be more to do in it, and that is for others.
-                    return Due(place.account_id, pk, more=True)
+                    return Due(place.account_id, pk)
                 pk = _next_of(place)
                 if pk is not None and time.monotonic() > stop_at:
-                    return Due(place.account_id, pk, more=True)
+                    return Due(place.account_id, pk)
         finally:
             places.give_back(place)
         place = places.take_refused()
@@ -145,7 +145,7 @@ def _next_of(place: Place) -> int | None:
     """What waits longest of the account. None, with the place given back, when it has to go."""
     while places.may_stay(place):
         seen = place.refused
-        pk = _longest_waiting(place.account_id) if seen else None
+        pk = _longest_waiting(place.account_id)
         if pk is not None:
             return pk
         if places.leave(place, seen=seen):
@@ -155,9 +155,31 @@ def _next_of(place: Place) -> int | None:
 
 
 def _longest_waiting(account_id: str) -> int | None:
+    found = _waiting_of(account_id, "ORDER BY due_at LIMIT 1")
+    return found[0][0] if found else None
+
+
+def others_wait(account_id: str, conversation_pk: int) -> bool:
+    """Whether another conversation of the account has work that nobody does yet.
+
+    Whoever is going to do that looks for more afterwards: see `serve`.
+    """
+    return bool(_waiting_of(account_id, "AND id <> %s LIMIT 1", conversation_pk))
+
+
+def _waiting_of(account_id: str, rest: str, *params: object) -> list[tuple[int]]:
+    """Conversations that are due and free, as `nobody_holds` has it."""
     now = timezone.now()
-    free = Conversation.objects.filter(nobody_holds(now), account_id=account_id, due_at__lte=now)
-    return free.order_by("due_at").values_list("pk", flat=True).first()
+    moments = (now, now, now + LONGEST_LEASE)
+    return statements.values(
+        "SELECT id FROM invoker_conversation WHERE account_id = %s AND due_at <= %s"  # noqa: S608  # nosec B608 -- our own names
+        f" AND (lease_until IS NULL OR lease_until < %s OR lease_until > %s) {rest}",
+        [
+            account_id,
+            *(statements.value(Conversation, "due_at", each) for each in moments),
+            *params,
+        ],
+    )
 
 
 def drain(conversation_pk: int) -> int:
@@ -558,7 +580,9 @@ def _run(event: Event, invocation: Invocation) -> runtime.Result:
                 trace_id=str(invocation.pk),
             )
         telemetry.note(outcome=result.outcome.value)
-    logger.info(
+    well = result.outcome == runtime.Outcome.SUCCEEDED
+    logger.log(
+        logging.DEBUG if well else logging.INFO,
         "function ran",
         extra={
             "account_id": event.account_id,

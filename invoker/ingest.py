@@ -6,12 +6,14 @@ import math
 import threading
 import time
 import uuid
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from celery.exceptions import OperationalError as BrokerError
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
+from django.db import connection as database
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
@@ -20,6 +22,7 @@ from kombu.exceptions import KombuError
 from invoker import dispatch, statements, tasks, telemetry
 from invoker.backlog import backlog
 from invoker.digesting import PASSING_FAULTS
+from invoker.group_commit import GroupCommit
 from invoker.models import Connection, ControllerBot, Conversation, Notification
 from invoker.platforms import PLATFORMS, Incoming, RejectedError, repair
 from invoker.rates import rates
@@ -30,9 +33,10 @@ MAX_BODY_BYTES = 1024 * 1024
 # What a connection did not send in so many seconds it may send at once.
 BURST_S = 5
 FULL_FOR_S = 30
-# A flood is knocked for so often and then now and then only: who is at work finds the rest.
-KNOCKS_PER_S = 100
-OF_A_FLOOD = 10
+# While other work of its account waits; who is at work finds the rest.
+KNOCK_EVERY_S = 0.025
+# Of one request, each for another worker.
+MOST_KNOCKS = 4
 
 
 @csrf_exempt
@@ -225,58 +229,104 @@ def store(connection: Connection, incoming: list[Incoming], *, request_id: str =
     for one in incoming:
         if different.setdefault(one.dedupe_key, one).fingerprint != one.fingerprint:
             raise _used_twice(one)
-    receipt = uuid.uuid4()
+    request = _Request(connection, different, request_id, telemetry.traceparent())
+    # Who is in a transaction already wants it to be a part of that.
+    new = _write([request])[0] if database.in_atomic_block else _commits.together(request)
+    touched = sorted(set(new.values()))
+    transaction.on_commit(lambda: knock(connection.account_id, touched), robust=True)
+    return len(new)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What one request brought, by dedupe key."""
+
+    connection: Connection
+    incoming: dict[str, Incoming]
+    request_id: str
+    traceparent: str
+
+    def key(self, of: str) -> tuple[Any, str]:
+        """What tells a conversation or notification apart, as the database has it."""
+        return statements.value(Conversation, "connection_id", self.connection.pk), of
+
+
+def _write(requests: Sequence[_Request]) -> list[dict[str, int]]:
+    """Store what several requests brought, in one transaction.
+
+    Returns:
+        Of each request the conversation of every notification that was new, by dedupe key.
+
+    Raises:
+        RejectedError: one has an id that something else had already; nothing is kept of any.
+    """
     with transaction.atomic():
-        conversations = _conversations(connection, {one.conv_id for one in incoming})
-        new = statements.insert(
+        conversations = _conversations(requests)
+        found = statements.insert(
             Notification,
             [
                 Notification(
-                    account_id=connection.account_id,
-                    connection=connection,
-                    conversation_id=conversations[one.conv_id],
+                    account_id=request.connection.account_id,
+                    connection=request.connection,
+                    conversation_id=conversations[request.key(one.conv_id)],
                     kind=one.kind[:100],
                     dedupe_key=one.dedupe_key,
                     body=one.body,
                     sha256=one.fingerprint,
-                    receipt=receipt,
-                    request_id=request_id,
-                    traceparent=telemetry.traceparent(),
+                    request_id=request.request_id,
+                    traceparent=request.traceparent,
                 )
-                for one in different.values()
+                for request in requests
+                for one in request.incoming.values()
             ],
             "ON CONFLICT (connection_id, dedupe_key) DO NOTHING"
-            " RETURNING conversation_id, dedupe_key",
+            " RETURNING connection_id, dedupe_key, conversation_id",
         )
-        _check_repetitions(connection, incoming, {key for _, key in new})
-        touched = sorted({pk for pk, _ in new})
-        Conversation.mark_arrivals(touched)
-        transaction.on_commit(lambda: knock(connection.account_id, touched), robust=True)
-    return len(new)
+        added = {(connection_id, key): pk for connection_id, key, pk in found}
+        # What two of them brought is new of the first only.
+        new = [
+            {
+                key: added.pop(request.key(key))
+                for key in request.incoming
+                if request.key(key) in added
+            }
+            for request in requests
+        ]
+        for request, mine in zip(requests, new, strict=True):
+            _check_repetitions(request, mine)
+        Conversation.mark_arrivals(sorted({pk for *_, pk in found}))
+    return new
 
 
-def _conversations(connection: Connection, conv_ids: set[str]) -> dict[str, int]:
-    """The key of each conversation, of new ones too; nobody else changes them until the commit."""
-    rows = [
-        Conversation(account_id=connection.account_id, connection=connection, conv_id=conv_id)
-        # In one order, so that two requests never wait for each other.
-        for conv_id in sorted(conv_ids)
-    ]
+_commits = GroupCommit(_write, passing=PASSING_FAULTS)
+
+
+def _conversations(requests: Sequence[_Request]) -> dict[tuple[Any, str], int]:
+    """The keys of conversations, of new ones too; nobody else changes them until the commit."""
+    wanted = {
+        request.key(one.conv_id): request.connection
+        for request in requests
+        for one in request.incoming.values()
+    }
     # The assignment changes nothing: a row that is there already is returned only with one.
     found = statements.insert(
         Conversation,
-        rows,
+        [
+            Conversation(account_id=connection.account_id, connection=connection, conv_id=conv_id)
+            # In one order, so that two transactions never wait for each other.
+            for (_, conv_id), connection in sorted(wanted.items(), key=lambda each: each[0])
+        ],
         "ON CONFLICT (connection_id, conv_id) DO UPDATE SET conv_id = excluded.conv_id"
-        " RETURNING conv_id, id",
+        " RETURNING connection_id, conv_id, id",
     )
-    return dict(found)
+    return {(connection_id, conv_id): pk for connection_id, conv_id, pk in found}
 
 
-def _check_repetitions(connection: Connection, incoming: list[Incoming], new: set[str]) -> None:
-    repeated = {one.dedupe_key: one for one in incoming if one.dedupe_key not in new}
+def _check_repetitions(request: _Request, new: Mapping[str, int]) -> None:
+    repeated = {key: one for key, one in request.incoming.items() if key not in new}
     if not repeated:
         return
-    earlier = Notification.objects.filter(connection=connection, dedupe_key__in=repeated)
+    earlier = Notification.objects.filter(connection=request.connection, dedupe_key__in=repeated)
     for key, fingerprint in earlier.values_list("dedupe_key", "sha256"):
         if repeated[key].fingerprint != fingerprint:
             raise _used_twice(repeated[key])
@@ -292,39 +342,37 @@ def _used_twice(one: Incoming) -> RejectedError:
 
 
 def knock(account_id: str, conversation_pks: list[int]) -> None:
-    """Tell the workers to look now. A knock that gets lost costs one interval of the sweep."""
-    for pk in conversation_pks:
-        loud, more = _knocks.count(account_id, time.monotonic())
-        if not loud:
-            continue
+    """Tell the workers to look now. A knock that gets lost costs one interval of the sweep.
+
+    While other conversations of the account wait, a worker is on its way that goes on with these,
+    and one more is called now and then only. So a flood costs next to nothing, and its knocks do
+    not stand before everybody else's.
+    """
+    rested = _knocks.rested(account_id, time.monotonic())
+    for pk in conversation_pks[:MOST_KNOCKS] if rested else conversation_pks[:1]:
+        if not rested and dispatch.others_wait(account_id, pk):
+            return
         try:
-            tasks.knock(dispatch.Due(account_id, pk, more), expires_s=tasks.KNOCK_EXPIRES_S)
+            tasks.knock(dispatch.Due(account_id, pk), expires_s=tasks.KNOCK_EXPIRES_S)
         except (BrokerError, KombuError, OSError) as error:
             logger.warning("nobody to knock at", extra={"reason": type(error).__name__})
             return
 
 
 class Knocks:
-    """How many knocks each account has had in this second, by this process.
-
-    So the knocks of a flood do not stand before everybody else's, and cost next to nothing.
-    """
+    """When this process last knocked for an account, whatever for."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._second = 0
-        self._counts: Counter[str] = Counter()
+        self._at: dict[str, float] = {}
 
-    def count(self, account_id: str, now_s: float) -> tuple[bool, bool]:
-        """Whether to knock, and whether to say that there is more than is knocked for."""
-        second = int(now_s)
+    def rested(self, account_id: str, now_s: float) -> bool:
+        """Whether the last knock was a while ago; then this is the next one."""
         with self._lock:
-            if second != self._second:
-                self._second = second
-                self._counts.clear()
-            self._counts[account_id] += 1
-            over = self._counts[account_id] - KNOCKS_PER_S
-        return over <= 0 or over % OF_A_FLOOD == 1, over > 0
+            if now_s - self._at.get(account_id, -math.inf) < KNOCK_EVERY_S:
+                return False
+            self._at[account_id] = now_s
+            return True
 
 
 _knocks = Knocks()

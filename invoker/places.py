@@ -69,14 +69,10 @@ class Places:
         self._held = 0
         self._mine = threading.local()
 
-    def take(self, account_id: str, *, more: bool = False) -> Place | None:
-        """A place for this thread, once it is its turn to work. None when the account has enough.
-
-        `more` is said by who knows that more of the account waits than this place will do.
-        """
+    def take(self, account_id: str) -> Place | None:
+        """A place for this thread, once it is its turn to work. None: the account has enough."""
         with self._lock:
             one = self._of(account_id)
-            one.refused += more
             if not self._has_room(one):
                 one.refused += 1
                 return None

@@ -22,9 +22,9 @@ P = ParamSpec("P")
 
 
 @shared_task(base=DjangoTask, name="invoker.drain")
-def drain(conversation_pk: int, account_id: str = "", *, more: bool = False) -> None:
-    """Handle a conversation. What was knocked for without an account is from an older version."""
-    due = dispatch.serve(account_id, conversation_pk, more=more)
+def drain(conversation_pk: int, account_id: str = "", **_: bool) -> None:
+    """Handle a conversation. Whoever knocks with no account, or says more, is an older version."""
+    due = dispatch.serve(account_id, conversation_pk)
     if due:
         knock(due, expires_s=KNOCK_EXPIRES_S)
 
@@ -43,7 +43,6 @@ def knock(due: dispatch.Due, *, expires_s: float) -> None:
     """
     drain.apply_async(
         (due.conversation_pk, due.account_id),
-        {"more": True} if due.more else {},
         retry=False,
         expires=expires_s,
     )

@@ -34,6 +34,7 @@ from invoker.models.alerts import (
 )
 from invoker.models.audit import AuditEntry
 from invoker.models.conversations import (
+    LONGEST_LEASE,
     Conversation,
     Lease,
     LeaseLostError,
@@ -71,6 +72,7 @@ from invoker.models.stores import (
 __all__ = [
     "ACCOUNT_ID_LENGTH",
     "FAILED_RUN_STATES",
+    "LONGEST_LEASE",
     "LONGEST_NOTE",
     "MOST_RETRIES",
     "OPEN_COMMAND_STATES",

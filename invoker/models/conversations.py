@@ -230,7 +230,8 @@ class Notification(models.Model):
     dedupe_key = models.CharField(max_length=64)
     body = models.BinaryField()
     sha256 = models.CharField(max_length=64)
-    receipt = models.UUIDField()
+    # Of no use any more: the version before wrote it.
+    receipt = models.UUIDField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     traceparent = models.CharField(
         max_length=TRACEPARENT_LENGTH, blank=True, default="", db_default=""
@@ -260,7 +261,6 @@ class Notification(models.Model):
                 condition=Q(state="failed"),
                 name="notification_failed",
             ),
-            models.Index(fields=["receipt"], name="notification_receipt"),
         ]
 
     def __str__(self) -> str:
