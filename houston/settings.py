@@ -219,6 +219,9 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # for, and would for hours. Either side notices within seconds. DATABASE_URL may say otherwise.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
+        # What each event asks is planned once by each connection. None behind a pooler that has
+        # several connections take turns: `?prepare_threshold=` in DATABASE_URL.
+        "prepare_threshold": 3,
         "keepalives_idle": 5,
         "keepalives_interval": 3,
         "keepalives_count": 3,

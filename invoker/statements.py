@@ -8,10 +8,12 @@ SQLite and PostgreSQL. Everything else asks the models' managers.
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
+import psycopg
 from django.db import connection, models
 
 from invoker.fields import JsonTextField
@@ -40,7 +42,7 @@ def select_with(
     """
     names, readers = _selected(connection.vendor, tuple(joined))
     table = joined[0]._meta.db_table
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(f"SELECT {names} FROM {table} {rest}", params)  # noqa: S608  # nosec B608 -- our own names
         found = cursor.fetchall()
     return [tuple(read(row) for read in readers) for row in found]
@@ -48,7 +50,7 @@ def select_with(
 
 def values(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """What a statement returns, as the database has it."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(sql, params)
         return list(cursor.fetchall())
 
@@ -60,7 +62,7 @@ def marks(given: Collection[object]) -> str:
 
 def change(sql: str, params: Sequence[Any] = ()) -> int:
     """Run a statement that changes rows; how many there were."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
 
@@ -75,7 +77,7 @@ def insert(model: type[Row], rows: Sequence[Row], rest: str = "") -> list[tuple[
     fields, start, one = _inserted(connection.vendor, model)
     returned: list[tuple[Any, ...]] = []
     at_once = max(1, _MOST_VALUES // len(fields))
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         for first in range(0, len(rows), at_once):
             some = rows[first : first + at_once]
             params = [
@@ -99,7 +101,7 @@ def update(model: type[models.Model], changed: Mapping[str, Any], where: Mapping
     sql, preparers = _updated(vendor, model, tuple(changed), tuple(where), empty)
     given = [*changed.values(), *(wanted for wanted in where.values() if wanted is not None)]
     params = [prepare(wanted) for prepare, wanted in zip(preparers, given, strict=True)]
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(sql, params)
         return int(cursor.rowcount)
 
@@ -112,6 +114,16 @@ def attach(row: models.Model, name: str, other: models.Model | None) -> None:
 def value(model: type[models.Model], name: str, wanted: object) -> Any:
     """A value of a column as the database has it, to be a parameter."""
     return _preparers(connection.vendor, model)[name](wanted)
+
+
+@contextmanager
+def _cursor() -> Iterator[Any]:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Django's puts values into the SQL, so that each statement is parsed and planned anew.
+            # With this one the server has done it once: see `prepare_threshold` in the settings.
+            cursor.cursor = psycopg.Cursor(connection.connection)
+        yield cursor
 
 
 @cache
