@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1024 * 1024
 # What a connection did not send in so many seconds it may send at once.
 BURST_S = 5
+# So much of it is answered at once; the rest is spread out.
+AT_ONCE_S = 0.2
+SLOWED_S = 0.5
 FULL_FOR_S = 30
 # While other work of its account waits; who is at work finds the rest.
 KNOCK_EVERY_S = 0.025
@@ -195,14 +198,14 @@ def _check_room(connection: Connection, count: int) -> None:
     per_s = settings.EVENTS_PER_SECOND
     most = per_s * BURST_S
     # One request never asks for more than a connection has after a rest.
-    wait_s = rates.take(f"door {connection.pk}", most, within_s=BURST_S, count=min(count, most))
-    if wait_s:
+    taken = rates.take(f"door {connection.pk}", most, within_s=BURST_S, count=min(count, most))
+    if taken.wait_s:
         raise RejectedError(
             429,
             "too-many-events",
             f'Cannot take the notification: connection "{connection.name}" may send {per_s:,} a '
-            f"second, and {most:,} at once after a rest, wait {math.ceil(wait_s)} s",
-            retry_after_s=wait_s,
+            f"second, and {most:,} at once after a rest, wait {math.ceil(taken.wait_s)} s",
+            retry_after_s=taken.wait_s,
         )
     if backlog.is_full(connection.account_id):
         raise RejectedError(
@@ -211,6 +214,24 @@ def _check_room(connection: Connection, count: int) -> None:
             "Cannot take the notification: too many wait to be handled, send it again later",
             retry_after_s=FULL_FOR_S,
         )
+    if not database.in_atomic_block:
+        _slow_down(taken.debt_s - AT_ONCE_S)
+
+
+def _slow_down(seconds: float) -> None:
+    """Let who sends faster than it may wait for its answer, so that others have the CPUs meanwhile.
+
+    It costs a thread, so that of a process half of the threads wait at most. Who has many requests
+    on their way at once is not held up by it, and soon gets 429.
+    """
+    if seconds > 0 and _slowed.acquire(blocking=False):
+        try:
+            time.sleep(min(seconds, SLOWED_S))
+        finally:
+            _slowed.release()
+
+
+_slowed = threading.Semaphore(settings.WEB_THREADS // 2)
 
 
 def store(connection: Connection, incoming: list[Incoming], *, request_id: str = "") -> int:

@@ -25,8 +25,8 @@ from django.conf import settings
 
 FEW = 2
 MOST_AT_WORK = 4
-# Longer than a short function runs, so that who waits for one comes back to a process with room.
-JUST_NOW_S = 0.1
+# So that an account with a conversation now and then always comes to a process with room.
+JUST_NOW_S = 2.0
 
 
 @dataclass(slots=True)

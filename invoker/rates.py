@@ -12,6 +12,7 @@ import threading
 import time
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -23,6 +24,16 @@ SLOT = struct.Struct("<Qd")
 SLOTS_OF_BUCKET = 8
 BUCKET_BYTES = SLOT.size * SLOTS_OF_BUCKET
 BUCKETS = 8192
+
+
+class Taken(NamedTuple):
+    """`wait_s`: 0.0, or how long to wait as there have been too many.
+
+    `debt_s`: how much time what was taken stands for, less what has gone by since.
+    """
+
+    wait_s: float
+    debt_s: float
 
 
 class Rates:
@@ -37,12 +48,8 @@ class Rates:
         self._lock = threading.Lock()
         self._handle: int | None = None
 
-    def take(self, key: str, most: int, *, within_s: float = MINUTE_S, count: int = 1) -> float:
-        """Count so many of a key that may have `most` within that time: all of them or none.
-
-        Returns:
-            0.0, or how many seconds to wait when there have been too many.
-        """
+    def take(self, key: str, most: int, *, within_s: float = MINUTE_S, count: int = 1) -> Taken:
+        """Count so many of a key that may have `most` within that time: all of them or none."""
         number, owner = struct.unpack("<QQ", blake2b(key.encode(), digest_size=16).digest())
         offset = number % BUCKETS * BUCKET_BYTES
         with self._lock:
@@ -57,7 +64,7 @@ class Rates:
             except OSError:
                 # A disk that is full must close neither doors nor the API.
                 logger.exception("cannot count requests")
-                return 0.0
+                return Taken(0.0, 0.0)
 
     def forget(self) -> None:
         """Let everybody begin anew."""
@@ -71,7 +78,7 @@ class Rates:
         return self._handle
 
 
-def _take(handle: int, offset: int, owner: int, within_s: float, costs_s: float) -> float:
+def _take(handle: int, offset: int, owner: int, within_s: float, costs_s: float) -> Taken:
     bucket = os.pread(handle, BUCKET_BYTES, offset).ljust(BUCKET_BYTES, b"\0")
     slots = list(SLOT.iter_unpack(bucket))
     # The owner's own, else the one of whoever has been idle longest.
@@ -83,9 +90,9 @@ def _take(handle: int, offset: int, owner: int, within_s: float, costs_s: float)
         until = now
     until += costs_s
     if until > now + within_s:
-        return until - now - within_s
+        return Taken(until - now - within_s, until - now - costs_s)
     os.pwrite(handle, SLOT.pack(owner, until), offset + place * SLOT.size)
-    return 0.0
+    return Taken(0.0, until - now)
 
 
 rates = Rates()

@@ -157,7 +157,8 @@ def limits() -> list[Limit]:
             "Notifications a second",
             f"{settings.EVENTS_PER_SECOND:,} of one connection, and "
             f"{settings.EVENTS_PER_SECOND * ingest.BURST_S:,} at once after a rest",
-            "429 too-many-events, with Retry-After",
+            f"Answers come up to {ingest.SLOWED_S:g} s later, then 429 too-many-events, with "
+            "Retry-After",
         ),
         Limit(
             "Notifications that wait to be handled",

@@ -24,7 +24,7 @@ class Throttle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         key = f"{type(self).__name__} {self.key(request, view)}"
         per_minute = getattr(settings, self.per_minute)
-        if wait_s := rates.take(key, per_minute):
+        if wait_s := rates.take(key, per_minute).wait_s:
             whole_s = str(math.ceil(wait_s))
             raise ApiError(
                 429,

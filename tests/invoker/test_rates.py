@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,10 +11,12 @@ from pathlib import Path
 import pytest
 import time_machine
 from django.db import connection as database
+from django.db import transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from houston.models import Scope
+from invoker import ingest
 from invoker.backlog import backlog
 from invoker.models import Notification, NotificationState
 from invoker.rates import Rates
@@ -31,7 +35,7 @@ django.setup()
 from pathlib import Path
 from invoker.rates import Rates
 rates = Rates(Path({path!r}))
-print(sum(not rates.take("key", 100, within_s=3600) for _ in range(60)))
+print(sum(not rates.take("key", 100, within_s=3600).wait_s for _ in range(60)))
 """
 
 
@@ -52,14 +56,14 @@ def clock():
 
 
 def passing(rates, key, most, tries=1000, within_s=60):
-    return sum(not rates.take(key, most, within_s=within_s) for _ in range(tries))
+    return sum(not rates.take(key, most, within_s=within_s).wait_s for _ in range(tries))
 
 
 def test_minute_may_be_used_at_once_and_comes_back_little_by_little(rates, clock):
     assert passing(rates, "key", 60) == 60
-    assert rates.take("key", 60) == 1.0
+    assert rates.take("key", 60).wait_s == 1.0
     clock.shift(0.6)
-    assert rates.take("key", 60) == pytest.approx(0.4)
+    assert rates.take("key", 60).wait_s == pytest.approx(0.4)
     clock.shift(2.5)
     assert passing(rates, "key", 60) == 3
     clock.shift(3600)
@@ -67,12 +71,12 @@ def test_minute_may_be_used_at_once_and_comes_back_little_by_little(rates, clock
 
 
 def test_several_are_counted_together_and_all_or_none_are_taken(rates, clock):
-    assert rates.take("key", 10, within_s=5, count=8) == 0.0
-    assert rates.take("key", 10, within_s=5, count=3) == pytest.approx(0.5)
-    assert rates.take("key", 10, within_s=5, count=2) == 0.0
-    assert rates.take("key", 10, within_s=5) == pytest.approx(0.5)
+    assert rates.take("key", 10, within_s=5, count=8).wait_s == 0.0
+    assert rates.take("key", 10, within_s=5, count=3).wait_s == pytest.approx(0.5)
+    assert rates.take("key", 10, within_s=5, count=2).wait_s == 0.0
+    assert rates.take("key", 10, within_s=5).wait_s == pytest.approx(0.5)
     clock.shift(5)
-    assert rates.take("key", 10, within_s=5, count=10) == 0.0
+    assert rates.take("key", 10, within_s=5, count=10).wait_s == 0.0
 
 
 def test_nobody_uses_up_what_another_one_may(rates, clock):
@@ -108,7 +112,7 @@ def test_more_keys_than_have_room_take_nothing_from_those_that_ask_much(rates, p
     for number in range(20_000):
         rates.take(f"key {number}", 100)
 
-    assert rates.take("much", 100) > 0
+    assert rates.take("much", 100).wait_s > 0
     assert path.stat().st_size <= 1024 * 1024
 
 
@@ -198,6 +202,16 @@ def test_tokens_are_counted_by_address(account, settings, clock, url, status):
     assert ask("192.0.2.1").status_code == status
 
 
+def test_debt_is_what_was_taken_less_what_has_gone_by(rates, clock):
+    taken = [rates.take("key", 10, within_s=5).debt_s for _ in range(3)]
+    clock.shift(1.2)
+
+    assert taken == [pytest.approx(0.5), pytest.approx(1.0), pytest.approx(1.5)]
+    assert rates.take("key", 10, within_s=5, count=2).debt_s == pytest.approx(1.3)
+    # What is refused adds nothing.
+    assert rates.take("key", 10, within_s=5, count=9).debt_s == pytest.approx(1.3)
+
+
 # At the doors -------------------------------------------------------------------------------------
 
 
@@ -227,6 +241,42 @@ def test_connection_that_sends_too_fast_is_told_when_to_go_on(connection, settin
     assert batch(other, 1).status_code == 202
     clock.shift(1)
     assert batch(connection, 2).status_code == 202
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_sends_faster_than_it_may_waits_for_its_answers(
+    connection, settings, clock, monkeypatch
+):
+    settings.EVENTS_PER_SECOND = 10
+    slowed: list[float] = []
+    monkeypatch.setattr(ingest, "_slow_down", slowed.append)
+
+    answers = [batch(connection, 1).status_code for _ in range(4)]
+    with transaction.atomic():
+        # Who is in a transaction keeps others waiting.
+        answers.append(batch(connection, 1).status_code)
+
+    assert answers == [202] * 5
+    assert slowed == [pytest.approx(number / 10 - ingest.AT_ONCE_S) for number in (1, 2, 3, 4)]
+
+
+def test_half_of_the_threads_of_a_process_are_slowed_down_at_most(monkeypatch):
+    monkeypatch.setattr(ingest, "_slowed", threading.Semaphore(1))
+    monkeypatch.setattr(ingest, "SLOWED_S", 0.3)
+    begun = time.monotonic()
+    first = threading.Thread(target=ingest._slow_down, args=(60.0,))
+    first.start()
+    while ingest._slowed._value:
+        time.sleep(0.001)
+
+    ingest._slow_down(60.0)
+    ingest._slow_down(-0.1)
+    went_on = first.is_alive()
+    first.join()
+
+    assert went_on
+    assert time.monotonic() - begun >= 0.3
+    assert ingest._slowed._value == 1
 
 
 def test_request_with_more_events_than_a_connection_may_send_at_once_is_taken_after_a_rest(
