@@ -257,7 +257,7 @@ def test_who_sends_faster_than_it_may_waits_for_its_answers(
         answers.append(batch(connection, 1).status_code)
 
     assert answers == [202] * 5
-    assert slowed == [pytest.approx(number / 10 - ingest.AT_ONCE_S) for number in (1, 2, 3, 4)]
+    assert slowed == pytest.approx([n / 10 - ingest.AT_ONCE_S for n in (1, 2, 3, 4)], abs=1e-5)
 
 
 def test_half_of_the_threads_of_a_process_are_slowed_down_at_most(monkeypatch):
