@@ -75,14 +75,23 @@ class Rules:
     hours: conversations.Hours
     idle_times: Callable[[str], conversations.IdleTimes]
 
+    @property
+    def runs_functions(self) -> bool:
+        """Whether the account has its functions enabled."""
+        return self.bot is not None and self.bot.functions_enabled_at is not None
+
     @classmethod
     def load(cls, conversation: Conversation) -> "Rules":
+        found = statements.select(ControllerBot, "WHERE account_id = %s", [conversation.account_id])
+        return cls.beside(conversation, next(iter(found), None))
+
+    @classmethod
+    def beside(cls, conversation: Conversation, bot: ControllerBot | None) -> "Rules":
+        """For who has read the account's bot already."""
         account_id = conversation.account_id
         simulation = conversation.simulated
         return cls(
-            next(
-                iter(statements.select(ControllerBot, "WHERE account_id = %s", [account_id])), None
-            ),
+            bot,
             conversations.FixedHours(simulation.office == Office.OPEN, simulation.office_since_ms)
             if simulation and simulation.office
             else hours.load(account_id),
@@ -90,8 +99,17 @@ class Rules:
         )
 
 
-def digest(lease: Lease, conversation: Conversation, rules: Rules) -> list[Event]:
+def digest(
+    lease: Lease,
+    conversation: Conversation,
+    rules: Rules,
+    *,
+    begin: Callable[[Event], None] | None = None,
+) -> list[Event]:
     """Bring the stored state up to date with every notification that waits.
+
+    Where only one waits, `begin` is called with the first event that comes of it, in the
+    transaction that adds it.
 
     Returns:
         The events that came of it and are to be handled, in order.
@@ -102,12 +120,14 @@ def digest(lease: Lease, conversation: Conversation, rules: Rules) -> list[Event
         "WHERE conversation_id = %s AND state = 'pending' ORDER BY id",
         [conversation.pk],
     )
+    if len(waiting) > 1:
+        begin = None
     added: list[Event] = []
     for notification in waiting:
         came = {"notification_id": notification.pk, "request_id": notification.request_id}
         try:
             with telemetry.step("derive", parent=notification.traceparent, **came):
-                added += _digest_one(lease, conversation, notification, rules)
+                added += _digest_one(lease, conversation, notification, rules, begin)
         except (LeaseLostError, *PASSING_FAULTS):
             raise
         except Exception as error:
@@ -203,7 +223,11 @@ def _set_digested(
 
 
 def _digest_one(
-    lease: Lease, conversation: Conversation, notification: Notification, rules: Rules
+    lease: Lease,
+    conversation: Conversation,
+    notification: Notification,
+    rules: Rules,
+    begin: Callable[[Event], None] | None,
 ) -> list[Event]:
     change = PLATFORMS[conversation.connection.platform].digest(bytes(notification.body))
     received_at = notification.received_at
@@ -229,11 +253,14 @@ def _digest_one(
         if rules.bot and rules.bot.welcomes_after_auto_close:
             derived = tuple(msgspec.structs.replace(one, suppressed="") for one in derived)
     rows = _next_events(conversation, derived, notification=notification, received_at=received_at)
+    handled = [row for row in rows if row.state != EventState.DONE]
     with lease.transaction(**kept):
         _add(rows)
         _set_digested(notification, NotificationState.DONE, note=note)
         giving_up.notification_read(notification)
-    return [row for row in rows if row.state != EventState.DONE]
+        if begin and handled:
+            begin(handled[0])
+    return handled
 
 
 def circumstances(

@@ -155,7 +155,7 @@ def _next_of(place: Place) -> int | None:
 
 
 def _longest_waiting(account_id: str) -> int | None:
-    found = _waiting_of(account_id, "ORDER BY due_at LIMIT 1")
+    found = _waiting_of(account_id)
     return found[0][0] if found else None
 
 
@@ -164,20 +164,24 @@ def others_wait(account_id: str, conversation_pk: int) -> bool:
 
     Whoever is going to do that looks for more afterwards: see `serve`.
     """
-    return bool(_waiting_of(account_id, "AND id <> %s LIMIT 1", conversation_pk))
+    return bool(_waiting_of(account_id, conversation_pk))
 
 
-def _waiting_of(account_id: str, rest: str, *params: object) -> list[tuple[int]]:
-    """Conversations that are due and free, as `nobody_holds` has it."""
+def _waiting_of(account_id: str, but: int = 0) -> list[tuple[int]]:
+    """The conversation that is due and free for longest, as `nobody_holds` has it.
+
+    Without an order PostgreSQL reads the table until it comes across one.
+    """
     now = timezone.now()
     moments = (now, now, now + LONGEST_LEASE)
     return statements.values(
-        "SELECT id FROM invoker_conversation WHERE account_id = %s AND due_at <= %s"  # noqa: S608  # nosec B608 -- our own names
-        f" AND (lease_until IS NULL OR lease_until < %s OR lease_until > %s) {rest}",
+        "SELECT id FROM invoker_conversation WHERE account_id = %s AND due_at <= %s"
+        " AND (lease_until IS NULL OR lease_until < %s OR lease_until > %s) AND id <> %s"
+        " ORDER BY due_at LIMIT 1",
         [
             account_id,
             *(statements.value(Conversation, "due_at", each) for each in moments),
-            *params,
+            but,
         ],
     )
 
@@ -295,7 +299,7 @@ class _Work:
 
     `seen` is how often something had arrived when notifications were last looked for, `waiting`
     the events that are not done, `fresh` those of them that came up just now, which nobody can
-    have begun before.
+    have begun before. `begun` has what runs for an event that was begun as it came up.
     """
 
     lease: Lease
@@ -304,12 +308,25 @@ class _Work:
     seen: int
     waiting: list[Event] = field(default_factory=list)
     fresh: set[uuid.UUID] = field(default_factory=set)
+    begun: dict[uuid.UUID, Invocation | None] = field(default_factory=dict)
 
     def digest(self) -> None:
         """Take note of every notification that waits."""
-        added = digesting.digest(self.lease, self.conversation, self.rules)
+        # What nothing else waits before is handled next.
+        begin = None if self.waiting else self._begin
+        added = digesting.digest(self.lease, self.conversation, self.rules, begin=begin)
         self.waiting += added
         self.fresh |= {event.pk for event in added}
+
+    def _begin(self, event: Event) -> None:
+        if self.rules.runs_functions:
+            self.begun[event.pk] = _write_down(event)
+
+    def begin(self, event: Event) -> Invocation | None:
+        """Write down that the event's function runs now. None when nobody listens."""
+        if event.pk in self.begun:
+            return self.begun.pop(event.pk)
+        return _begin_invocation(self.lease, event, fresh=event.pk in self.fresh)
 
     def look(self) -> conversations.State | None:
         """The conversation's state with all that has arrived until now."""
@@ -338,9 +355,8 @@ def _drain(lease: Lease) -> int:
             # People play while we work: they open its office, and let time pass.
             simulation.refresh_from_db()
             work.rules = digesting.Rules.load(conversation)
-        # Before the events are read: what comes of it is among them.
-        work.digest()
         work.waiting = _waiting_events(conversation)
+        work.digest()
         due_at = None
         while event := work.next_event():
             event.conversation = conversation
@@ -372,19 +388,21 @@ def _drain(lease: Lease) -> int:
 def _take_up(lease: Lease) -> _Work:
     """Read what decides about the conversation."""
     found = statements.select_with(
-        [Conversation, Connection, Simulation],
+        [Conversation, Connection, Simulation, ControllerBot],
         "JOIN invoker_connection ON invoker_connection.id = invoker_conversation.connection_id"
         " LEFT JOIN invoker_simulation"
         " ON invoker_simulation.conversation_id = invoker_conversation.id"
+        " LEFT JOIN invoker_controllerbot"
+        " ON invoker_controllerbot.account_id = invoker_conversation.account_id"
         " WHERE invoker_conversation.id = %s",
         [lease.conversation_pk],
     )
-    conversation, connection, simulation = found[0]
+    conversation, connection, simulation, bot = found[0]
     conversation.connection = connection
     if simulation:
         simulation.conversation = conversation
     statements.attach(conversation, "simulation", simulation)
-    return _Work(lease, conversation, digesting.Rules.load(conversation), lease.seen)
+    return _Work(lease, conversation, digesting.Rules.beside(conversation, bot), lease.seen)
 
 
 def _waiting_events(conversation: Conversation) -> list[Event]:
@@ -423,12 +441,12 @@ def _handle(work: _Work, event: Event) -> dt.datetime | None:
     lease, recorded = work.lease, None
     if event.state == EventState.WAITING:
         bot = work.rules.bot
-        if bot is None or bot.functions_enabled_at is None:
+        if bot is None or not work.rules.runs_functions:
             with lease.transaction():
                 done = _finish(event, Verdict.DISABLED)
             _tell(event, Verdict.DISABLED, done=done)
             return None
-        invocation = _begin_invocation(lease, event, fresh=event.pk in work.fresh)
+        invocation = work.begin(event)
         work.fresh.discard(event.pk)
         result = _run(event, invocation) if invocation else None
         # What arrived while the function ran decides whether its commands still make sense.
@@ -496,7 +514,21 @@ def may_run_again(bot: ControllerBot, outcome: str, before: Sequence[str]) -> bo
 
 
 def _begin_invocation(lease: Lease, event: Event, *, fresh: bool) -> Invocation | None:
-    """Write down that the event's function runs now. None when nobody listens."""
+    with lease.transaction():
+        attempt = 1
+        if not fresh:
+            # A run that another worker began and did not live to record is started again: its
+            # commands were not recorded, so nothing of it has left the house.
+            lost = event.invocations.filter(outcome=InvocationState.RUNNING).update(
+                outcome=InvocationState.UNKNOWN, finished_at=timezone.now()
+            )
+            telemetry.lost(lost)
+            attempt = event.invocations.count() + 1
+        return _write_down(event, attempt)
+
+
+def _write_down(event: Event, attempt: int = 1) -> Invocation | None:
+    """Add the run of an event's function, in the lease's transaction. None when nobody listens."""
     deployment = listening(event, _deployed(event))
     if deployment is None:
         return None
@@ -505,17 +537,9 @@ def _begin_invocation(lease: Lease, event: Event, *, fresh: bool) -> Invocation 
         event=event,
         deployment=deployment,
         function_id=deployment.function_id,
+        attempt=attempt,
     )
-    with lease.transaction():
-        if not fresh:
-            # A run that another worker began and did not live to record is started again: its
-            # commands were not recorded, so nothing of it has left the house.
-            lost = event.invocations.filter(outcome=InvocationState.RUNNING).update(
-                outcome=InvocationState.UNKNOWN, finished_at=timezone.now()
-            )
-            telemetry.lost(lost)
-            invocation.attempt = event.invocations.count() + 1
-        statements.insert(Invocation, [invocation])
+    statements.insert(Invocation, [invocation])
     return invocation
 
 
