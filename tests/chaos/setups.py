@@ -15,7 +15,8 @@ from tests.stack import services
 from tests.stack.conftest import DATABASE
 from tests.stack.services import Server
 
-DATA_DISK_MB = 48
+# With less than 100 MB free the product says that it is not ready.
+DATA_DISK_MB = 400
 DATABASE_DISK_MB = 256
 
 SetUp = Callable[[Receiver, Path], contextlib.AbstractContextManager[Product]]
