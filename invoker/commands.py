@@ -94,10 +94,17 @@ def _shown(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept(fields: dict[str, Any]) -> dict[str, Any]:
-    """Fields without what no page can show and no platform read: NUL, halves of characters."""
-    return {
-        name: storable(value) if isinstance(value, str) else value for name, value in fields.items()
-    }
+    """Fields without what no page can show and no platform read: NUL, halves of characters.
+
+    What is no text, number or the like is kept as its first words, however deep it goes.
+    """
+    return {name: _readable(value) for name, value in fields.items()}
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        return storable(str(value)[:200])
+    return storable(value) if isinstance(value, str) else value
 
 
 def _check(name: str, item: dict[str, Any]) -> Asked:

@@ -31,6 +31,10 @@ CLOSE = {"type": "closeConversation"}
             {"type": "systemMessage", "text": 5},
             [("systemMessage", {"text": 5}, "malformed")],
         ),
+        (
+            {"type": "systemMessage", "text": {"a\0": ["\ud800"]}},
+            [("systemMessage", {"text": "{'a\\x00': ['\\ud800']}"}, "malformed")],
+        ),
         (TRANSFER, [("transfer", {"skillId": "7"}, "")]),
         ({"type": "transfer", "skillId": 7}, [("transfer", {"skillId": "7"}, "")]),
         (
