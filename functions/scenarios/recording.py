@@ -137,12 +137,17 @@ def _happened(conversation: Conversation, rows: list[SimulatedAct]) -> list[_Hap
 def _leaves_room(rows: list[SimulatedAct], happened: list[_Happened]) -> bool:
     """Whether acts may begin up to a second earlier, so that their times are whole seconds.
 
-    Not where people acted while the bot was busy, or just after a silence: there it counts.
+    Not where people acted while the bot was busy, just after a silence, or within the second in
+    which something came: there it counts.
     """
+    start_ms = rows[0].at_ms
     for one in happened:
         if one.number + 1 >= len(rows):
             continue
         following = rows[one.number + 1]
+        seconds = {(row.at_ms - start_ms) // SECOND_MS for row in (rows[one.number], following)}
+        if len(seconds) == 1:
+            return False
         if one.event.finished_at is None or one.event.finished_at > following.made_at:
             return False
         if one.event.notification is None and following.at_ms - one.at_ms < SECOND_MS:

@@ -80,6 +80,19 @@ def test_acts_are_told_in_whole_seconds_unless_the_bot_was_busy(conversation):
     assert in_seconds.starts_at == NOON + dt.timedelta(seconds=1)
 
 
+def test_acts_within_one_second_keep_their_times_where_something_came_in_between(conversation):
+    for act in (acts.Assign(agent="Kim"), acts.AgentSays(text="Hi")):
+        simulator.perform(conversation, act, by="kim")
+        dispatch.drain(conversation.pk)
+    rows = conversation.simulation.acts
+    for number, after_ms in ((1, 0), (2, 2_100), (3, 2_600)):
+        rows.filter(number=number).update(at_ms=int(NOON.timestamp() * 1000) + after_ms)
+
+    saved = scenarios.from_conversation(conversation)
+
+    assert [step.at_ms for step in saved.steps] == [0, 2_100, 2_600]
+
+
 def test_conversation_of_more_acts_than_a_file_may_have_is_refused(conversation):
     first = conversation.simulation.acts.get()
     SimulatedAct.objects.bulk_create(
