@@ -37,7 +37,7 @@ AT_ONCE_S = 0.2
 SLOWED_S = 0.5
 FULL_FOR_S = 30
 # While other work of its account waits; who is at work finds the rest.
-KNOCK_EVERY_S = 0.025
+KNOCK_EVERY_S = 0.1
 # Of one request, each for another worker.
 MOST_KNOCKS = 4
 
