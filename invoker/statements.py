@@ -135,7 +135,7 @@ def _preparers(vendor: str, model: type[models.Model]) -> dict[str, Converter]:
 def _preparer(field: Any) -> Converter:
     """What makes a value of a field a parameter.
 
-    The field itself does it for any value, at twenty times the cost of one that needs nothing.
+    The field itself does it for any value, with checks that cost more than what most values need.
     """
     target = field
     while target.remote_field:

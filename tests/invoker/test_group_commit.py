@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -54,7 +55,7 @@ class Store:
             for number, word in enumerate(words[1:], start=1):
                 told.append(threads.submit(tell, word))
                 while len(self.commits._waiting) < number:
-                    pass
+                    time.sleep(0.001)
             self.go_on.set()
             return [each.result(20) for each in told]
 
