@@ -65,7 +65,11 @@ class Conversation(models.Model):
                 name="conversation_due_of_account",
             ),
             models.Index(fields=["account_id", "conv_id"], name="conversation_of_account"),
-            models.Index(fields=["connection", "consumer_id"], name="conversation_of_consumer"),
+            # With the key, so that PostgreSQL never walks all conversations backwards to find the
+            # consumer's last one: most consumers have none.
+            models.Index(
+                fields=["connection", "consumer_id", "-id"], name="conversation_last_of_consumer"
+            ),
             models.Index(fields=["account_id", "-active_at", "-id"], name="conversation_by_time"),
             models.Index(
                 fields=["connection", "-active_at", "-id"], name="conversation_on_platform"
