@@ -412,7 +412,7 @@ def things(account, everybody):
     closed = OfficeHours.objects.create(
         account_id=account.pk, name="Closed", workdays=main.workdays, occasions=[],
     )  # fmt: skip
-    far = hours.timezone.now().replace(year=2999)
+    far = dt.datetime(2999, 1, 1, tzinfo=dt.UTC)
     hours.switch_off(closed, far, by="kim")
     hours.add_occasion(
         closed,
