@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from houston.models import Account
+from tests.factories import ACCOUNT_ID
 from tests.hostile import cases, showing
 from tests.hostile.spoiling import MARKUP
 from tests.houston import test_audited
@@ -91,6 +91,7 @@ MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """What the forms of `EXCEPTIONS` are sent."""
 IN_THREADS = {"functions:test", "functions:try-it", "functions:deploy", "functions:replays"}
 """They work in threads of their own, which find nothing of what the transaction of a case holds."""
+OTHERS = (set(CHANGES) | set(EXCEPTIONS)) - IN_THREADS
 
 
 def forms() -> dict[str, tuple[dict[str, Any] | None, dict[str, Any]]]:
@@ -99,9 +100,9 @@ def forms() -> dict[str, tuple[dict[str, Any] | None, dict[str, Any]]]:
 
 
 @st.composite
-def posted(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
-    """A form's name, and its fields with something wrong."""
-    name = draw(st.sampled_from(sorted(set(forms()) - IN_THREADS)))
+def posted(draw: st.DrawFn, some: set[str]) -> tuple[str, dict[str, Any]]:
+    """The name of one of these forms, and its fields with something wrong."""
+    name = draw(st.sampled_from(sorted(some)))
     values = dict(forms()[name][1])
     fields = sorted(values) or ["text"]
     for _ in range(draw(st.integers(1, 3))):
@@ -138,26 +139,41 @@ def _text(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace('"', "'").replace("\r\n", " ")
 
 
-@cases.tried(70)
-@given(posted(), st.booleans())
-def test_forms_may_be_filled_in_with_anything(
-    everybody: Client, things: dict[str, Any], account: Account, form: Any, htmx: bool
-) -> None:
-    name, values = form
+def post(
+    console: Client, things: dict[str, Any], name: str, values: dict[str, Any], *, htmx: bool
+) -> HttpResponse:
     arguments = forms()[name][0]
     found = {key: things.get(value, value) for key, value in (arguments or {}).items()}
     query = found.pop("?", "")
     takes = dict(names(get_resolver().url_patterns))[name]
     found = {**{key: VALUES[key] for key in takes if key in VALUES}, **found}
     if arguments is not None or "account_id" in takes:
-        found["account_id"] = account.pk
+        found["account_id"] = ACCOUNT_ID
+    return console.post(
+        f"{reverse(name, kwargs=found)}?{query}",
+        encoded(values),
+        headers={"HX-Request": "true"} if htmx else {},
+    )
+
+
+@cases.tried(70)
+@given(posted(OTHERS), st.booleans())
+def test_forms_may_be_filled_in_with_anything(
+    everybody: Client, things: dict[str, Any], form: Any, htmx: bool
+) -> None:
     with undone():
-        response = everybody.post(
-            f"{reverse(name, kwargs=found)}?{query}",
-            encoded(values),
-            headers={"HX-Request": "true"} if htmx else {},
-        )
+        response = post(everybody, things, *form, htmx=htmx)
         hold("forms of the console", everybody, response)
+
+
+@pytest.mark.django_db(transaction=True)
+@cases.tried(15)
+@given(posted(IN_THREADS), st.booleans())
+def test_forms_that_run_functions_may_be_filled_in_with_anything(
+    everybody: Client, things: dict[str, Any], form: Any, htmx: bool
+) -> None:
+    response = post(everybody, things, *form, htmx=htmx)
+    hold("forms that run functions", everybody, response)
 
 
 # Addresses ----------------------------------------------------------------------------------------
