@@ -101,14 +101,35 @@ MEMBERS = (
     "key", "value", "namespace", "session", "properties", "names", "name", "ttl", "uuid", "payload",
     "headers", "timeoutMs",
 )  # fmt: skip
+INVOKE = "orchestrator.invoke"
 strange = st.fixed_dictionaries({}, optional=dict.fromkeys(MEMBERS, values))
-# An invocation ends by closing what its thread has opened, so it is left to other tests.
-OPS = sorted(set(calls._OPS) - {"orchestrator.invoke"})
+invocations_of_others = st.fixed_dictionaries(
+    {"uuid": st.just("deployed") | values, "timeoutMs": st.integers(1, 5000) | values},
+    optional={"payload": values, "headers": st.lists(values, max_size=3) | values},
+)
 
 
 @cases.tried(30)
-@given(st.sampled_from(OPS), strange | values)
+@given(st.sampled_from(sorted(set(calls._OPS) - {INVOKE})), strange | values)
 def test_calls_of_functions_are_answered_or_refused(doors: Doors, op: str, arguments: Any) -> None:
+    with undone():
+        _call(doors, op, arguments)
+
+
+@pytest.mark.runtime
+@pytest.mark.django_db(transaction=True)
+@cases.tried(5)
+@given(invocations_of_others | strange | values)
+def test_functions_invoke_each_other_or_are_refused(doors: Doors, arguments: Any) -> None:
+    """Not taken back: an invocation ends by closing what its thread has opened."""
+    if isinstance(arguments, dict) and arguments.get("uuid") == "deployed":
+        deployment = Deployment.objects.filter(active=True).first()
+        assert deployment
+        arguments["uuid"] = str(deployment.function_id)
+    _call(doors, INVOKE, arguments)
+
+
+def _call(doors: Doors, op: str, arguments: Any) -> None:
     try:
         # The way it comes from a sandbox, which is the same for everything that can come.
         arguments = msgspec.json.decode(json.dumps(arguments))
@@ -117,12 +138,11 @@ def test_calls_of_functions_are_answered_or_refused(doors: Doors, op: str, argum
     cases.count("calls of functions", "tried")
     asked = calls.Calls(doors.account.pk, uuid.UUID(int=1), "greet")
     code = ""
-    with undone():
-        try:
-            answer = asked.answer(op, arguments)
-            json.dumps(answer() if callable(answer) else answer)
-        except runtime.CallError as error:
-            code = error.code
-        showing.everything(doors.console, doors.api, lists=False)
+    try:
+        answer = asked.answer(op, arguments)
+        json.dumps(answer() if callable(answer) else answer)
+    except runtime.CallError as error:
+        code = error.code
+    showing.everything(doors.console, doors.api, lists=False)
     assert not code or code.startswith("com.liveperson."), code
     cases.count("calls of functions", "refused" if code else "accepted")
