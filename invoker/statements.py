@@ -8,13 +8,12 @@ SQLite and PostgreSQL. Everything else asks the models' managers.
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 from invoker.fields import JsonTextField
 
@@ -40,7 +39,7 @@ def select_with(
 
     `rest` follows the first one's table and names the others' tables itself.
     """
-    names, readers = _selected(connection.vendor, tuple(joined))
+    names, readers = _selected(tuple(joined))
     table = joined[0]._meta.db_table
     with _cursor() as cursor:
         cursor.execute(f"SELECT {names} FROM {table} {rest}", params)  # noqa: S608  # nosec B608 -- our own names
@@ -74,7 +73,7 @@ def insert(model: type[Row], rows: Sequence[Row], rest: str = "") -> list[tuple[
     """
     if not rows:
         return []
-    fields, start, one = _inserted(connection.vendor, model)
+    fields, start, one = _inserted(model)
     returned: list[tuple[Any, ...]] = []
     at_once = max(1, _MOST_VALUES // len(fields))
     with _cursor() as cursor:
@@ -96,9 +95,8 @@ def update(model: type[models.Model], changed: Mapping[str, Any], where: Mapping
 
     In `where` None matches rows that have nothing there.
     """
-    vendor = connection.vendor
     empty = tuple(name for name, wanted in where.items() if wanted is None)
-    sql, preparers = _updated(vendor, model, tuple(changed), tuple(where), empty)
+    sql, preparers = _updated(model, tuple(changed), tuple(where), empty)
     given = [*changed.values(), *(wanted for wanted in where.values() if wanted is not None)]
     params = [prepare(wanted) for prepare, wanted in zip(preparers, given, strict=True)]
     with _cursor() as cursor:
@@ -113,22 +111,22 @@ def attach(row: models.Model, name: str, other: models.Model | None) -> None:
 
 def value(model: type[models.Model], name: str, wanted: object) -> Any:
     """A value of a column as the database has it, to be a parameter."""
-    return _preparers(connection.vendor, model)[name](wanted)
+    return _preparers(model)[name](wanted)
 
 
-@contextmanager
-def _cursor() -> Iterator[Any]:
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # Django's puts values into the SQL, so that each statement is parsed and planned anew.
-            # With this one the server has done it once: see `prepare_threshold` in the settings.
-            cursor.cursor = psycopg.Cursor(connection.connection)
-        yield cursor
+def _cursor() -> Any:
+    # Django's proxy would look this thread's connection up for each attribute.
+    database = connections[DEFAULT_DB_ALIAS]
+    cursor = database.cursor()
+    if database.vendor == "postgresql":
+        # Django's puts values into the SQL, so that each statement is parsed and planned anew.
+        # With this one the server has done it once: see `prepare_threshold` in the settings.
+        cursor.cursor = psycopg.Cursor(database.connection)
+    return cursor
 
 
 @cache
-def _preparers(vendor: str, model: type[models.Model]) -> dict[str, Converter]:
-    assert vendor == connection.vendor
+def _preparers(model: type[models.Model]) -> dict[str, Converter]:
     return {name: _preparer(field) for name, field in _fields(model).items()}
 
 
@@ -182,9 +180,8 @@ def _fields(model: type[models.Model]) -> dict[str, Any]:
 
 @cache
 def _selected(
-    vendor: str, joined: tuple[type[models.Model], ...]
+    joined: tuple[type[models.Model], ...],
 ) -> tuple[str, list[Callable[[Sequence[Any]], Any]]]:
-    assert vendor == connection.vendor
     names: list[str] = []
     readers = []
     for model in joined:
@@ -212,7 +209,7 @@ def _reader(model: type[models.Model], start: int) -> Callable[[Sequence[Any]], 
         for number, converters in converted:
             for convert in converters:
                 found[number] = convert(found[number])
-        return model.from_db(connection.alias, attributes, found)
+        return model.from_db(DEFAULT_DB_ALIAS, attributes, found)
 
     return read
 
@@ -229,9 +226,8 @@ def _converters(field: Any) -> list[Converter]:
 
 
 @cache
-def _inserted(vendor: str, model: type[models.Model]) -> tuple[list[Any], str, str]:
-    assert vendor == connection.vendor
-    preparers = _preparers(vendor, model)
+def _inserted(model: type[models.Model]) -> tuple[list[Any], str, str]:
+    preparers = _preparers(model)
     fields = [
         (field, preparers[field.attname])
         for field in model._meta.concrete_fields
@@ -244,13 +240,11 @@ def _inserted(vendor: str, model: type[models.Model]) -> tuple[list[Any], str, s
 
 @cache
 def _updated(
-    vendor: str,
     model: type[models.Model],
     changed: tuple[str, ...],
     where: tuple[str, ...],
     empty: tuple[str, ...],
 ) -> tuple[str, list[Converter]]:
-    assert vendor == connection.vendor
     fields = _fields(model)
     sets = ", ".join(f'"{fields[name].column}" = %s' for name in changed)
     matches = " AND ".join(
@@ -258,5 +252,5 @@ def _updated(
     )
     asked = [*changed, *(name for name in where if name not in empty)]
     sql = f"UPDATE {model._meta.db_table} SET {sets} WHERE {matches}"  # noqa: S608  # nosec B608 -- our own names
-    preparers = _preparers(vendor, model)
+    preparers = _preparers(model)
     return sql, [preparers[name] for name in asked]

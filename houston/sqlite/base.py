@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from django.db.backends.sqlite3 import base
@@ -72,6 +73,12 @@ class Cursor(base.SQLiteCursorWrapper):
         super().__init__(connection)
         self._wrapper = wrapper
 
+    def convert_query(self, query: str, *, param_names: list[str] | None = None) -> str:
+        """In SQLite's own style; what is asked again and again is converted once."""
+        if param_names is None:
+            return _converted(query)
+        return str(super().convert_query(query, param_names=param_names))
+
     def execute(self, query: str, params: Any = None) -> Any:
         if self.connection.in_transaction:
             return super().execute(query, params)
@@ -100,6 +107,11 @@ class Cursor(base.SQLiteCursorWrapper):
             # A transaction has it until its end.
             if not self.connection.in_transaction:
                 self._wrapper.give_turn()
+
+
+@lru_cache(maxsize=4096)
+def _converted(query: str) -> str:
+    return str(base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%"))
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
