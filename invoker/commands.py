@@ -542,9 +542,10 @@ def _settle(
         statements.update(Command, said, {"id": command.pk})
         giving_up.settled(command, state, reason=reason, detail=detail)
         telemetry.settled(command, state)
+        # `last` looks at them.
+        command.state, command.reason = state, reason
         if last:
             last()
-    command.state = state
     logger.log(
         logging.DEBUG if state == CommandState.SENT else logging.INFO,
         "command settled",

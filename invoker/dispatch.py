@@ -472,7 +472,9 @@ def _handle(work: _Work, event: Event) -> dt.datetime | None:
     ended: list[tuple[Verdict, bool]] = []
 
     def finish() -> None:
-        verdict = _verdict(event)
+        # What was written down just now is all there is, but for what a person has tried again.
+        known = None if event.retried_at else recorded
+        verdict = _verdict(event, known)
         ended.append((verdict, _finish(event, verdict)))
 
     due_at = commands.deliver(
@@ -628,14 +630,18 @@ def asked_of(event: Event, result: runtime.Result | None) -> list[commands.Asked
     return commands.parse(result.value)
 
 
-def _verdict(event: Event) -> Verdict:
-    """The worst that happened to a command of the event, else the best."""
-    rows = statements.values(
-        "SELECT state, reason, invocation_id IS NOT NULL FROM invoker_command WHERE event_id = %s",
-        [statements.value(Command, "event_id", event.pk)],
-    )
-    states = {state for state, _, _ in rows}
-    if any(reason == NO_CALLBACK_URL for _, reason, _ in rows):
+def _verdict(event: Event, known: Sequence[Command] | None) -> Verdict:
+    """The worst that happened to a command of the event, else the best.
+
+    `known` are those that were to be carried out; None: they are to be read.
+    """
+    found = known
+    if found is None:
+        found = statements.select(
+            Command, "WHERE event_id = %s", [statements.value(Command, "event_id", event.pk)]
+        )
+    states = {command.state for command in found}
+    if any(command.reason == NO_CALLBACK_URL for command in found):
         return Verdict.NOWHERE
     for wanted, verdict in (
         (CommandState.FAILED, Verdict.FAILED),
@@ -644,10 +650,11 @@ def _verdict(event: Event) -> Verdict:
     ):
         if wanted in states:
             return verdict
-    sent = [by_function for state, _, by_function in rows if state == CommandState.SENT]
+    sent = [command for command in found if command.state == CommandState.SENT]
     if not sent:
         return Verdict.NOTHING
-    return Verdict.DELIVERED if any(sent) else Verdict.DEFAULT
+    by_function = any(command.invocation_id for command in sent)
+    return Verdict.DELIVERED if by_function else Verdict.DEFAULT
 
 
 def _give_up(lease: Lease, event: Event, error: Exception) -> None:

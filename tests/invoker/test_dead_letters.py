@@ -4,6 +4,7 @@ import datetime as dt
 import importlib
 import json
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -525,8 +526,8 @@ def test_second_command_of_an_event_that_is_retried_meanwhile_is_not_forgotten(
     dead_letters.retry(first, by="kim")
     verdict = dispatch._verdict
 
-    def meanwhile(event: Event) -> Verdict:
-        found = verdict(event)
+    def meanwhile(event: Event, known: Sequence[Command] | None) -> Verdict:
+        found = verdict(event, known)
         monkeypatch.undo()
         dead_letters.retry(second, by="dana")
         return found
