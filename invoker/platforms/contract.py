@@ -200,7 +200,8 @@ def read_retry_after(value: str | None) -> float | None:
     except ValueError:
         try:
             until = parsedate_to_datetime(value or "")
-        except ValueError:
+            pause_s = (until - timezone.now()).total_seconds() if until.tzinfo else 0.0
+        except (ValueError, OverflowError):
+            # The latter for years and zones that no clock has.
             return None
-        pause_s = (until - timezone.now()).total_seconds() if until.tzinfo else 0.0
     return min(LONGEST_PAUSE_S, pause_s) if pause_s > 0 else None

@@ -86,6 +86,8 @@ def test_pause_that_is_asked_for_may_be_named_by_its_end(callback_server: Callba
         "nan": None,
         "soon": None,
         "Thu, 01 Jan 1970 00:00:00 GMT": None,
+        "Mon, 01 Jan 99999999999 00:00:00 GMT": None,
+        "Mon, 01 Jan 2029 00:00:00 +99999999999999": None,
     }
     for named, pause_s in pauses.items():
         callback_server.will_answer(Answer(status=503, headers={"retry-after": named}))
