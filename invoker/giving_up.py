@@ -19,6 +19,7 @@ from invoker.models import (
     LetterKind,
     LetterState,
     Notification,
+    Retention,
     Verdict,
 )
 
@@ -75,6 +76,10 @@ def notification_read(notification: Notification) -> None:
     """Take note that a notification was read; nothing for one that is read for the first time."""
     if notification.digested_at is not None:
         _close(notification=notification)
+        # Retention passed by its body while it could still be tried again.
+        Retention.objects.filter(
+            pk=notification.account_id, bodies_until__gte=notification.pk
+        ).update(bodies_until=notification.pk - 1)
 
 
 def overruled(command: Command, reason: str) -> bool:

@@ -7,7 +7,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from invoker import retention
+from invoker import giving_up, retention
 from invoker.models import (
     AuditEntry,
     Command,
@@ -110,6 +110,22 @@ def test_bodies_go_before_what_says_that_they_came():
     assert bodies[late.pk]
     assert bodies[failed.pk]
     assert Notification.objects.get(pk=early.pk).dedupe_key == early.dedupe_key
+
+
+def test_body_goes_also_when_a_person_had_it_read_later():
+    old = timezone.now() - dt.timedelta(days=31)
+    failed = factories.NotificationFactory(
+        received_at=old, digested_at=old, state=NotificationState.FAILED
+    )
+    retention.remove()
+    retention.remove()
+    assert bytes(Notification.objects.get(pk=failed.pk).body)
+
+    giving_up.notification_read(failed)
+    Notification.objects.filter(pk=failed.pk).update(state=NotificationState.DONE)
+    retention.remove()
+
+    assert bytes(Notification.objects.get(pk=failed.pk).body) == b""
 
 
 def test_logs_go_by_their_own_time():
