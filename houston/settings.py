@@ -197,6 +197,9 @@ TIME_ZONE = "UTC"
 
 # Database -----------------------------------------------------------------------------------------
 
+# Behind a pooler whose connections take turns, nothing may be kept on the server between two
+# transactions: no prepared statement, no cursor.
+DATABASE_POOLED = env.bool("HOUSTON_DATABASE_POOLED", False)
 DATABASES = {
     "default": env.dj_db_url(
         "DATABASE_URL",
@@ -219,9 +222,8 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # for, and would for hours. Either side notices within seconds. DATABASE_URL may say otherwise.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
-        # What each event asks is planned once by each connection. None behind a pooler that has
-        # several connections take turns: `?prepare_threshold=` in DATABASE_URL.
-        "prepare_threshold": 3,
+        # What each event asks is planned once by each connection.
+        "prepare_threshold": None if DATABASE_POOLED else 3,
         "keepalives_idle": 5,
         "keepalives_interval": 3,
         "keepalives_count": 3,
@@ -229,6 +231,7 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
         "options": "-c idle_in_transaction_session_timeout=20s -c tcp_user_timeout=15s"
         " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3",
     } | DATABASES["default"].get("OPTIONS", {})
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLED
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Signing in ---------------------------------------------------------------------------------------

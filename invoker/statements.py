@@ -14,12 +14,17 @@ from typing import Any, TypeVar
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from psycopg.errors import DuplicatePreparedStatement, FeatureNotSupported, InvalidSqlStatementName
+from psycopg.pq import TransactionStatus
 
 from invoker.fields import JsonTextField
 
 Row = TypeVar("Row", bound=models.Model)
 Converter = Callable[[Any], Any]
 
+OUTDATED = (FeatureNotSupported, InvalidSqlStatementName, DuplicatePreparedStatement)
+"""What is not prepared, or not any more as the client thinks; the first is the server's word for
+a plan whose result has changed."""
 _MOST_VALUES = 10_000
 """Of one statement; SQLite takes 32,766. Source: `SQLITE_MAX_VARIABLE_NUMBER`."""
 
@@ -121,8 +126,28 @@ def _cursor() -> Any:
     if database.vendor == "postgresql":
         # Django's puts values into the SQL, so that each statement is parsed and planned anew.
         # With this one the server has done it once: see `prepare_threshold` in the settings.
-        cursor.cursor = psycopg.Cursor(database.connection)
+        cursor.cursor = _Prepared(database.connection)
     return cursor
+
+
+class _Prepared(psycopg.Cursor[Any]):
+    """Outlives a column that is given another type while its statements are prepared.
+
+    The server refuses those then, and would until the connection ends.
+    """
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "_Prepared":
+        try:
+            return super().execute(query, params, **options)
+        except OUTDATED as error:
+            if self.connection.info.transaction_status == TransactionStatus.IDLE:
+                # psycopg forgets them too: see its `PrepareManager.validate`.
+                self.connection.execute("DEALLOCATE ALL")
+                return super().execute(query, params, **options)
+            # What the transaction did is lost, and whoever comes back gets another connection.
+            self.connection.close()
+            message = "The tables were changed in the middle of a transaction"
+            raise psycopg.OperationalError(message) from error
 
 
 @cache

@@ -3,17 +3,20 @@
     DATABASE_URL=… python -m tests.stack.plans CALLBACK_URL
 
 Fills an empty database, takes a new conversation through the door and handles it, and has every
-statement explained while it runs. Prints what became of the event, and each statement with the rows
-that were read for it.
+statement explained while it runs. Then columns are given other types, as an upgrade may do while
+this version still runs, and more conversations come. Prints what became of the event, each
+statement with the rows that were read for it, and what doors and workers said after the change.
 """
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import django
+import psycopg
 from django.core.management import call_command
 from django.db import connection as database
 from django.db import transaction
@@ -23,8 +26,9 @@ from django.utils import timezone
 django.setup()
 setup_test_environment()
 
-from invoker import dispatch, runtime  # noqa: E402
-from invoker.models import Connection, Conversation, Event  # noqa: E402
+from invoker import dispatch, ingest, runtime  # noqa: E402
+from invoker.digesting import PASSING_FAULTS  # noqa: E402
+from invoker.models import Connection, Conversation, Event, EventState  # noqa: E402
 from tests.bench import filling  # noqa: E402
 from tests.invoker import senders  # noqa: E402
 
@@ -45,6 +49,12 @@ GROW = (
     f"UPDATE invoker_conversation SET due_at = now() WHERE account_id <> '{filling.ACCOUNT}'",  # noqa: S608 our own name
     "VACUUM ANALYZE",
 )
+WIDER = (
+    "ALTER TABLE invoker_connection ALTER name TYPE varchar(500)",
+    "ALTER TABLE invoker_conversation ALTER consumer_id TYPE varchar(500)",
+    "ALTER TABLE invoker_deployment ALTER note TYPE varchar(500)",
+)
+PREPARED_AFTER = 5
 EXPLAINED = ("SELECT", "UPDATE", "DELETE")
 
 
@@ -79,6 +89,36 @@ def _rows(node: dict[str, Any]) -> int:
     return mine + sum(_rows(each) for each in node.get("Plans", ()))
 
 
+def _go_on_after_a_change(connection: Connection) -> dict[str, Any]:
+    """By this connection's prepared statements: outside a transaction at the door, inside later."""
+    # Nobody hears a knock.
+    ingest.knock = lambda *_: None
+    numbers = iter(range(1000))
+
+    def come() -> Conversation:
+        conv_id = f"after-{next(numbers)}"
+        assert senders.post(connection, senders.updated(conv_id)).status_code == 202
+        return Conversation.objects.get(conv_id=conv_id)
+
+    for _ in range(PREPARED_AFTER):
+        dispatch.drain(come().pk)
+    conversation = come()
+    # By somebody else: psycopg prepares anew what it changes itself.
+    with psycopg.connect(os.environ["DATABASE_URL"]) as other:
+        for each in WIDER:
+            other.execute(each)
+    passing = []
+    while not Event.objects.filter(conversation=conversation, state=EventState.DONE).exists():
+        Conversation.objects.filter(pk=conversation.pk).update(due_at=timezone.now())
+        try:
+            dispatch.drain(conversation.pk)
+        except PASSING_FAULTS as error:
+            passing.append(str(error))
+    dispatch.drain(come().pk)
+    verdicts = Event.objects.filter(conversation__conv_id__startswith="after-")
+    return {"passing": passing, "verdicts": list(verdicts.values_list("verdict", flat=True))}
+
+
 def main() -> int:
     call_command("migrate", verbosity=0)
     filling.fill(filling.Sizes(invocations=EVENTS, events=EVENTS, lines=0))
@@ -100,8 +140,9 @@ def main() -> int:
         [event] = Event.objects.filter(conversation=conversation)
         # Nobody is to be knocked for.
         transaction.set_rollback(True)
+    after = _go_on_after_a_change(connection)
     runtime.close()
-    print(json.dumps({"verdict": event.verdict, "read": explainer.read}))
+    print(json.dumps({"verdict": event.verdict, "read": explainer.read, "after": after}))
     return 0
 
 
