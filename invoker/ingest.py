@@ -36,6 +36,8 @@ BURST_S = 5
 AT_ONCE_S = 0.2
 SLOWED_S = 0.5
 FULL_FOR_S = 30
+# Of one request: they are stored in one transaction, which others wait for.
+MOST_AT_ONCE = 500
 # While other work of its account waits; who is at work finds the rest.
 KNOCK_EVERY_S = 0.1
 # Of one request, each for another worker.
@@ -140,7 +142,14 @@ def _admit(
     # The signature comes first: a stranger learns nothing about how far the set-up has come.
     platform.authenticate(connection, headers, body, token)
     _check_set_up(connection, bot)
-    return connection, platform.read(headers, repair(body))
+    incoming = platform.read(headers, repair(body))
+    if len(incoming) > MOST_AT_ONCE:
+        raise RejectedError(
+            400,
+            "batch-too-large",
+            f"Cannot take {len(incoming):,} changes in one request: at most {MOST_AT_ONCE:,}",
+        )
+    return connection, incoming
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -197,8 +206,7 @@ def _check_room(connection: Connection, count: int) -> None:
     """Whether so many may come now, by who sent them and by what waits."""
     per_s = settings.EVENTS_PER_SECOND
     most = per_s * BURST_S
-    # One request never asks for more than a connection has after a rest.
-    taken = rates.take(f"door {connection.pk}", most, within_s=BURST_S, count=min(count, most))
+    taken = rates.take(f"door {connection.pk}", most, within_s=BURST_S, count=count)
     if taken.wait_s:
         raise RejectedError(
             429,

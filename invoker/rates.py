@@ -19,6 +19,7 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 
 MINUTE_S = 60.0
+LONGEST_DEBT_S = 3600.0
 # Whose count it is, and until when what they asked for has taken up their time.
 SLOT = struct.Struct("<Qd")
 SLOTS_OF_BUCKET = 8
@@ -49,7 +50,10 @@ class Rates:
         self._handle: int | None = None
 
     def take(self, key: str, most: int, *, within_s: float = MINUTE_S, count: int = 1) -> Taken:
-        """Count so many of a key that may have `most` within that time: all of them or none."""
+        """Count so many of a key that may have `most` within that time: all of them or none.
+
+        More than `most` at once are let through after a rest, and paid for by a longer one.
+        """
         number, owner = struct.unpack("<QQ", blake2b(key.encode(), digest_size=16).digest())
         offset = number % BUCKETS * BUCKET_BYTES
         with self._lock:
@@ -85,12 +89,13 @@ def _take(handle: int, offset: int, owner: int, within_s: float, costs_s: float)
     place = min(range(SLOTS_OF_BUCKET), key=lambda one: (slots[one][0] != owner, slots[one][1]))
     now = time.time()
     until = slots[place][1] if slots[place][0] == owner else now
-    if until < now or until > now + within_s:
+    if until < now or until > now + LONGEST_DEBT_S:
         # The latter is of a clock that was ahead and has been put right.
         until = now
+    wait_s = until + min(costs_s, within_s) - now - within_s
+    if wait_s > 0:
+        return Taken(wait_s, until - now)
     until += costs_s
-    if until > now + within_s:
-        return Taken(until - now - within_s, until - now - costs_s)
     os.pwrite(handle, SLOT.pack(owner, until), offset + place * SLOT.size)
     return Taken(0.0, until - now)
 

@@ -15,6 +15,8 @@ from invoker.models.accounts import ACCOUNT_ID_LENGTH, Connection, Platform
 from invoker.telemetry import TRACEPARENT_LENGTH
 
 LONGEST_LEASE = dt.timedelta(minutes=2)
+# Databases take some ten thousand values with one statement.
+MARKED_AT_ONCE = 1000
 
 
 class LeaseLostError(Exception):
@@ -107,15 +109,15 @@ class Conversation(models.Model):
     @staticmethod
     def mark_arrivals(pks: list[int]) -> None:
         """Say that something new waits for each of these, whoever holds the lease now."""
-        if not pks:
-            return
         now = statements.value(Conversation, "due_at", timezone.now())
-        statements.change(
-            "UPDATE invoker_conversation SET arrived = arrived + 1, active_at = %s,"  # noqa: S608  # nosec B608 -- our own names
-            " due_at = CASE WHEN due_at < %s THEN due_at ELSE %s END"
-            f" WHERE id IN ({statements.marks(pks)})",
-            [now, now, now, *pks],
-        )
+        for first in range(0, len(pks), MARKED_AT_ONCE):
+            some = pks[first : first + MARKED_AT_ONCE]
+            statements.change(
+                "UPDATE invoker_conversation SET arrived = arrived + 1, active_at = %s,"  # noqa: S608  # nosec B608 -- our own names
+                " due_at = CASE WHEN due_at < %s THEN due_at ELSE %s END"
+                f" WHERE id IN ({statements.marks(some)})",
+                [now, now, now, *some],
+            )
 
 
 class Lease:

@@ -213,6 +213,30 @@ def test_batch_that_is_too_large_is_refused(generic: Connection) -> None:
     refused(senders.post(generic, batch), 400, "batch-too-large")
 
 
+def test_request_with_too_many_changes_is_refused_whole(liveperson: Connection) -> None:
+    told = notification()
+    [change] = told["body"]["changes"]
+    told["body"]["changes"] = [
+        change | {"result": change["result"] | {"convId": f"c-{number}"}} for number in range(501)
+    ]
+
+    refused(send_liveperson(liveperson, json.dumps(told).encode()), 400, "batch-too-large")
+    told["body"]["changes"].pop()
+    assert send_liveperson(liveperson, json.dumps(told).encode()).status_code == 200
+    assert Conversation.objects.count() == Notification.objects.count() == 500
+
+
+def test_arrivals_are_marked_in_pieces(
+    generic: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invoker.models.conversations.MARKED_AT_ONCE", 2)
+
+    assert senders.post(generic, [senders.updated(f"c-{n}") for n in range(5)]).status_code == 202
+
+    assert set(Conversation.objects.values_list("arrived", flat=True)) == {1}
+    assert Conversation.objects.filter(due_at__isnull=False).count() == 5
+
+
 def test_empty_batch_is_nothing(generic: Connection) -> None:
     response = senders.post(generic, [])
 

@@ -212,6 +212,17 @@ def test_debt_is_what_was_taken_less_what_has_gone_by(rates, clock):
     assert rates.take("key", 10, within_s=5, count=9).debt_s == pytest.approx(1.3)
 
 
+def test_more_than_the_most_at_once_is_paid_for_by_a_longer_rest(rates, clock):
+    assert rates.take("key", 10, within_s=5, count=100) == (0.0, pytest.approx(50.0))
+    assert rates.take("key", 10, within_s=5).wait_s == pytest.approx(45.5)
+    clock.shift(45.0)
+    assert rates.take("key", 10, within_s=5).wait_s == pytest.approx(0.5)
+    # As much again wants a whole rest.
+    assert rates.take("key", 10, within_s=5, count=100).wait_s == pytest.approx(5.0)
+    clock.shift(5.1)
+    assert rates.take("key", 10, within_s=5, count=100).wait_s == 0.0
+
+
 # At the doors -------------------------------------------------------------------------------------
 
 
@@ -286,7 +297,7 @@ def test_request_with_more_events_than_a_connection_may_send_at_once_is_taken_af
 
     assert batch(connection, 7).status_code == 202
     assert batch(connection, 1).status_code == 429
-    clock.shift(1)
+    clock.shift(3)
     assert batch(connection, 1).status_code == 202
 
 
