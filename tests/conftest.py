@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.contrib.contenttypes.management import create_contenttypes
 from django.core.cache import cache
 from django.db import connection
+from django.db.models.signals import post_migrate
 from django.test import Client
 
 # A folder of its own for everything that a test run writes. Settings and apps are loaded before
@@ -47,6 +49,10 @@ settings.CACHES = {
     for name in settings.CACHES
 }
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Nobody asks for Django's own permissions and types of rows, and to write them again took the
+# longest of each flush, which is how a test of several threads ends.
+post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+post_migrate.disconnect(create_contenttypes)
 
 from houston.models import Account, Role, User  # noqa: E402
 from invoker import automatic_messages, runtime  # noqa: E402
