@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: an account that is ready, its people, and a platform to talk to."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -20,6 +21,8 @@ from django.db import connection
 from django.db.models.signals import post_migrate
 from django.test import Client
 
+# Hardly anything is garbage of what collecting tests makes, and to look for it took seconds.
+gc.disable()
 # A folder of its own for everything that a test run writes. Settings and apps are loaded before
 # any conftest, so what they took from the real data folder is pointed at this one here; processes
 # that tests start find it in the environment.
@@ -75,6 +78,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _rank(item: pytest.Item) -> int:
     ranks = (rank for rank, start in enumerate(SLOWEST) if item.nodeid.startswith(start))
     return next(ranks, len(SLOWEST))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:
