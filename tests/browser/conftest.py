@@ -19,9 +19,9 @@ TIMEOUT_MS = 15_000
 expect.set_options(timeout=TIMEOUT_MS)
 
 
-# Ends with its module: while it lives, this thread counts as asynchronous, in which Django's tests
+# Ends with this folder: while it lives, this thread counts as asynchronous, in which Django's tests
 # of other files cannot use the database.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
