@@ -35,6 +35,7 @@ class Houston:
         self._kept = data_dir / "kept.sqlite3"
         self._demo: dict[str, Any] = {}
         self._kept_demo = self._demo
+        self._commands: subprocess.Popen[str] | None = None
         port = services.free_port()
         self.url = f"http://127.0.0.1:{port}"
         kept = {
@@ -74,16 +75,24 @@ class Houston:
         return self.log.read_text(errors="replace")
 
     def manage(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        """What a command of `manage.py` printed. Only the first one waits until all is loaded."""
+        if self._commands is None:
+            self._commands = subprocess.Popen(
+                [sys.executable, "-m", "tests.stack.commands"],
+                cwd=ROOT,
+                env={**self.environment, "DJANGO_SETTINGS_MODULE": "houston.settings"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self._commands.stdin
+        assert self._commands.stdout
+        said, complained = (self.data_dir / f"command.{name}" for name in ("out", "err"))
+        line = {"arguments": arguments, "stdout": str(said), "stderr": str(complained)}
+        self._commands.stdin.write(json.dumps(line) + "\n")
+        self._commands.stdin.flush()
+        assert self._commands.stdout.readline() == "0\n", complained.read_text()
+        return said.read_text()
 
     def demo(self, callback_url: str = NOBODY) -> dict[str, Any]:
         """The demo account, whose commands go to this address; a process only for a new one."""
@@ -130,6 +139,9 @@ class Houston:
 
     def interrupt(self) -> int:
         """Press Ctrl-C and wait for the end."""
+        if self._commands is not None:
+            self._commands.communicate()
+            self._commands = None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=30)

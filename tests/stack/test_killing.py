@@ -39,15 +39,14 @@ async function lambda(input) {{
   return {{ type: "systemMessage", text: "ran " + input.payload.general.dialogId }};
 }}
 """
-DEPLOY = """
-import sys
+DEPLOY = f"""
 from functions import deploying, services
 from functions.models import Function
 
 function = Function.objects.get(account_id="demo1")
 services.save_draft(
-    function, version=function.version, code=sys.stdin.read(), description="Slow", environment={},
-    by="demo",
+    function, version=function.version, code={SLOW_FUNCTION!r}, description="Slow",
+    environment={{}}, by="demo",
 )
 function.refresh_from_db()
 deploying.deploy(function, version=function.version, by="demo")
@@ -78,10 +77,7 @@ class Traffic:
         self.demo = product.demo(callbacks.url)
         self.door = door_of(self.demo, "generic")
         self.conv_ids = [f"killing-{uuid.uuid4()}" for _ in range(CONVERSATIONS)]
-        subprocess.run(
-            [sys.executable, "manage.py", "shell", "--verbosity=0", "-c", DEPLOY],
-            input=SLOW_FUNCTION, cwd=ROOT, env=product.environment, check=True, text=True,
-        )  # fmt: skip
+        product.manage("shell", "--verbosity=0", "-c", DEPLOY)
 
     def send(self) -> None:
         """Everything at once, so that work is waiting whoever dies when."""
