@@ -28,6 +28,8 @@ gc.disable()
 # that tests start find it in the environment.
 DATA_DIR = Path(tempfile.mkdtemp(prefix="houston-tests-"))
 os.environ["HOUSTON_DATA_DIR"] = str(DATA_DIR)
+# The folder of the process that starts the others is for what they share.
+os.environ.setdefault("HOUSTON_TESTS_DIR", str(DATA_DIR))
 # More than a hundred processes are started: what one has compiled, the next one finds.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 settings.DATA_DIR = DATA_DIR

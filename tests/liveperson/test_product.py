@@ -13,7 +13,7 @@ import pytest
 
 from tests.liveperson.conftest import eventually
 from tests.liveperson.ums import ACCOUNT, Ums
-from tests.stack.conftest import ROOT, Houston
+from tests.stack.conftest import ONE_OF_EACH, ROOT, Houston, begin
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -57,12 +57,14 @@ function lambda(input, callback) {
 def product(ums: Ums) -> Iterator[Houston]:
     """An account whose bot logs in, with a function, in the running product."""
     data_dir = Path(tempfile.mkdtemp(prefix="houston-stack-"))
+    begin(data_dir)
     environment = {**os.environ, "HOUSTON_DATA_DIR": str(data_dir)}
     environment.pop("DATABASE_URL", None)
     command = [sys.executable, "-c", PREPARE, ACCOUNT, json.dumps(ums.bot.login), SOURCE]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     houston = Houston(
         data_dir,
+        **ONE_OF_EACH,
         HOUSTON_LIVEPERSON_CSDS=f"https://{ums.csds}",
         SSL_CERT_FILE=str(ums.authority_file),
     )

@@ -163,19 +163,29 @@ def _copy(source: Path, target: Path) -> None:
         opened.backup(written)
 
 
+def started() -> Path:
+    """Where what a start takes long to make is, once any process of the test run had a start."""
+    return Path(os.environ["HOUSTON_TESTS_DIR"]) / "started"
+
+
+def begin(data_dir: Path) -> None:
+    """Let a start in this folder find what the first one made, if there was one."""
+    if started().exists():
+        _copy_folder(started(), data_dir)
+
+
 @contextlib.contextmanager
 def running(**environment: str) -> Iterator[Houston]:
     """The first one with a database of its own starts from an empty folder, others as from it."""
     data_dir = Path(tempfile.mkdtemp(prefix="houston-stack-"))
-    started = Path(os.environ["HOUSTON_DATA_DIR"]) / "started"
     embedded = "DATABASE_URL" not in environment
-    if embedded and started.exists():
-        _copy_folder(started, data_dir)
+    if embedded:
+        begin(data_dir)
     houston = Houston(data_dir, **(ONE_OF_EACH | environment))
     try:
         houston.wait()
-        if embedded and not started.exists():
-            _copy_folder(data_dir, started)
+        if embedded and not started().exists():
+            _keep_for_others(data_dir)
         yield houston
     finally:
         houston.interrupt()
@@ -183,9 +193,16 @@ def running(**environment: str) -> Iterator[Houston]:
         houston.log.unlink(missing_ok=True)
 
 
+def _keep_for_others(data_dir: Path) -> None:
+    copy = Path(tempfile.mkdtemp(dir=started().parent))
+    _copy_folder(data_dir, copy)
+    # Another process may have been first meanwhile, and somebody copies from its folder.
+    with contextlib.suppress(OSError):
+        copy.rename(started())
+
+
 def _copy_folder(source: Path, target: Path) -> None:
-    """What a start takes long to make: database, static files, and the secrets of both."""
-    target.mkdir(exist_ok=True)
+    """Database, static files, and the secrets of both."""
     shutil.copytree(source / "static", target / "static")
     for name in ("secret.key", "encryption.key", "demo-api-client-secret"):
         shutil.copy(source / name, target / name)

@@ -1,6 +1,5 @@
 """The short form of `make chaos`: a few deaths under load, and the ledger of all that was sent."""
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from tests.chaos.faults import Fault
 from tests.chaos.product import Product
 from tests.chaos.receiver import Receiver
 from tests.chaos.running import run
-from tests.stack.conftest import DATABASE
+from tests.stack.conftest import started
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -34,8 +33,7 @@ def harm(product: Product, receiver: Receiver) -> list[Fault]:
 
 
 def test_nothing_is_lost_doubled_or_overtaken_while_everything_dies(tmp_path: Path) -> None:
-    started = Path(os.environ["HOUSTON_DATA_DIR"]) / "started"
-    begun = started if (started / DATABASE).exists() else None
+    begun = started() if started().exists() else None
 
     outcome = run(
         partial(setups.sqlite, small_disk=False, begun=begun, HOUSTON_WEB_WORKERS="1"),
