@@ -45,7 +45,7 @@ CHANNELS, BATCH = 16, 100
 WINDOW = 32
 """Conversations on their way at once where the capacity is looked for."""
 FEW, MANY = 1_000, 1_000_000
-GUNICORN = "--workers 2 --worker-class gthread --threads 16 --log-level warning"
+GUNICORN = "--workers 2 --worker-class houston.server.Worker --threads 16 --log-level warning"
 TICKS = os.sysconf("SC_CLK_TCK")
 # Which process a command line belongs to; the first that fits.
 KINDS = (

@@ -123,7 +123,7 @@ def filled_product() -> Iterator[Filled]:
         port = services.free_port()
         debug = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "houston.wsgi", "--bind", f"127.0.0.1:{port}",
-             "--worker-class", "gthread", "--threads", "4", "--log-level", "warning"],
+             "--worker-class", "houston.server.Worker", "--threads", "4", "--log-level", "warning"],
             cwd=ROOT, env={**environment, "HOUSTON_DEBUG": "1"},
         )  # fmt: skip
         debug_url = f"http://127.0.0.1:{port}"

@@ -106,7 +106,10 @@ def v2(
     """One more web process of the same product, by a name that means V2 to the clients."""
     directory = tmp_path_factory.mktemp("v2")
     port = services.free_port()
-    options = f"--bind 127.0.0.1:{port} --worker-class gthread --threads 4 --graceful-timeout 1"
+    options = (
+        f"--bind 127.0.0.1:{port} --worker-class houston.server.Worker --threads 4 "
+        "--graceful-timeout 1"
+    )
     with (directory / "web.log").open("wb") as log:
         web = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "houston.wsgi", *options.split()],

@@ -1,13 +1,20 @@
 """What only the real server meets: lengths that lie, bodies that drip, headers without an end."""
 
 import json
+import select
 import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
 from houston.middleware import READ_TIMEOUT_S
-from tests.stack.conftest import Houston
+from tests.stack import services
+from tests.stack.conftest import ROOT, Houston
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
@@ -115,3 +122,130 @@ def test_body_that_drips_keeps_nobody_else_waiting(houston: Houston) -> None:
     assert {status(answer) for answer in answers} == {408}
     assert all(b'"body-too-slow"' in answer for answer in answers)
     assert houston.get("/healthz").status_code == 200
+
+
+# Who never comes to an end -----------------------------------------------------------------------
+
+# More than there are threads, of which the product here has 16.
+MANY = 40
+ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@contextmanager
+def wires(houston: Houston, count: int, said: bytes) -> Iterator[list[socket.socket]]:
+    """So many connections on which this was said and nothing more."""
+    where = urlsplit(houston.url)
+    with ExitStack() as opened:
+        found = []
+        for _ in range(count):
+            wire = socket.create_connection((where.hostname, where.port), timeout=60)
+            found.append(opened.enter_context(wire))
+            wire.sendall(said)
+        yield found
+
+
+def hear_out(wire: socket.socket) -> bytes:
+    heard = b""
+    try:
+        while more := wire.recv(65536):
+            heard += more
+    except ConnectionResetError:
+        pass
+    return heard
+
+
+def test_half_a_head_keeps_no_thread(houston: Houston) -> None:
+    with wires(houston, MANY, b"POST /events/x HTTP/1.1\r\nHost: localhost\r\nX-A: ") as halves:
+        meanwhile = [houston.get("/healthz").status_code for _ in range(5)]
+        answers = [hear_out(wire) for wire in halves]
+
+    assert meanwhile == [200] * 5
+    assert [status(answer) for answer in answers] == [408] * MANY
+
+
+def test_head_that_drips_is_ended_as_if_nothing_came(houston: Houston) -> None:
+    with wires(houston, 1, b"GET /healthz HTTP/1.1\r\nX-A: ") as [wire]:
+        while not select.select([wire], [], [], 0.2)[0]:
+            wire.sendall(b"a")
+        answer = hear_out(wire)
+
+    assert status(answer) == 408
+
+
+def test_half_a_head_behind_a_whole_one_keeps_no_thread(houston: Houston) -> None:
+    with wires(houston, MANY, ASK + b"\r\n" + ASK) as halves:
+        meanwhile = [houston.get("/healthz").status_code for _ in range(5)]
+        answers = [hear_out(wire) for wire in halves]
+
+    assert meanwhile == [200] * 5
+    assert [status(answer) for answer in answers] == [200] * MANY
+    assert [answer.count(b"HTTP/1.1 408 ") for answer in answers] == [1] * MANY
+
+
+def test_client_that_does_not_close_keeps_nobody_waiting(houston: Houston) -> None:
+    with wires(houston, MANY, ASK + b"Connection: close\r\n\r\n"):
+        meanwhile = [houston.get("/healthz").status_code for _ in range(5)]
+
+    assert meanwhile == [200] * 5
+
+
+def test_requests_in_one_piece_and_in_many_are_answered_in_turn(houston: Houston) -> None:
+    two = ASK + b"\r\n" + ASK + b"Connection: close\r\n\r\n"
+
+    together = talk(houston, two)
+    where = urlsplit(houston.url)
+    with socket.create_connection((where.hostname, where.port), timeout=60) as wire:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in two:
+            wire.sendall(bytes([byte]))
+        apart = hear_out(wire)
+
+    assert together.count(b"HTTP/1.1 200 OK") == 2
+    assert apart.count(b"HTTP/1.1 200 OK") == 2
+
+
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/1.1\r\nX: a\nY"])
+def test_line_that_ends_otherwise_is_refused_before_the_head_is_whole(
+    houston: Houston, said: bytes
+) -> None:
+    with wires(houston, 1, said) as [wire]:
+        assert status(hear_out(wire)) == 400
+
+
+def test_head_without_an_end_is_refused_when_it_is_too_long(houston: Houston) -> None:
+    with wires(houston, 1, ASK + b"X-A: " + b"x" * 64 * 1024) as [wire]:
+        assert status(hear_out(wire)) == 431
+
+
+def test_heads_without_an_end_leave_room_for_a_whole_one(houston: Houston) -> None:
+    port = services.free_port()
+    options = f"--bind 127.0.0.1:{port} --threads 4 --worker-connections 20 --log-level warning"
+    with subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "houston.wsgi", *options.split(),
+         "--worker-class", "houston.server.Worker"],
+        cwd=ROOT, env=houston.environment,
+    ) as web:  # fmt: skip
+        try:
+            until_it_listens(port)
+            with ExitStack() as opened:
+                for _ in range(60):
+                    wire = socket.create_connection(("127.0.0.1", port), timeout=60)
+                    opened.enter_context(wire).sendall(ASK)
+                honest = socket.create_connection(("127.0.0.1", port), timeout=60)
+                opened.enter_context(honest).sendall(ASK + b"Connection: close\r\n\r\n")
+                answer = hear_out(honest)
+        finally:
+            web.terminate()
+
+    assert status(answer) == 200
+
+
+def until_it_listens(port: int) -> None:
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+        else:
+            return

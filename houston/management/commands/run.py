@@ -74,8 +74,9 @@ def processes() -> dict[str, str]:
     found = {
         "web": (
             f"exec {python} -m gunicorn houston.wsgi --bind {settings.HOUSTON_HOST}:"
-            f"{settings.HOUSTON_PORT} --workers {settings.WEB_WORKERS} --worker-class gthread "
-            f"--threads {settings.WEB_THREADS} --limit-request-fields 64 --timeout 60 "
+            f"{settings.HOUSTON_PORT} --workers {settings.WEB_WORKERS} "
+            f"--worker-class houston.server.Worker --threads {settings.WEB_THREADS} "
+            "--limit-request-fields 64 --timeout 60 "
             f"--graceful-timeout {settings.GRACE_S} "
             "--log-level warning --logger-class houston.logs.ServerLogger"
         ),
