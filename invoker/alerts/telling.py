@@ -144,7 +144,13 @@ def _post(telling: Telling) -> None:
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": signature,
     }
-    posting.post(alert.target, body.encode(), headers, who="The webhook of the alert")
+    posting.post(
+        alert.target,
+        body.encode(),
+        headers,
+        who="The webhook of the alert",
+        account_id=alert.account_id,
+    )
 
 
 def _address(alert: Alert) -> str:

@@ -79,4 +79,10 @@ def post(connection: "Connection", command: "Command") -> str:
     parent = telemetry.traceparent()
     if parent:
         headers["traceparent"] = parent
-    return posting.post(connection.callback_url, message.body, headers, who="The callback URL")
+    return posting.post(
+        connection.callback_url,
+        message.body,
+        headers,
+        who="The callback URL",
+        account_id=connection.account_id,
+    )

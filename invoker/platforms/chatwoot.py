@@ -154,6 +154,7 @@ class Chatwoot:
                 msgspec.json.encode(body),
                 {"api_access_token": connection.api_token, "content-type": "application/json"},
                 who=who,
+                account_id=connection.account_id,
                 repeatable=path != "messages",
             )
         return said

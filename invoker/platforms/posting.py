@@ -43,11 +43,13 @@ def post(
     headers: Mapping[str, str],
     *,
     who: str,
+    account_id: str = "",
     repeatable: bool = True,
 ) -> str:
     """Send a command to `url` and say in a few words what came back.
 
-    `who` is what answers there, for people: "The callback URL". Where the receiver cannot tell a
+    `who` is what answers there, for people: "The callback URL", and `account_id` the account that
+    named the URL. Where the receiver cannot tell a
     repetition, `repeatable` is False: then no answer leaves open whether it was carried out.
     Where it may go is for `reach` to say.
 
@@ -55,7 +57,7 @@ def post(
         DeliveryError: nobody answered, or the answer was not 2xx.
     """
     try:
-        answer = _exchange(url, body, headers, settings.CALLBACK_TIMEOUT_S)
+        answer = _exchange(url, body, headers, account_id)
     except reach.NotPublicError as error:
         raise DeliveryError(f"{who} {error}", permanent=True) from error
     except httpx.TimeoutException as error:
@@ -106,20 +108,21 @@ def _client() -> httpx.Client:
     return client
 
 
-def _exchange(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> _Answer:
+def _exchange(url: str, body: bytes, headers: Mapping[str, str], account_id: str) -> _Answer:
     """Post, and say what came back.
 
     Success is settled by the status line; its end is waited for a moment, since only then the
     connection can carry the next command. Of a refusal the first words are read, for as long again
     as the answer may take.
     """
+    timeout_s = settings.CALLBACK_TIMEOUT_S
     # To connect takes less than the deadline, so that what was never sent is told apart.
     timeout = httpx.Timeout(timeout_s, connect=min(_CONNECT_S, 0.9 * timeout_s))
     client = _client()
     request = client.build_request(
         "POST", url, content=body, headers=dict(headers), timeout=timeout
     )
-    with reach.within(timeout_s):
+    with reach.within(timeout_s, account_id=account_id):
         response = client.send(request, stream=True)
     read, most, within_s = b"", WORDS_BYTES, timeout_s
     if response.is_success:

@@ -11,11 +11,13 @@ import ipaddress
 import math
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -34,7 +36,9 @@ _NAT64: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("6
 _NEAR: Final = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
 
 _WRITTEN_AT_ONCE: Final = 16 * 1024
-_lookups: Final = ThreadPoolExecutor(8, thread_name_prefix="lookups")
+# Nobody answers for a name that is looked up for so long, and an account has so many of them.
+_SILENT_AFTER_S: Final = 2.0
+_MOST_SILENT: Final = 4
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -92,11 +96,9 @@ async def find(host: str, port: int) -> list[str]:
     return _checked(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
-def _find(host: str, port: int, timeout_s: float | None) -> list[str]:
+def _find(host: str, timeout_s: float | None) -> list[str]:
     """The same for whoever blocks; a `TimeoutError` when nobody said in time where it leads."""
-    # What looks names up knows no deadline of ours, so somebody else waits for it.
-    asked = _lookups.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    return _checked(asked.result(timeout_s))
+    return _checked(_lookups.ask(host, _account.get()).result(timeout_s))
 
 
 def _checked(found: Iterable[tuple[Any, ...]]) -> list[str]:
@@ -124,24 +126,97 @@ def _opened(networks: tuple[str, ...]) -> tuple[ipaddress.IPv4Network | ipaddres
     return tuple(ipaddress.ip_network(each) for each in networks)
 
 
+# Looking up ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lookup:
+    account_id: str
+    found: Future[list[tuple[Any, ...]]] = field(default_factory=Future)
+    begun_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_silent(self) -> bool:
+        return time.monotonic() - self.begun_at >= _SILENT_AFTER_S
+
+
+class _Lookups:
+    """The names that this process looks up: each once at a time, in a thread of its own.
+
+    What looks names up knows no deadline of ours and can keep its thread for a minute. So while a
+    name is silent, whoever asks for it fails at once, and while an account has several of these,
+    so does whatever it asks for that is not looked up already; nobody else notices.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: dict[str, _Lookup] = {}
+
+    def ask(self, host: str, account_id: str) -> Future[list[tuple[Any, ...]]]:
+        """What `socket.getaddrinfo` will say. Nobody's requests, of account "", are not counted.
+
+        Raises:
+            OSError: it is not worth waiting for.
+        """
+        with self._lock:
+            lookup = self._under_way.get(host)
+            if lookup is None:
+                self._check_room(account_id)
+                lookup = _Lookup(account_id)
+                # One that waits for the end of its process would keep it.
+                threading.Thread(target=self._look_up, args=(host, lookup), daemon=True).start()
+                self._under_way[host] = lookup
+            elif lookup.is_silent:
+                raise OSError(f"nobody says where the name {host} leads")
+        return lookup.found
+
+    def _check_room(self, account_id: str) -> None:
+        mine = [one for one in self._under_way.values() if one.account_id == account_id != ""]
+        if sum(one.is_silent for one in mine) >= _MOST_SILENT:
+            raise OSError(
+                f"nobody says where {_MOST_SILENT} other names of this account lead, and until "
+                "then no more are asked for"
+            )
+
+    def _look_up(self, host: str, lookup: _Lookup) -> None:
+        found: list[tuple[Any, ...]] = []
+        failure: Exception | None = None
+        try:
+            found = list(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+        except Exception as error:  # noqa: BLE001 -- whoever asked gets it
+            failure = error
+        # First, so that who asks after the answer has come asks anew.
+        with self._lock:
+            del self._under_way[host]
+        if failure is None:
+            lookup.found.set_result(found)
+        else:
+            lookup.found.set_exception(failure)
+
+
+_lookups: Final = _Lookups()
+
+
 # For httpx ----------------------------------------------------------------------------------------
 
 
 _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
+_account: ContextVar[str] = ContextVar("account", default="")
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """One deadline for everything that `Transport` does meanwhile in this thread.
+def within(seconds: float, *, account_id: str = "") -> Iterator[None]:
+    """One deadline for everything that `Transport` does meanwhile in this thread, for an account.
 
     By itself a client that blocks only limits each wait for bytes, and who sends a byte now and
     then has its thread for as long as they like.
     """
-    before = _ends_at.set(time.monotonic() + seconds)
+    before, account_before = _ends_at.set(time.monotonic() + seconds), _account.set(account_id)
     try:
         yield
     finally:
         _ends_at.reset(before)
+        _account.reset(account_before)
 
 
 def _left(timeout: float | None, over: type[Exception]) -> float | None:
@@ -198,7 +273,7 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         try:
-            addresses = _find(host, port, _left(timeout, httpcore.ConnectTimeout))
+            addresses = _find(host, _left(timeout, httpcore.ConnectTimeout))
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(f"the name {host} is not found in time") from error
         except NotPublicError:

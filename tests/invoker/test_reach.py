@@ -1,6 +1,10 @@
 """Requests of the server go to public addresses and to what was opened, and to nothing else."""
 
 import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -176,6 +180,130 @@ def test_agent_socket_is_opened_to_no_address_in_the_house(
         pass
 
     assert callback_server.requests == []
+
+
+# Names that nobody answers for --------------------------------------------------------------------
+
+
+class Silence:
+    """Stands for DNS: of the names that end in "silent.example" it says nothing until the end."""
+
+    def __init__(self) -> None:
+        self._real = socket.getaddrinfo
+        self.over = threading.Event()
+        self.asked: list[str] = []
+
+    def __call__(self, host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
+        if host.endswith(".example"):
+            self.asked.append(host)
+        if host.endswith("silent.example"):
+            self.over.wait(60)
+        return self._real("127.0.0.1", port, *arguments, **options)
+
+    def await_questions(self, count: int) -> None:
+        ends_at = time.monotonic() + 30
+        while len(self.asked) < count and time.monotonic() < ends_at:
+            time.sleep(0.005)
+        assert len(self.asked) == count
+
+
+@pytest.fixture
+def silence(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Silence]:
+    settings.PRIVATE_NETWORKS = ["127.0.0.1"]
+    settings.CALLBACK_TIMEOUT_S = 60
+    monkeypatch.setattr(posting, "_CONNECT_S", 60.0)
+    monkeypatch.setattr(reach, "_SILENT_AFTER_S", 60.0)
+    found = Silence()
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    yield found
+    found.over.set()
+    _until_nothing_is_looked_up()
+
+
+def test_names_that_nobody_answers_for_keep_no_other_account_waiting(
+    silence: Silence, callback_server: CallbackServer
+) -> None:
+    with ThreadPoolExecutor(40) as threads:
+        asked = [
+            threads.submit(_post, f"{n}.silent.example", callback_server, "acme1")
+            for n in range(40)
+        ]
+        silence.await_questions(40)
+
+        _post("quick.example", callback_server, "other1")
+        waiting = sum(not one.done() for one in asked)
+        silence.over.set()
+
+    assert waiting == 40
+    assert callback_server.requests[0].headers["host"].startswith("quick.example")
+
+
+def test_name_that_is_silent_fails_at_once_until_somebody_answers(
+    silence: Silence,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    callback_server: CallbackServer,
+) -> None:
+    settings.CALLBACK_TIMEOUT_S = 0.1
+    monkeypatch.setattr(reach, "_SILENT_AFTER_S", 0.0)
+    with pytest.raises(DeliveryError, match="ConnectTimeout"):
+        _post("silent.example", callback_server, "acme1")
+
+    with pytest.raises(DeliveryError, match=r"nobody says where the name silent\.example leads"):
+        _post("silent.example", callback_server, "other1")
+
+    assert silence.asked == ["silent.example"]
+    settings.CALLBACK_TIMEOUT_S = 60
+    silence.over.set()
+    _until_nothing_is_looked_up()
+    _post("silent.example", callback_server, "other1")
+    assert len(callback_server.requests) == 1
+
+
+def test_account_with_many_silent_names_asks_for_no_more_and_others_do(
+    silence: Silence,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    callback_server: CallbackServer,
+) -> None:
+    settings.CALLBACK_TIMEOUT_S = 0.1
+    for n in range(reach._MOST_SILENT):
+        with pytest.raises(DeliveryError, match="ConnectTimeout"):
+            _post(f"{n}.silent.example", callback_server, "acme1")
+    settings.CALLBACK_TIMEOUT_S = 60
+    monkeypatch.setattr(reach, "_SILENT_AFTER_S", 0.0)
+
+    with pytest.raises(DeliveryError, match="4 other names of this account"):
+        _post("quick.example", callback_server, "acme1")
+    _post("quick.example", callback_server, "other1")
+
+    assert silence.asked == [*(f"{n}.silent.example" for n in range(4)), "quick.example"]
+    assert len(callback_server.requests) == 1
+
+
+def test_two_who_ask_for_a_name_at_once_share_the_answer(
+    silence: Silence, callback_server: CallbackServer
+) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(_post, "silent.example", callback_server, "acme1")
+        silence.await_questions(1)
+        found = reach._lookups.ask("silent.example", "other1")
+        silence.over.set()
+        first.result()
+
+    assert reach._addresses(found.result()) == ["127.0.0.1"]
+    assert silence.asked == ["silent.example"]
+
+
+def _post(host: str, server: CallbackServer, account_id: str) -> None:
+    port = server.url.split(":")[2].split("/")[0]
+    posting.post(f"http://{host}:{port}/", b"", {}, who="It", account_id=account_id)
+
+
+def _until_nothing_is_looked_up() -> None:
+    ends_at = time.monotonic() + 30
+    while reach._lookups._under_way and time.monotonic() < ends_at:
+        time.sleep(0.005)
 
 
 class Resolver:
