@@ -18,7 +18,7 @@ from django.utils import timezone
 from functions import kept_scenarios, scenarios
 from functions.models import Function, Scenario
 from functions.scenarios import Came, Cast, Document, Outcome, ScenarioError, StepOutcome
-from invoker import calls
+from invoker import calls, waiting
 from invoker.runtime import LogEntry
 from invoker.simulator import acts
 
@@ -218,7 +218,9 @@ def _with_what_came(outcome: Outcome) -> str:
 
 # Limits -------------------------------------------------------------------------------------------
 
-_at_once = calls.AtOnce(MOST_AT_ONCE, together=max(1, settings.WEB_THREADS // 4))
+_at_once = calls.AtOnce(
+    MOST_AT_ONCE, together=max(1, settings.WEB_THREADS // 4), within=waiting.at_once
+)
 
 
 @contextmanager

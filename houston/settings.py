@@ -440,7 +440,7 @@ WORKER_THREADS = env.int(
     "HOUSTON_WORKER_THREADS", max(8, 32 // WORKER_PROCESSES), validate=validate.Range(1, 500)
 )
 WEB_WORKERS = env.int("HOUSTON_WEB_WORKERS", 2, validate=validate.Range(1, 64))
-# An invocation over the API keeps a thread while its function runs, see invoker.gateway.running.
+# An invocation over the API keeps a thread while its function runs, see invoker.waiting.
 WEB_THREADS = env.int("HOUSTON_WEB_THREADS", 16, validate=validate.Range(4, 500))
 CELERY_BROKER_URL = BROKER_URL or f"redis+socket://{BROKER_SOCKET}?virtual_host=0"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -413,19 +413,27 @@ def _answered(function_id: str, status: int, body: Any) -> dict[str, Any]:
 class AtOnce:
     """Counts, in this process, what each account has under way, up to a limit.
 
-    `together` is the limit of all accounts, where there is one.
+    `together` is the limit of all accounts, where there is one, and `within` what these count for
+    too.
     """
 
-    def __init__(self, most: int, *, together: float = math.inf) -> None:
+    def __init__(
+        self, most: int, *, together: float = math.inf, within: "AtOnce | None" = None
+    ) -> None:
         self._most = most
         self._together = together
+        self._within = within
         self._lock = threading.Lock()
         self._running: Counter[str] = Counter()
 
-    def begin(self, account_id: str) -> bool:
+    def begin(self, account_id: str, *, together: float = math.inf) -> bool:
+        """Whether there is room for one more; with `together`, while all have less than this."""
         with self._lock:
             running = self._running
-            if running[account_id] >= self._most or running.total() >= self._together:
+            most = min(together, self._together)
+            if running[account_id] >= self._most or running.total() >= most:
+                return False
+            if self._within and not self._within.begin(account_id):
                 return False
             running[account_id] += 1
         return True
@@ -435,6 +443,8 @@ class AtOnce:
             self._running[account_id] -= 1
             if not self._running[account_id]:
                 del self._running[account_id]
+        if self._within:
+            self._within.end(account_id)
 
 
 class Buckets:

@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
 
-from invoker import dispatch, statements, tasks, telemetry
+from invoker import dispatch, statements, tasks, telemetry, waiting
 from invoker.backlog import backlog
 from invoker.digesting import PASSING_FAULTS
 from invoker.group_commit import GroupCommit
@@ -223,23 +223,21 @@ def _check_room(connection: Connection, count: int) -> None:
             retry_after_s=FULL_FOR_S,
         )
     if not database.in_atomic_block:
-        _slow_down(taken.debt_s - AT_ONCE_S)
+        _slow_down(connection.account_id, taken.debt_s - AT_ONCE_S)
 
 
-def _slow_down(seconds: float) -> None:
+def _slow_down(account_id: str, seconds: float) -> None:
     """Let who sends faster than it may wait for its answer, so that others have the CPUs meanwhile.
 
-    It costs a thread, so that of a process half of the threads wait at most. Who has many requests
-    on their way at once is not held up by it, and soon gets 429.
+    It costs a thread, so it is done only where there is room. Who has many requests on their way at
+    once is not held up by it, and soon gets 429.
     """
-    if seconds > 0 and _slowed.acquire(blocking=False):
-        try:
-            time.sleep(min(seconds, SLOWED_S))
-        finally:
-            _slowed.release()
-
-
-_slowed = threading.Semaphore(settings.WEB_THREADS // 2)
+    if seconds <= 0 or not waiting.at_once.begin(account_id, together=waiting.MOST_WITH_SLOWED):
+        return
+    try:
+        time.sleep(min(seconds, SLOWED_S))
+    finally:
+        waiting.at_once.end(account_id)
 
 
 def store(connection: Connection, incoming: list[Incoming], *, request_id: str = "") -> int:

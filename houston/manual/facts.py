@@ -28,10 +28,10 @@ from invoker import (
     runtime,
     schedules,
     vault,
+    waiting,
 )
 from invoker.api import MAX_BODY_BYTES
 from invoker.automatic_messages.timers import LONGEST_IDLE_S, MOST_REPEATS
-from invoker.gateway import running as gateway
 from invoker.hours.changes import MOST_PROFILES
 from invoker.models import (
     CommandState,
@@ -177,7 +177,7 @@ def limits() -> list[Limit]:
         ),
         Limit(
             "Invocations over the API, tests and deployments at once",
-            f"{gateway.MOST_OF_ACCOUNT} of an account and {gateway.MOST_TOGETHER} of all, in each "
+            f"{waiting.MOST_OF_ACCOUNT} of an account and {waiting.MOST_TOGETHER} of all, in each "
             "web process",
             "429 too-many-at-once, with Retry-After",
         ),

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connections
 from django.db.models import QuerySet
 
-from invoker import answers, calls, events, runtime
+from invoker import answers, calls, events, runtime, waiting
 from invoker.answers import Refusal
 from invoker.api import ApiError
 from invoker.gateway import drafts
@@ -28,13 +28,7 @@ LONGEST_WAIT_S: Final = 3.0
 SIDE_BY_SIDE: Final = 8
 RETRY_AFTER_S: Final = 1
 
-# An invocation keeps a thread of the web server for as long as the function runs, and a deployment
-# for as long as its code takes to start, which a loop can make as long. A quarter of the threads
-# always stays with the console and with what messaging platforms send, and no account keeps more
-# than half.
-MOST_OF_ACCOUNT: Final = max(1, settings.WEB_THREADS // 2)
-MOST_TOGETHER: Final = max(1, settings.WEB_THREADS * 3 // 4)
-_at_once = calls.AtOnce(MOST_OF_ACCOUNT, together=MOST_TOGETHER)
+_at_once = waiting.at_once
 PATIENCE_S: Final = 2.0
 _turns = threading.Condition()
 # When a deployment of an account has begun or ended last.

@@ -6,7 +6,7 @@ import pytest
 
 from functions.replays import playing, running
 from houston.models import Scope
-from invoker import events
+from invoker import events, waiting
 from invoker.gateway import running as places
 from invoker.models import AuditEntry, CommandState, Invocation
 from tests import api, factories
@@ -181,12 +181,12 @@ def test_second_replay_of_an_account_waits(function, client):
 
 
 def test_replay_takes_a_place_of_the_account(function, client):
-    for _ in range(places.MOST_OF_ACCOUNT):
+    for _ in range(waiting.MOST_OF_ACCOUNT):
         assert places._at_once.begin(function.account_id)
     try:
         response = ask(client, function, last=9)
     finally:
-        for _ in range(places.MOST_OF_ACCOUNT):
+        for _ in range(waiting.MOST_OF_ACCOUNT):
             places._at_once.end(function.account_id)
 
     assert response.status_code == 429

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import time_machine
@@ -15,15 +16,20 @@ from django.db import transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from functions import scenario_runs
 from houston.models import Scope
-from invoker import ingest
+from invoker import ingest, waiting
+from invoker.api import ApiError
 from invoker.backlog import backlog
+from invoker.calls import AtOnce
+from invoker.gateway import running
 from invoker.models import Notification, NotificationState
 from invoker.rates import Rates
 from tests import api, factories
 from tests.invoker import senders
 
 ROOT = Path(__file__).parents[2]
+WAITING = waiting.at_once
 EVENT = "/events/conversational_command"
 TOKEN_URL = f"/sentinel/api/account/{factories.ACCOUNT_ID}/app/token?v=2.0"
 LOGIN_URL = f"/api/account/{factories.ACCOUNT_ID}/login?v=1.3"
@@ -260,7 +266,7 @@ def test_who_sends_faster_than_it_may_waits_for_its_answers(
 ):
     settings.EVENTS_PER_SECOND = 10
     slowed: list[float] = []
-    monkeypatch.setattr(ingest, "_slow_down", slowed.append)
+    monkeypatch.setattr(ingest, "_slow_down", lambda _, seconds: slowed.append(seconds))
 
     answers = [batch(connection, 1).status_code for _ in range(4)]
     with transaction.atomic():
@@ -271,23 +277,85 @@ def test_who_sends_faster_than_it_may_waits_for_its_answers(
     assert slowed == pytest.approx([n / 10 - ingest.AT_ONCE_S for n in (1, 2, 3, 4)], abs=1e-5)
 
 
-def test_half_of_the_threads_of_a_process_are_slowed_down_at_most(monkeypatch):
-    monkeypatch.setattr(ingest, "_slowed", threading.Semaphore(1))
+@pytest.fixture
+def room(monkeypatch):
+    """Nobody else waits in this process, and an account may keep two of its four threads."""
+    found = AtOnce(2, together=3)
+    monkeypatch.setattr(waiting, "at_once", found)
+    monkeypatch.setattr(waiting, "MOST_WITH_SLOWED", 2)
+    monkeypatch.setattr(running, "_at_once", found)
+    return found
+
+
+@pytest.fixture
+def slowed(monkeypatch):
+    """What doors wait for, which takes no time."""
+    found = []
+    sleeper = SimpleNamespace(sleep=found.append, monotonic=time.monotonic)
+    monkeypatch.setattr(ingest, "time", sleeper)
+    return found
+
+
+def test_sender_that_is_slowed_down_keeps_a_thread_of_its_account(room, monkeypatch):
     monkeypatch.setattr(ingest, "SLOWED_S", 0.3)
     begun = time.monotonic()
-    first = threading.Thread(target=ingest._slow_down, args=(60.0,))
-    first.start()
-    while ingest._slowed._value:
+    slow = [threading.Thread(target=ingest._slow_down, args=("acme1", 60.0)) for _ in range(2)]
+    for each in slow:
+        each.start()
+    while room._running["acme1"] < 2:
         time.sleep(0.001)
 
-    ingest._slow_down(60.0)
-    ingest._slow_down(-0.1)
-    went_on = first.is_alive()
-    first.join()
+    with pytest.raises(ApiError, match="too many are being run"), running.place("acme1"):
+        pass
+    with running.place("other1"):
+        taken = dict(room._running)
+    for each in slow:
+        each.join()
 
-    assert went_on
+    assert taken == {"acme1": 2, "other1": 1}
     assert time.monotonic() - begun >= 0.3
-    assert ingest._slowed._value == 1
+    assert not room._running
+
+
+def test_slowed_senders_and_functions_never_keep_all_threads(room, slowed):
+    with running.place("acme1"), running.place("acme1"):
+        ingest._slow_down("acme1", 1.0)
+        ingest._slow_down("other1", 1.0)
+        with running.place("other1"), pytest.raises(ApiError), running.place("third1"):
+            pass
+
+    assert slowed == []
+    ingest._slow_down("other1", -0.1)
+    ingest._slow_down("other1", 0.2)
+    assert slowed == [0.2]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_door_answers_without_waiting_while_functions_keep_the_threads(
+    room, slowed, connection, settings, clock
+):
+    settings.EVENTS_PER_SECOND = 2
+    account_id = connection.account_id
+
+    with running.place(account_id), running.place(account_id):
+        answers = [batch(connection, 1).status_code for _ in range(3)]
+    first, answers = list(slowed), [*answers, batch(connection, 1).status_code]
+
+    assert answers == [202] * 4
+    assert (first, slowed) == ([], [ingest.SLOWED_S])
+
+
+def test_scenarios_that_run_count_too(room):
+    scenarios = AtOnce(9, within=room)
+    with running.place("acme1"), running.place("acme1"):
+        assert not scenarios.begin("acme1")
+        assert scenarios.begin("other1")
+        with pytest.raises(ApiError), running.place("third1"):
+            pass
+        scenarios.end("other1")
+
+    assert not room._running
+    assert scenario_runs._at_once._within is WAITING
 
 
 def test_request_with_more_events_than_a_connection_may_send_at_once_is_taken_after_a_rest(

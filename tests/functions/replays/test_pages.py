@@ -13,7 +13,7 @@ from functions import replays
 from functions.replays import playing
 from functions.replays import running as runs
 from functions.views import replaying
-from invoker import events
+from invoker import events, waiting
 from invoker.automatic_messages.names import name_event
 from invoker.gateway import running
 from tests import factories
@@ -320,12 +320,12 @@ def test_replay_waits_for_another_one_of_the_account(function, developer_client)
 
 
 def test_replay_waits_when_too_many_functions_are_being_run(function, developer_client):
-    for _ in range(running.MOST_OF_ACCOUNT):
+    for _ in range(waiting.MOST_OF_ACCOUNT):
         assert running._at_once.begin(function.account_id)
     try:
         response = ask(developer_client, **LAST)
     finally:
-        for _ in range(running.MOST_OF_ACCOUNT):
+        for _ in range(waiting.MOST_OF_ACCOUNT):
             running._at_once.end(function.account_id)
 
     assert "too many are being run at once" in text_of(response)
