@@ -17,7 +17,6 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.usersessions.models import UserSession
 from axes.utils import reset as forget_wrong_passwords
-from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.signals import user_logged_in
@@ -32,7 +31,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from houston.addresses import client_address
 from houston.models import ApiLogin, User
-from invoker import audit
+from invoker import audit, encryption
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -129,10 +128,10 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     }
 
     def encrypt(self, text: str) -> str:
-        return _fernet().encrypt(text.encode()).decode()
+        return encryption.encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return _fernet().decrypt(encrypted_text.encode()).decode()
+        return encryption.decrypt(encrypted_text)
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         return {"id": passkey_host(context.request), "name": "Houston"}
@@ -163,10 +162,6 @@ def passkeys_work(request: HttpRequest) -> bool:
     except ValueError:
         return host == passkey_host(request) and (request.is_secure() or host == "localhost")
     return False
-
-
-def _fernet() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in settings.ENCRYPTION_KEYS])
 
 
 class LastSeenMiddleware:

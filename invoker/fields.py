@@ -1,14 +1,12 @@
 """Columns of our own: secrets that are encrypted at rest, and JSON that any database takes."""
 
 import json
-from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import models
+
+from invoker import encryption
 
 # Django's fields are generic to the type checker only.
 if TYPE_CHECKING:
@@ -26,42 +24,14 @@ else:
 _decode = msgspec.json.Decoder().decode
 
 
-@cache
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    try:
-        return MultiFernet([Fernet(key) for key in keys])
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            "Cannot use HOUSTON_ENCRYPTION_KEYS: each key must be 32 bytes in URL-safe base64"
-        ) from error
-
-
-def _keys() -> MultiFernet:
-    return _fernet(tuple(settings.ENCRYPTION_KEYS))
-
-
-@lru_cache(maxsize=1024)
-def _decrypted(keys: tuple[str, ...], value: str) -> str:
-    """Each notification and each event reads the secrets of its connection."""
-    return _fernet(keys).decrypt(value.encode()).decode()
-
-
 class EncryptedTextField(StrTextField):
     """Text that is encrypted in the database and plain in Python. Empty stays empty."""
 
     def get_prep_value(self, value: Any) -> Any:
-        return _keys().encrypt(value.encode()).decode() if value else value
+        return encryption.encrypt(value) if value else value
 
     def from_db_value(self, value: str | None, *_: object) -> str | None:
-        if not value:
-            return value
-        try:
-            return _decrypted(tuple(settings.ENCRYPTION_KEYS), value)
-        except InvalidToken as error:
-            raise ImproperlyConfigured(
-                "Cannot read a stored secret: none of the encryption keys fits, put the key it was "
-                "written with back into HOUSTON_ENCRYPTION_KEYS"
-            ) from error
+        return encryption.decrypt(value) if value else value
 
 
 class JsonTextField(AnyTextField):

@@ -22,6 +22,7 @@ from kombu.exceptions import KombuError
 from invoker import dispatch, statements, tasks, telemetry, waiting
 from invoker.backlog import backlog
 from invoker.digesting import PASSING_FAULTS
+from invoker.encryption import UnreadableSecretError
 from invoker.group_commit import GroupCommit
 from invoker.models import Connection, ControllerBot, Conversation, Notification
 from invoker.platforms import PLATFORMS, Incoming, RejectedError, repair
@@ -38,6 +39,8 @@ SLOWED_S = 0.5
 FULL_FOR_S = 30
 # Of one request: they are stored in one transaction, which others wait for.
 MOST_AT_ONCE = 500
+# Somebody has to put a key back and restart.
+UNREADABLE_FOR_S = 60
 # While other work of its account waits; who is at work finds the rest.
 KNOCK_EVERY_S = 0.1
 # Of one request, each for another worker.
@@ -67,6 +70,19 @@ def receive(request: HttpRequest, connection_id: uuid.UUID, token: str = "") -> 
             {"code": "storage-unavailable", "message": message},
             status=503,
             headers={"Retry-After": "5"},
+        )
+    except UnreadableSecretError as error:
+        # Nobody can tell who sent it. With the right key it is taken when it is sent again.
+        logger.error(  # noqa: TRY400 -- the same for each request, and not where it came up
+            "cannot read the secrets of a connection",
+            extra={"connection_id": connection_id, "code": error.code},
+        )
+        telemetry.refused(error.code)
+        message = "Cannot check the request: Houston cannot read the secrets of this connection"
+        return JsonResponse(
+            {"code": error.code, "message": f"{message} now, send it again later"},
+            status=503,
+            headers={"Retry-After": str(UNREADABLE_FOR_S)},
         )
     except RejectedError as error:
         telemetry.refused(error.code)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cloudevents.core.bindings.http import to_binary_event
 from cloudevents.core.v1.event import CloudEvent
+from cryptography.fernet import Fernet
 from django.db import InterfaceError, InternalError, OperationalError
 from django.test import Client
 from django.utils import timezone
@@ -635,6 +636,20 @@ def test_door_says_later_when_the_database_takes_nothing(
 
     assert response["Retry-After"] == "5"
     refused(response, 503, "storage-unavailable")
+
+
+def test_door_says_later_when_the_secrets_of_a_connection_cannot_be_read(
+    generic: Connection, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+
+    response = senders.post(generic, senders.updated())
+
+    assert response["Retry-After"] == "60"
+    refused(response, 503, "secret-unreadable")
+    said = [each for each in caplog.records if each.name == "invoker.ingest"]
+    assert [(each.levelname, each.exc_info) for each in said] == [("ERROR", None)]
+    assert not any(each.exc_info for each in caplog.records)
 
 
 def test_one_id_for_two_events_of_a_batch_is_a_conflict(generic: Connection) -> None:
