@@ -24,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 from kombu.exceptions import OperationalError
 
-from houston import layers
+from houston import key_rotation, layers
 from houston.views.access import for_team
 from houston.views.sockets import CONNECTED, Socket, held
 from invoker import dead_letters, retention, runtime
@@ -43,6 +43,7 @@ CHECK_TITLES = {
     "worker": "Worker",
     "beat": "Beat",
     "migrations": "Migrations",
+    "keys": "Encryption keys",
     "disk": "Disk",
     "sandbox": "Sandbox",
     "layers": "Layers of the sandbox",
@@ -159,6 +160,7 @@ def check_all() -> dict[str, Check]:
         "worker": _worker,
         "beat": _beat,
         "migrations": _migrations,
+        "keys": _keys,
         "disk": _disk,
         "sandbox": _sandbox.check,
         "layers": _layers,
@@ -268,6 +270,25 @@ def _shipped() -> set[tuple[str, str]]:
         for app in apps.get_app_configs()
         for path in (Path(app.path) / "migrations").glob("[0-9]*.py")
     }
+
+
+def _keys() -> Finding:
+    try:
+        found = key_rotation.look()
+    finally:
+        connection.close()
+    if not found.unreadable:
+        return Finding(True, f"Open all of {found.looked_at} secrets that were looked at")
+    place = "HOUSTON_ENCRYPTION_KEYS"
+    if settings.ENCRYPTION_KEY_FILE is not None:
+        place = f"{settings.ENCRYPTION_KEY_FILE.name} of the data folder"
+    said = (
+        f"Do not open {found.unreadable} of {found.looked_at} secrets that were looked at: put the "
+        f"key they were written with back into {place} and start Houston again, or enter them anew"
+    )
+    # As long as a door can check who sends, what comes by that one is handled.
+    all_lost = found.unreadable == found.looked_at
+    return Finding(not (found.doors_closed or all_lost), said, warning=True)
 
 
 def _disk() -> Finding:

@@ -1,6 +1,7 @@
 """Whether the process lives, and whether an event would be handled."""
 
 import datetime as dt
+import re
 import shutil
 import subprocess
 import time
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from celery import current_app
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.management import call_command
 from django.db import OperationalError, connections
@@ -62,6 +64,7 @@ def test_readyz_is_ready_when_everything_is_there(client, broker):
     assert {name: check["ok"] for name, check in checks.items()} == {
         "database": True, "broker": True, "worker": True, "sandbox": True, "layers": True,
         "sockets": True, "beat": True, "migrations": True, "disk": True,
+        "keys": True,
     }  # fmt: skip
     assert (response.status_code, response.json()["status"]) == (200, "ready")
     assert all(check["detail"] and check["ms"] >= 0 for check in checks.values())
@@ -135,6 +138,54 @@ def test_disk_that_is_nearly_full_is_named(monkeypatch, free, ok, warning):
     found = health.check_all()["disk"]
 
     assert (found.ok, found.warning) == (ok, warning)
+
+
+def test_keys_that_open_no_secret_are_named_with_what_to_do(client, settings):
+    factories.ControllerBotFactory()
+    factories.ConnectionFactory.create_batch(2)
+    factories.SecretFactory(value="S-value")
+    right = health.check_all()["keys"]
+    looked_at = re.search(r"all of (\d+)", right.detail)[1]
+
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    wrong = health.check_all()["keys"]
+    settings.ENCRYPTION_KEY_FILE = None
+    of_environment = health.check_all()["keys"]
+
+    assert (right.ok, right.warning, looked_at != "0") == (True, False, True)
+    assert (wrong.ok, wrong.detail) == (
+        False,
+        f"Do not open {looked_at} of {looked_at} secrets that were looked at: put the key they "
+        "were written with back into encryption.key of the data folder and start Houston again, "
+        "or enter them anew",
+    )
+    assert "back into HOUSTON_ENCRYPTION_KEYS and start" in of_environment.detail
+
+
+def test_keys_that_open_some_secrets_are_a_warning_unless_all_doors_are_closed(settings):
+    lost, kept = (Fernet.generate_key().decode() for _ in range(2))
+    factories.ControllerBotFactory()
+    settings.ENCRYPTION_KEYS = [lost]
+    factories.ConnectionFactory()
+    settings.ENCRYPTION_KEYS = [kept]
+    factories.SecretFactory(value="S-value")
+
+    closed = health.check_all()["keys"]
+    factories.ConnectionFactory()
+    one_open = health.check_all()["keys"]
+
+    assert (closed.ok, one_open.ok, one_open.warning) == (False, True, True)
+
+
+def test_keys_are_tried_at_both_ends_and_not_at_everything(settings):
+    lost, kept = (Fernet.generate_key().decode() for _ in range(2))
+    settings.ENCRYPTION_KEYS = [kept]
+    factories.SecretFactory.create_batch(25)
+    settings.ENCRYPTION_KEYS = [lost]
+    factories.SecretFactory()
+    settings.ENCRYPTION_KEYS = [kept]
+
+    assert "1 of 20" in health.check_all()["keys"].detail
 
 
 def test_database_that_is_away_is_named_with_what_to_do(monkeypatch):

@@ -336,6 +336,7 @@ def test_ready_names_every_part(houston: Houston) -> None:
         "worker": True,
         "beat": True,
         "migrations": True,
+        "keys": True,
         "disk": True,
         "sandbox": True,
         "layers": True,
