@@ -279,12 +279,13 @@ def _keys() -> Finding:
         connection.close()
     if not found.unreadable:
         return Finding(True, f"Open all of {found.looked_at} secrets that were looked at")
-    place = "HOUSTON_ENCRYPTION_KEYS"
+    place = "HOUSTON_ENCRYPTION_KEYS and restart"
     if settings.ENCRYPTION_KEY_FILE is not None:
+        # Processes look there by themselves.
         place = f"{settings.ENCRYPTION_KEY_FILE.name} of the data folder"
     said = (
         f"Do not open {found.unreadable} of {found.looked_at} secrets that were looked at: put the "
-        f"key they were written with back into {place} and start Houston again, or enter them anew"
+        f"key they were written with back into {place}, or enter them anew"
     )
     # As long as a door can check who sends, what comes by that one is handled.
     all_lost = found.unreadable == found.looked_at

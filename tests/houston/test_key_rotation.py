@@ -13,6 +13,7 @@ from django.test import Client
 
 from houston import key_rotation
 from houston.models import Account, Scope, User
+from invoker import encryption
 from invoker.models import AgentSession, Alert, Connection, Secret
 from tests import api, factories
 
@@ -144,15 +145,67 @@ def test_new_key_goes_in_front_of_the_data_folders_file(settings: Any, tmp_path:
 
     new, old = settings.ENCRYPTION_KEY_FILE.read_text().split()
     assert (old, len(Fernet(new)._signing_key)) == (OLD, 16)
-    assert "Restart Houston, then run rotate-keys" in said
+    assert "takes it over by itself" in said
     assert [each.name for each in tmp_path.iterdir()] == ["encryption.key"]
 
 
 def test_key_of_the_environment_is_not_written_anywhere(settings: Any) -> None:
     settings.ENCRYPTION_KEY_FILE = None
 
-    with pytest.raises(CommandError, match="put this one in front of its list: "):
+    with pytest.raises(CommandError, match="at the end of its list and restart"):
         rotate("--new-key")
+    assert "a process that was started without the first of these keys" in rotate()
+
+
+@pytest.fixture
+def key_file(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data folder's file as a process knows it that has run for a while."""
+    path: Path = tmp_path / "encryption.key"
+    path.write_text(f"{OLD}\n")
+    settings.ENCRYPTION_KEY_FILE = path
+    settings.ENCRYPTION_KEYS = [OLD]
+    monkeypatch.setattr(encryption, "_key_file", encryption.KeyFile())
+    return path
+
+
+def written_with(key: str, text: str) -> str:
+    return Fernet(key).encrypt(text.encode()).decode()
+
+
+def test_process_that_runs_takes_a_new_key_over(settings: Any, key_file: Path) -> None:
+    """What rotate-keys wrote is read, and what this process writes needs the old key no more."""
+    everybodys_list = settings.ENCRYPTION_KEYS
+    rotate("--new-key")
+    new, old = key_file.read_text().split()
+
+    assert encryption.decrypt(written_with(old, "S-before")) == "S-before"
+    assert everybodys_list == [old]
+    assert get_adapter().decrypt(written_with(new, "S-after")) == "S-after"
+    assert (settings.ENCRYPTION_KEYS, everybodys_list) == ([new, old], [new, old])
+
+
+def test_process_writes_with_a_new_key_from_the_start(key_file: Path) -> None:
+    rotate("--new-key")
+    new, _ = key_file.read_text().split()
+
+    token = encryption.encrypt("S-text")
+
+    assert Fernet(new).decrypt(token.encode()) == b"S-text"
+
+
+@pytest.mark.parametrize("text", ["", "half-a-key\n", None])
+def test_file_that_makes_no_sense_leaves_the_keys_as_they_are(
+    settings: Any, key_file: Path, text: str | None
+) -> None:
+    if text is None:
+        key_file.unlink()
+    else:
+        key_file.write_text(text)
+
+    assert encryption.decrypt(encryption.encrypt("S-text")) == "S-text"
+    with pytest.raises(encryption.UnreadableSecretError):
+        encryption.decrypt(written_with(NEW, "S-text"))
+    assert settings.ENCRYPTION_KEYS == [OLD]
 
 
 def test_older_secret_key_keeps_sessions_and_tokens_valid(

@@ -171,6 +171,23 @@ def test_liveperson_notification_leads_to_a_signed_command(
     assert not event["data"]["automatic"]
 
 
+def test_keys_are_rotated_while_everything_runs(
+    houston: Houston, callback_server: CallbackServer
+) -> None:
+    demo = houston.demo(callback_server.url)
+    door = door_of(demo, "generic")
+
+    houston.manage("rotate-keys", "--new-key")
+    said = houston.manage("rotate-keys")
+    answer = send_with_python(door, cloud_event(f"rotated-{uuid.uuid4()}", demo["account_id"]))
+
+    assert "invoker.Connection.signing_secret: 0 re-encrypted" not in said
+    assert answer.status_code == 202, answer.text
+    [received] = callback_server.wait_for(1, timeout_s=20)
+    assert verified(received, door)["data"]["command"]["text"]
+    assert houston.get("/readyz").status_code == 200
+
+
 def test_same_notification_twice_leads_to_one_delivery(
     houston: Houston, callback_server: CallbackServer
 ) -> None:

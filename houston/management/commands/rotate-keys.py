@@ -15,8 +15,10 @@ MOST_NAMED = 20
 
 class Command(BaseCommand):
     help = (
-        "Encrypt every stored secret with the first of HOUSTON_ENCRYPTION_KEYS. Safe while Houston "
-        "runs, can be broken off and run again. Ends with 1 when a secret could not be read"
+        "Encrypt every stored secret with the first of the encryption keys. Safe while Houston "
+        "runs: processes take over a new key of the data folder's file by themselves. Where the "
+        "keys are in HOUSTON_ENCRYPTION_KEYS every process has to be restarted with the new key "
+        "first. Can be broken off and run again. Ends with 1 when a secret could not be read"
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,6 +36,11 @@ class Command(BaseCommand):
         if options["new_key"]:
             self._add_key()
             return
+        if not options["check"] and settings.ENCRYPTION_KEY_FILE is None:
+            self.stdout.write(
+                "HOUSTON_ENCRYPTION_KEYS is set: a process that was started without the first of "
+                "these keys cannot read what is written now, restart it with them"
+            )
         columns = key_rotation.columns()
         for column in columns:
             key_rotation.work_through(column, change=not options["check"])
@@ -66,8 +73,9 @@ class Command(BaseCommand):
         path = settings.ENCRYPTION_KEY_FILE
         if path is None:
             raise CommandError(
-                "Cannot add a key: HOUSTON_ENCRYPTION_KEYS is set, put this one in front of its "
-                f"list: {Fernet.generate_key().decode()}"
+                "Cannot add a key: HOUSTON_ENCRYPTION_KEYS is set. Add this one at the end of its "
+                "list and restart every process, then put it first and restart every process "
+                f"again, then run rotate-keys: {Fernet.generate_key().decode()}"
             )
         old = path.read_text().strip()
         # Whole or not at all: without this file nothing can be read.
@@ -75,8 +83,10 @@ class Command(BaseCommand):
         beside.write_text(f"{Fernet.generate_key().decode()}\n{old}\n")
         beside.replace(path)
         self.stdout.write(
-            f"A new key is the first line of {path}. Restart Houston, then run rotate-keys, then "
-            "rotate-keys --check; a key that it says can be removed is a line that you may delete"
+            f"A new key is the first line of {path}. What runs on this data folder takes it over "
+            "by itself; a host with a copy of the file needs the new one first. Then run "
+            "rotate-keys, then rotate-keys --check; a key that it says can be removed is a line "
+            "that you may delete"
         )
 
 
