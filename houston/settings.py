@@ -45,6 +45,30 @@ def _keep(path: Path, make: Any) -> str:
     return value
 
 
+def _is_set(name: str, value: object) -> bool:
+    """Whether a key comes from the environment. One that is there and empty is a mistake.
+
+    Each container would make a key for itself then, and could not read what the others write.
+    """
+    if not value and (name in os.environ or f"{name}_FILE" in os.environ):
+        raise ImproperlyConfigured(
+            f"Cannot start with an empty {name}: give it a value, the same for every process, or "
+            "take it and its _FILE away, and the data folder keeps a key of its own"
+        )
+    return bool(value)
+
+
+def _check_keys(keys: list[str], place: str) -> None:
+    for number, key in enumerate(keys, 1):
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"Cannot use {place}: key {number} is not 32 bytes in URL-safe base64, make one "
+                "with head -c 32 /dev/urandom | base64 | tr +/ -_"
+            ) from error
+
+
 def _networks(name: str, listed: list[str]) -> list[str]:
     """Addresses and networks, checked."""
     for each in listed:
@@ -107,16 +131,19 @@ HOUSTON_URL = env.str("HOUSTON_URL", f"http://{HOUSTON_HOST}:{HOUSTON_PORT}").rs
 HOUSTON_DEMO_PASSWORD = env.str("HOUSTON_DEMO_PASSWORD", "")
 
 DEBUG = env.bool("HOUSTON_DEBUG", False)
-SECRET_KEY = env.str("HOUSTON_SECRET_KEY", "") or _keep(
-    DATA_DIR / "secret.key", lambda: secrets.token_urlsafe(50)
-)
+SECRET_KEY = env.str("HOUSTON_SECRET_KEY", "")
+if not _is_set("HOUSTON_SECRET_KEY", SECRET_KEY.strip()):
+    SECRET_KEY = _keep(DATA_DIR / "secret.key", lambda: secrets.token_urlsafe(50))
 # What older keys have signed stays valid while they are listed here.
 SECRET_KEY_FALLBACKS: list[str] = env.list("HOUSTON_SECRET_KEY_FALLBACKS", [])
 # The first key encrypts, all of them decrypt; `manage.py rotate-keys` makes the first one do.
 ENCRYPTION_KEYS: list[str] = env.list("HOUSTON_ENCRYPTION_KEYS", [])
-ENCRYPTION_KEY_FILE = None if ENCRYPTION_KEYS else DATA_DIR / "encryption.key"
-if ENCRYPTION_KEY_FILE is not None:
+ENCRYPTION_KEYS = [key.strip() for key in ENCRYPTION_KEYS if key.strip()]
+ENCRYPTION_KEY_FILE = None
+if not _is_set("HOUSTON_ENCRYPTION_KEYS", ENCRYPTION_KEYS):
+    ENCRYPTION_KEY_FILE = DATA_DIR / "encryption.key"
     ENCRYPTION_KEYS = _keep(ENCRYPTION_KEY_FILE, lambda: Fernet.generate_key().decode()).split()
+_check_keys(ENCRYPTION_KEYS, f'"{ENCRYPTION_KEY_FILE or "HOUSTON_ENCRYPTION_KEYS"}"')
 _url_host = urlsplit(HOUSTON_URL).hostname or "localhost"
 ALLOWED_HOSTS = env.list("HOUSTON_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]", _url_host])
 # Whose X-Forwarded-For is believed; of everybody else the address they connect from counts.

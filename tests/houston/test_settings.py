@@ -1,7 +1,13 @@
-"""README's table of settings cannot rot."""
+"""README's table of settings cannot rot, and what cannot be used stops the start."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).parents[2]
 
@@ -13,3 +19,67 @@ def test_every_environment_variable_is_explained_in_the_readme():
     explained = re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
 
     assert sorted(read) == sorted(explained)
+
+
+def start(data_dir, command="check", **environment):
+    """How `manage.py` begins with these variables and no others of Houston's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HOUSTON_", "DATABASE_URL", "DJANGO_"))
+    }
+    return subprocess.run(
+        [sys.executable, "manage.py", command],
+        cwd=ROOT,
+        env={**kept, "HOUSTON_DATA_DIR": str(data_dir), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("value", ["", " "])
+@pytest.mark.parametrize("name", ["HOUSTON_SECRET_KEY", "HOUSTON_ENCRYPTION_KEYS"])
+def test_key_that_is_there_and_empty_stops_the_start(tmp_path, name, value):
+    keys = {
+        "HOUSTON_SECRET_KEY": "x" * 50,
+        "HOUSTON_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    }
+
+    stopped = start(tmp_path, **(keys | {name: value}))
+
+    assert stopped.returncode == 1
+    assert f"Cannot start with an empty {name}: give it a value" in stopped.stderr
+    assert [*tmp_path.glob("*.key")] == []
+
+
+@pytest.mark.parametrize("content", [None, "\n"])
+def test_file_of_a_key_that_is_empty_or_not_named_stops_the_start(tmp_path, content):
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_text(content)
+
+    stopped = start(tmp_path, HOUSTON_SECRET_KEY_FILE="" if content is None else str(path))
+
+    assert stopped.returncode == 1
+    assert "Cannot start with an empty HOUSTON_SECRET_KEY" in stopped.stderr
+
+
+def test_encryption_key_that_is_none_stops_the_start_and_is_not_told(tmp_path):
+    right = Fernet.generate_key().decode()
+
+    stopped = start(tmp_path, HOUSTON_ENCRYPTION_KEYS=f"{right},no-key")
+    (tmp_path / "encryption.key").write_text("no-key\n")
+    of_file = start(tmp_path)
+
+    assert (stopped.returncode, of_file.returncode) == (1, 1)
+    assert 'Cannot use "HOUSTON_ENCRYPTION_KEYS": key 2 is not 32 bytes' in stopped.stderr
+    assert 'encryption.key": key 1 is not 32 bytes' in of_file.stderr
+    assert "no-key" not in stopped.stderr + of_file.stderr
+
+
+def test_encryption_keys_of_a_file_may_end_with_a_line(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text(f"{Fernet.generate_key().decode()},{Fernet.generate_key().decode()}\n")
+
+    assert start(tmp_path, HOUSTON_ENCRYPTION_KEYS_FILE=str(path)).returncode == 0
