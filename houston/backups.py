@@ -51,9 +51,21 @@ def make(path: Path, *, with_keys: bool) -> Manifest:
     """Write an archive, whole or not at all. Houston may run meanwhile.
 
     Raises:
-        BackupError: a program is missing, or the database cannot be read.
+        BackupError: a program is missing, the database cannot be read or is none of Houston's, or
+            the folder of the file does not exist.
     """
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=path.resolve().parent) as folder:
+    folder_of_file = path.resolve().parent
+    if not folder_of_file.is_dir():
+        raise BackupError(
+            f'Cannot back up into "{path}": there is no folder "{folder_of_file}", make it first'
+        )
+    if connection.vendor == "sqlite" and not Path(_sqlite_file()).exists():
+        # Opening it would make one, with nothing in it.
+        raise _nothing_there()
+    applied = _applied()
+    if not any(app == "houston" for app, _ in applied):
+        raise _nothing_there()
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=folder_of_file) as folder:
         copy = Path(folder) / DATABASE
         if connection.vendor == "sqlite":
             _copy_sqlite(copy)
@@ -69,7 +81,7 @@ def make(path: Path, *, with_keys: bool) -> Manifest:
         manifest = Manifest(
             vendor=connection.vendor,
             made_at=timezone.now().isoformat(timespec="seconds"),
-            migrations=sorted(f"{app}.{name}" for app, name in _applied()),
+            migrations=sorted(f"{app}.{name}" for app, name in applied),
             sha256={name: _sha256(each) for name, each in files.items()},
             names=sorted(files),
         )
@@ -80,6 +92,22 @@ def make(path: Path, *, with_keys: bool) -> Manifest:
                 archive.add(each, name)
         whole.replace(path)
     return manifest
+
+
+def name_of_database() -> str:
+    """Which database it is, without how to get into it."""
+    if connection.vendor == "sqlite":
+        return f"SQLite in {_sqlite_file()}"
+    told = connection.settings_dict
+    at = f" at {told['HOST']}" if told["HOST"] else ""
+    return f'{connection.display_name} "{told["NAME"]}"{at}'
+
+
+def _nothing_there() -> BackupError:
+    return BackupError(
+        f"Cannot back up {name_of_database()}: nothing of Houston is in it, set HOUSTON_DATA_DIR "
+        "or DATABASE_URL as Houston itself has it"
+    )
 
 
 def put_back(path: Path, *, replace: bool) -> Manifest:

@@ -1,20 +1,25 @@
 """A backup is made while the product writes, and what is put back decrypts and serves."""
 
+import contextlib
 import datetime as dt
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tarfile
 import threading
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from standardwebhooks import Webhook
 
 from houston import backups
@@ -147,6 +152,48 @@ def test_backup_holds_no_keys_unless_asked(made: Path) -> None:
         "secret.key": f"{settings.SECRET_KEY}\n",
         "encryption.key": "\n".join(settings.ENCRYPTION_KEYS) + "\n",
     }
+
+
+@pytest.mark.parametrize("left", [None, "", "CREATE TABLE django_migrations_of_others (id)"])
+def test_database_that_is_none_of_houstons_is_not_backed_up(
+    tmp_path: Path, left: str | None
+) -> None:
+    database = tmp_path / "houston.sqlite3"
+    if left is not None:
+        with contextlib.closing(sqlite3.connect(database)) as opened:
+            opened.execute(left)
+
+    said = manage(tmp_path, "backup", str(tmp_path / "one.backup"), fails=True)
+
+    assert (
+        f"Cannot back up SQLite in {database}: nothing of Houston is in it, set HOUSTON_DATA_DIR "
+        "or DATABASE_URL as Houston itself has it"
+    ) in said
+    assert not (tmp_path / "one.backup").exists()
+    assert database.exists() == (left is not None)
+
+
+def test_backup_says_which_database_it_was(made: Path) -> None:
+    out = StringIO()
+
+    call_command("backup", str(made), stdout=out)
+
+    assert out.getvalue().startswith(f"Backed up {backups.name_of_database()} into {made}, ")
+
+
+def test_database_is_named_without_how_to_get_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"NAME": "houston", "HOST": "db.example", "USER": "u", "PASSWORD": "sesame"}
+    server = SimpleNamespace(vendor="postgresql", display_name="PostgreSQL", settings_dict=told)
+    monkeypatch.setattr(backups, "connection", server)
+
+    assert backups.name_of_database() == 'PostgreSQL "houston" at db.example'
+
+
+def test_backup_into_no_folder_is_refused(made: Path) -> None:
+    nowhere = made.parent / "nowhere"
+
+    with pytest.raises(backups.BackupError, match=f'there is no folder "{nowhere}", make it first'):
+        backups.make(nowhere / "one.backup", with_keys=False)
 
 
 def test_database_that_is_used_is_not_replaced_unless_told(made: Path) -> None:

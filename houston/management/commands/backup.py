@@ -28,7 +28,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         size = options["file"].stat().st_size
         self.stdout.write(
-            f"Backed up {manifest.vendor} into {options['file']}, {size:,} bytes, "
+            f"Backed up {backups.name_of_database()} into {options['file']}, {size:,} bytes, "
             f"{len(manifest.migrations)} migrations"
         )
         if options["with_keys"]:
