@@ -4,17 +4,20 @@ import datetime as dt
 import json
 import re
 import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
+import yaml
 from django.conf import settings as conf
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from houston import __version__, exposition
-from invoker import telemetry
+from invoker import ingest, telemetry
+from invoker.models import InvocationState
 from tests import factories
 from tests.stack import services
 
@@ -121,7 +124,8 @@ def test_version_is_that_of_the_project():
     assert project["version"] == __version__
 
 
-def test_dashboard_asks_for_metrics_that_exist(client):
+def every_metric(client: Client) -> set[str]:
+    """The names of all that there is to read, once everything has happened."""
     factories.HeartbeatFactory()
     factories.HeartbeatFactory(name="beat")
     telemetry.accepted(1)
@@ -135,7 +139,12 @@ def test_dashboard_asks_for_metrics_that_exist(client):
         event=SimpleNamespace(retried_at=None, received_at=timezone.now()),
     )
     telemetry.settled(command, "sent")
-    exposed = {name for name, *_ in values(client.get("/metrics").content.decode())}
+    found = {name for name, *_ in values(client.get("/metrics").content.decode())}
+    return {name for name in found if name.startswith("houston_")}
+
+
+def test_dashboard_asks_for_metrics_that_exist(client):
+    exposed = every_metric(client)
 
     dashboard = json.loads((conf.BASE_DIR / "deploy/grafana/houston.json").read_text())
     exprs = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
@@ -143,8 +152,36 @@ def test_dashboard_asks_for_metrics_that_exist(client):
 
     assert asked - exposed == set()
     # And what is there is shown.
-    assert {name for name in exposed if name.startswith("houston_")} - asked == {
+    assert exposed - asked == {
         f"{name}_{part}"
         for name in ("houston_invocation_seconds", "houston_event_to_command_seconds")
         for part in ("sum", "count")
     }
+
+
+def test_alert_rules_ask_for_metrics_that_exist(client):
+    exposed = every_metric(client)
+
+    text = (conf.BASE_DIR / "deploy/prometheus/houston.rules.yaml").read_text()
+    [group] = yaml.safe_load(text)["groups"]
+    rules = group["rules"]
+    asked = {name for rule in rules for name in re.findall(r"houston_\w+", rule["expr"])}
+    outcomes = {word for rule in rules for word in re.findall(r"[A-Z]+_?[A-Z]+", rule["expr"])}
+    [codes] = re.findall(r'code=~"([^"]+)"', text)
+
+    assert asked - exposed == set()
+    assert outcomes - set(InvocationState.values) == set()
+    source = Path(ingest.__file__).read_text()
+    assert [code for code in codes.split("|") if f'"{code}"' not in source] == []
+    assert len({rule["alert"] for rule in rules}) == len(rules)
+    for rule in rules:
+        assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
+        assert rule["labels"]["severity"] in {"critical", "warning"}
+        assert set(rule["annotations"]) == {"summary", "description"}
+
+
+def test_readme_of_deployments_names_every_metric(client):
+    text = (conf.BASE_DIR / "deploy/README.md").read_text()
+    listed = set(re.findall(r"^\| `(houston_\w+)", text, re.MULTILINE))
+
+    assert listed == {re.sub(r"_(bucket|sum|count)$", "", name) for name in every_metric(client)}
