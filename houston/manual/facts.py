@@ -15,6 +15,7 @@ from functions.api import logs as api_logs
 from functions.models import State
 from functions.scenarios import reference
 from functions.views import logs, replaying
+from houston import layers
 from houston.manual.codes import CODES, VENDOR_CODES
 from invoker import (
     allow_list,
@@ -45,7 +46,6 @@ from invoker.permissions import Permission, Privilege, permits
 from invoker.simulator import acts, playing, scene
 
 _README_ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \|$", re.MULTILINE)
-_CODE_MARKS = re.compile(r"`([^`]*)`")
 _MODULE = re.compile(r'^declare module "([^"]+)"', re.MULTILINE)
 _CLIENT = re.compile(
     r"/\*\*((?:(?!\*/).)*)\*/\s+export interface (\w+(?:Client|Util))\b", re.DOTALL
@@ -61,6 +61,8 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
+    """One row of README's table: default and meaning with backticks around what is code."""
+
     name: str
     default: str
     meaning: str
@@ -278,8 +280,7 @@ def environment_settings() -> tuple[Setting, ...]:
     """README's table of environment variables, which a test holds against the settings."""
     text = (settings.BASE_DIR / "README.md").read_text(encoding="utf-8")
     return tuple(
-        Setting(name, _CODE_MARKS.sub(r"\1", default), _CODE_MARKS.sub(r"\1", meaning))
-        for name, default, meaning in _README_ROW.findall(text)
+        Setting(name, default, meaning) for name, default, meaning in _README_ROW.findall(text)
     )
 
 
@@ -343,7 +344,7 @@ def of(event_type_id: str | None) -> dict[str, Any]:
         "timeout_s": f"{settings.INVOCATION_TIMEOUT_S:g}",
         "max_age_s": f"{settings.EVENT_MAX_AGE_S:g}",
         "reserved": sorted(functions.RESERVED_VARIABLES),
-        "layers": runtime.LAYERS,
+        "layers": [each.title for each in layers.LAYERS if each.name != "permissions"],
         "permission_roles": [*_ROLES, "Account team"],
         "permissions": _permissions(),
         "door_mib": ingest.MAX_BODY_BYTES // 1024**2,
