@@ -110,8 +110,8 @@ APT = SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); $$SUDO apt-get update -qq && \
       DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq --no-install-recommends
 
 browser: ## install Chromium for the browser tests, when there is none
-	@command -v chromium >/dev/null || { \
-	  echo 'Installing Chromium for the browser tests'; $(APT) chromium fonts-dejavu-core >/dev/null; }
+	@command -v chromium-headless-shell >/dev/null || { \
+	  echo 'Installing Chromium for the browser tests'; $(APT) chromium-headless-shell fonts-dejavu-core >/dev/null; }
 
 servers: ## install the servers of the production choices, for their tests, when they are missing
 	@{ ls /usr/lib/postgresql/*/bin/postgres && command -v redis-server && ls /usr/lib/rabbitmq/bin/rabbitmq-server; } >/dev/null 2>&1 || { \

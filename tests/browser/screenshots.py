@@ -22,7 +22,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "houston.settings")
 os.environ["HOUSTON_DATA_DIR"] = tempfile.mkdtemp(prefix="houston-pictures-")
 django.setup()
 
-from tests.browser.conftest import FLAGS  # noqa: E402
+from tests.browser.conftest import CHROMIUM, FLAGS  # noqa: E402
 from tests.browser.every_page import PAGES, Shown  # noqa: E402
 from tests.browser.filled import SIZES, Filled, filled_product  # noqa: E402
 
@@ -52,7 +52,7 @@ def main() -> int:
     began = time.monotonic()
     failed = []
     with filled_product() as filled, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=shutil.which(CHROMIUM), args=FLAGS)
         for shown in pages:
             for width in map(int, arguments.widths.split(",")):
                 try:

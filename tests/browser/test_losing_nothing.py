@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import TIMEOUT_MS
+from tests.browser.conftest import CHROMIUM, TIMEOUT_MS
 from tests.browser.test_main_flow import sign_in
 from tests.stack.conftest import Houston
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def demo(houston: Houston) -> dict[str, Any]:
-    assert shutil.which("chromium")
+    assert shutil.which(CHROMIUM)
     return houston.demo()
 
 
