@@ -1,6 +1,8 @@
 """Workers that are asked to end, and workers that are deaf: others go on, nothing is lost."""
 
 import contextlib
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -146,3 +148,14 @@ def test_worker_that_is_deaf_to_redis_ends(houston: Houston) -> None:
 
         assert one.process.wait(timeout=60) == 75
         assert "deaf to the broker" in one.said()
+
+
+def test_product_whose_broker_ends_by_itself_has_failed() -> None:
+    with running() as product:
+        [broker] = re.findall(r"broker started \(pid=(\d+)\)", product.output())
+
+        os.kill(int(broker), signal.SIGTERM)
+        returncode = product.process.wait(timeout=60)
+
+        assert returncode == 1
+        assert product.output().rstrip().endswith("Houston ends because broker ended")
