@@ -24,6 +24,9 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
+from invoker.models import Heartbeat
+from invoker.tasks import BEAT, LONGEST_SILENCE_S, WORKER
+
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 DATABASE: Final = "database"
@@ -140,6 +143,25 @@ def put_back(path: Path, *, replace: bool) -> Manifest:
         else:
             _put_back_postgres(copy)
     return manifest
+
+
+def check_stopped() -> None:
+    """Hold on while Houston runs: what it is at would go on with another database under it.
+
+    Raises:
+        BackupError: a worker or beat gave a sign of life a moment ago.
+    """
+    if "invoker_heartbeat" not in connection.introspection.table_names():
+        return
+    ages = {name: Heartbeat.age_s(name) for name in (WORKER, BEAT)}
+    fresh = {name: age for name, age in ages.items() if age is not None and age < LONGEST_SILENCE_S}
+    if fresh:
+        name, age_s = min(fresh.items(), key=lambda each: each[1])
+        raise BackupError(
+            f"Cannot restore {name_of_database()}: Houston runs on it, {name} gave a sign of life "
+            f"{max(0, age_s):.0f} s ago. Stop Houston and wait {LONGEST_SILENCE_S:.0f} s, or add "
+            "--while-running"
+        )
 
 
 def keys_of(path: Path) -> dict[str, str]:

@@ -14,12 +14,14 @@ from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from django.utils import timezone
 from standardwebhooks import Webhook
 
 from houston import backups
@@ -201,6 +203,27 @@ def test_database_that_is_used_is_not_replaced_unless_told(made: Path) -> None:
 
     with pytest.raises(backups.BackupError, match="holds accounts or people already"):
         backups.put_back(made, replace=False)
+
+
+@pytest.mark.parametrize("name", ["worker", "beat"])
+def test_database_that_houston_runs_on_is_not_replaced_unless_told(made: Path, name: str) -> None:
+    factories.HeartbeatFactory(name=name)
+
+    with pytest.raises(CommandError, match=f"{name} gave a sign of life .* wait 20 s, or add --wh"):
+        call_command("restore", str(made), "--replace")
+
+
+@pytest.mark.parametrize(("age_s", "told"), [(0, ["--while-running"]), (21, [])])
+def test_database_is_replaced_when_houston_is_silent_or_when_told(
+    made: Path, monkeypatch: pytest.MonkeyPatch, age_s: int, told: list[str]
+) -> None:
+    factories.HeartbeatFactory(seen_at=timezone.now() - dt.timedelta(seconds=age_s))
+    put_back = Mock(return_value=backups.Manifest("sqlite", "then", [], {}))
+    monkeypatch.setattr(backups, "put_back", put_back)
+
+    call_command("restore", str(made), "--replace", *told, stdout=StringIO())
+
+    put_back.assert_called_once_with(made, replace=True)
 
 
 def _cut(content: bytes) -> bytes:

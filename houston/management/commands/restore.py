@@ -21,6 +21,11 @@ class Command(BaseCommand):
             help="Also where the database holds accounts or people, which are gone then",
         )
         parser.add_argument(
+            "--while-running",
+            action="store_true",
+            help="Also where a worker or beat gave a sign of life a moment ago",
+        )
+        parser.add_argument(
             "--with-keys",
             action="store_true",
             help="Put the keys of the backup into the data folder, the present ones beside them",
@@ -32,6 +37,8 @@ class Command(BaseCommand):
             keys = backups.keys_of(path) if options["with_keys"] else {}
             if options["with_keys"]:
                 _check_keys(keys)
+            if not options["while_running"]:
+                backups.check_stopped()
             manifest = backups.put_back(path, replace=options["replace"])
         except (backups.BackupError, OSError) as error:
             raise CommandError(str(error)) from error
