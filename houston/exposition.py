@@ -3,6 +3,7 @@
 Counters come from all processes of this host, gauges from the database when they are asked for.
 """
 
+import errno
 import ipaddress
 import logging
 import secrets
@@ -207,13 +208,22 @@ class Sandboxes(Collector):
 def serve() -> int | None:
     """Answer `/metrics` from this process, where HOUSTON_METRICS_PORT says so; the port.
 
-    Only what this host counts: the rest comes from a web server, and would be there twice.
+    Only what this host counts: the rest comes from a web server, and would be there twice. None
+    where nothing is to be answered, or another worker of this host does it for both.
     """
     if not settings.METRICS_PORT:
         return None
-    server = make_server(
-        settings.METRICS_HOST, settings.METRICS_PORT, _answer, ThreadingWSGIServer, _Silent
-    )
+    try:
+        server = make_server(
+            settings.METRICS_HOST, settings.METRICS_PORT, _answer, ThreadingWSGIServer, _Silent
+        )
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        logger.info(
+            "another worker of this host answers /metrics", extra={"port": settings.METRICS_PORT}
+        )
+        return None
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server.server_port
 

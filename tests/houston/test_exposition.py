@@ -118,6 +118,18 @@ def test_worker_answers_on_a_port_of_its_own(settings):
     assert ("houston_dead_letters_open",) not in found
 
 
+def test_second_worker_of_a_host_leaves_the_port_to_the_first(settings, caplog):
+    settings.METRICS_PORT = services.free_port()
+    caplog.set_level("INFO", "houston.exposition")
+
+    first, second = exposition.serve(), exposition.serve()
+
+    assert (first, second) == (settings.METRICS_PORT, None)
+    assert [(each.levelname, each.message) for each in caplog.records] == [
+        ("INFO", "another worker of this host answers /metrics")
+    ]
+
+
 def test_version_is_that_of_the_project():
     project = tomllib.loads((conf.BASE_DIR / "pyproject.toml").read_text())["project"]
 
