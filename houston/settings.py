@@ -23,7 +23,8 @@ from kombu import Exchange, Queue
 
 # Environment readers ------------------------------------------------------------------------------
 
-env = FileAwareEnv()
+# Whoever writes a file ends its last line.
+env = FileAwareEnv(strip_whitespace=True)
 LONGEST_SOCKET_DIR = 70
 
 
@@ -488,8 +489,8 @@ CELERY_WORKER_POOL = "threads"
 # Two more than places for work: somebody has to hear a knock to refuse it, and give signs of life.
 CELERY_WORKER_CONCURRENCY = WORKER_THREADS + 2
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# How long a process that is asked to end may take for what it is at. Service managers wait longer:
-# systemd 90 s, Kubernetes 30 s.
+# How long a process that is asked to end may take for what it is at. Service managers have to wait
+# longer, as those in deploy/ do.
 GRACE_S = env.int("HOUSTON_GRACE_S", 25, validate=validate.Range(0, 3600))
 # A worker that hears nothing for so long, while its broker is there, ends to be started again.
 # More than the 30 s that Celery may wait before it connects again to a broker that was away.

@@ -83,3 +83,12 @@ def test_encryption_keys_of_a_file_may_end_with_a_line(tmp_path):
     path.write_text(f"{Fernet.generate_key().decode()},{Fernet.generate_key().decode()}\n")
 
     assert start(tmp_path, HOUSTON_ENCRYPTION_KEYS_FILE=str(path)).returncode == 0
+
+
+def test_last_line_of_a_file_may_end(tmp_path):
+    path = tmp_path / "token"
+    path.write_text("open sesame\n")
+
+    shown = start(tmp_path, "diffsettings", HOUSTON_METRICS_TOKEN_FILE=str(path)).stdout
+
+    assert "METRICS_TOKEN = 'open sesame'" in shown
