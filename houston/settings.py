@@ -667,5 +667,7 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
+        # Tells the source of each task's signature.
+        "celery.utils.functional": {"level": "INFO"},
     },
 }

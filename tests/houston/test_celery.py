@@ -23,6 +23,18 @@ def test_workers_know_their_tasks_and_load_no_page_and_no_api():
     assert loaded & {"houston.urls", "rest_framework.views", "drf_spectacular.openapi"} == set()
 
 
+def test_debug_does_not_tell_the_source_of_every_task():
+    told = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        env=os.environ | {"HOUSTON_LOG_LEVEL": "DEBUG"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "celery.utils.functional" not in told.stderr
+
+
 SETTINGS = """
 import json
 from django.conf import settings
