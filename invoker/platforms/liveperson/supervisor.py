@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import Error as DatabaseFault
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.db.models import QuerySet
 
 from invoker.models import Connection, ControllerBot, Platform
@@ -47,6 +47,12 @@ class Supervisor:
                 close_old_connections()
                 try:
                     self.look()
+                except (OperationalError, InterfaceError) as error:
+                    # Away, which passes. A line each time is enough to see how long.
+                    logger.warning(
+                        "cannot see which agent sockets to hold: the database does not answer",
+                        extra={"reason": type(error).__name__},
+                    )
                 except DatabaseFault:
                     logger.exception("cannot see which agent sockets to hold")
                 stopping.wait(self._timing.look)
