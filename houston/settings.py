@@ -83,6 +83,38 @@ def _networks(name: str, listed: list[str]) -> list[str]:
     return listed
 
 
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ImproperlyConfigured(
+            f'Cannot use HOUSTON_URL "{url[:60]}": begin it with http:// or https://, such as '
+            "https://houston.example.com"
+        )
+
+
+def _check_database_url(url: str) -> None:
+    """Refuse what would be understood as something else. Nothing of it is told: passwords are."""
+    scheme, _, rest = url.partition(":")
+    if scheme not in {"postgres", "postgresql", "pgsql", "sqlite"} or not rest.startswith("//"):
+        raise ImproperlyConfigured(
+            "Cannot use DATABASE_URL: PostgreSQL and SQLite are supported, such as "
+            "postgres://user:password@host/name or sqlite:////folder/houston.sqlite3"
+        )
+    if scheme == "sqlite":
+        return
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        # Raises where it is no number, and then it is the rest of a password.
+        _ = parts.port
+        name = parts.path[1:]
+        if (name or "service=" in parts.query) and not ({"@", "/"} & {*name} or parts.fragment):
+            return
+    raise ImproperlyConfigured(
+        "Cannot use DATABASE_URL: the name of the database is missing or makes no sense; in user, "
+        "password and name write # as %23, / as %2F, ? as %3F, @ as %40"
+    )
+
+
 def _days(least: int) -> Any:
     """Checks how long something is kept: 0, or so many days at least."""
 
@@ -129,6 +161,7 @@ if SOCKET_DIR.stat().st_uid != os.getuid():
 HOUSTON_HOST = env.str("HOUSTON_HOST", "127.0.0.1")
 HOUSTON_PORT = env.int("HOUSTON_PORT", 8000, validate=validate.Range(1, 65535))
 HOUSTON_URL = env.str("HOUSTON_URL", f"http://{HOUSTON_HOST}:{HOUSTON_PORT}").rstrip("/")
+_check_url(HOUSTON_URL)
 HOUSTON_DEMO_PASSWORD = env.str("HOUSTON_DEMO_PASSWORD", "")
 
 DEBUG = env.bool("HOUSTON_DEBUG", False)
@@ -228,6 +261,7 @@ TIME_ZONE = "UTC"
 # Behind a pooler whose connections take turns, nothing may be kept on the server between two
 # transactions: no prepared statement, no cursor.
 DATABASE_POOLED = env.bool("HOUSTON_DATABASE_POOLED", False)
+_check_database_url(env.str("DATABASE_URL", "sqlite:///"))
 DATABASES = {
     "default": env.dj_db_url(
         "DATABASE_URL",

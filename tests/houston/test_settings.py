@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from houston.settings import _check_database_url
+from tests.stack import services
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -92,3 +95,63 @@ def test_last_line_of_a_file_may_end(tmp_path):
     shown = start(tmp_path, "diffsettings", HOUSTON_METRICS_TOKEN_FILE=str(path)).stdout
 
     assert "METRICS_TOKEN = 'open sesame'" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DATABASE_URL", "mysql://u:sesame@h/db", "PostgreSQL and SQLite are supported"),
+        ("DATABASE_URL", "", "PostgreSQL and SQLite are supported"),
+        ("DATABASE_URL", "postgres://u:sesame#x@h/db", "write # as %23"),
+        ("DATABASE_URL", "postgres://u:12#sesame@h/db", "write # as %23"),
+        ("DATABASE_URL", "postgres://u:sesame/x@h/db", "/ as %2F"),
+        ("DATABASE_URL", "postgres://u:x@sesame/x@h/db", "@ as %40"),
+        ("DATABASE_URL", "postgres://u:sesame@h", "the name of the database is missing"),
+        ("HOUSTON_URL", "houston.example.com", "begin it with http:// or https://"),
+        ("HOUSTON_URL", "ftp://houston.example.com", "begin it with http:// or https://"),
+        ("HOUSTON_LOG_LEVEL", "LOUD", "HOUSTON_LOG_LEVEL"),
+    ],
+)
+def test_value_that_cannot_be_used_stops_the_start_with_one_line(tmp_path, name, value, said):
+    stopped = start(tmp_path, **{name: value})
+
+    [line] = stopped.stderr.splitlines()
+    assert (stopped.returncode, said in line, name in line) == (1, True, True)
+    assert "sesame" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:p%23%40%2F@h:5432/db?sslmode=require",
+        "postgresql://%2Frun%2Fpostgresql/db",
+        "postgres:///?service=houston",
+        "sqlite:////tmp/a%23b.sqlite3",
+    ],
+)
+def test_address_of_a_database_is_taken(url):
+    _check_database_url(url)
+
+
+@pytest.mark.parametrize("command", ["migrate", "sweep", "rotate-keys"])
+def test_database_that_is_away_is_told_in_one_line(tmp_path, command):
+    nobody = f"postgres://u:sesame@127.0.0.1:{services.free_port()}/db"
+
+    stopped = start(tmp_path, command, DATABASE_URL=nobody)
+
+    [line] = [each for each in stopped.stderr.splitlines() if each]
+    assert stopped.returncode == 1
+    assert line.startswith("Cannot use the database (connection failed: ")
+    assert line.endswith("Connection refused): start it, or correct DATABASE_URL")
+    assert "sesame" not in stopped.stdout
+
+
+def test_database_without_tables_is_told_in_one_line(tmp_path):
+    stopped = start(tmp_path, "rotate-keys")
+
+    assert (stopped.returncode, stopped.stderr.count("\n")) == (1, 1)
+    assert "run manage.py migrate first" in stopped.stderr
+
+
+def test_traceback_is_there_for_who_looks_for_it(tmp_path):
+    assert "Traceback" in start(tmp_path, "sweep", HOUSTON_LOG_LEVEL="DEBUG").stderr
