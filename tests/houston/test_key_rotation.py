@@ -193,6 +193,18 @@ def test_process_writes_with_a_new_key_from_the_start(key_file: Path) -> None:
     assert Fernet(new).decrypt(token.encode()) == b"S-text"
 
 
+def test_rotation_goes_by_the_file_and_not_by_when_its_process_began(
+    account: Account, key_file: Path
+) -> None:
+    factories.SecretFactory(value="S-text")
+    rotate("--new-key")
+
+    said = rotate()
+
+    assert f"{Secret._meta.label}.value: 1 re-encrypted" in said
+    assert "Key 2, an older one: 0 secrets, can be removed" in rotate("--check")
+
+
 @pytest.mark.parametrize("text", ["", "half-a-key\n", None])
 def test_file_that_makes_no_sense_leaves_the_keys_as_they_are(
     settings: Any, key_file: Path, text: str | None

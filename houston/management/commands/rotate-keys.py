@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from houston import key_rotation
+from invoker import encryption
 
 MOST_NAMED = 20
 
@@ -36,6 +37,8 @@ class Command(BaseCommand):
         if options["new_key"]:
             self._add_key()
             return
+        # Not only as of when this process began: it may have been there before --new-key.
+        encryption.look_again()
         if not options["check"] and settings.ENCRYPTION_KEY_FILE is None:
             self.stdout.write(
                 "HOUSTON_ENCRYPTION_KEYS is set: a process that was started without the first of "
