@@ -1,7 +1,9 @@
 """Errors as people and programs see them: a page, or `{"code", "message"}`."""
 
 import logging
+import sys
 from http import HTTPStatus
+from typing import NamedTuple
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,6 +12,8 @@ from django.template.loader import render_to_string
 from django.views.decorators.csrf import requires_csrf_token
 
 from invoker import api
+from invoker.digesting import PASSING_FAULTS
+from invoker.encryption import UnreadableSecretError
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +23,36 @@ DOORS = (*API, "/events/", "/healthz", "/readyz", "/metrics")
 BARE_PAGE = (
     '<!doctype html><html lang="en"><title>Houston</title><p>Houston failed to answer this'
     " request. It is logged as {}.</p>"
+)
+
+
+class _Failure(NamedTuple):
+    """Why a request could not be answered, as far as it helps who asked."""
+
+    status: HTTPStatus
+    code: str
+    title: str
+    message: str
+
+
+BROKEN = _Failure(
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "internal-error",
+    "Houston failed",
+    "Something broke while answering this, try again in a moment",
+)
+DATABASE_AWAY = _Failure(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "storage-unavailable",
+    "The database does not answer",
+    "Nothing can be read or written now: try again in a moment",
+)
+KEYS_MISSING = _Failure(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    UnreadableSecretError.code,
+    "Stored secrets cannot be read",
+    "None of the encryption keys fits what this page needs: whoever runs Houston has to put the "
+    "key back that it was written with, see Operations in Help",
 )
 
 
@@ -62,17 +96,32 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse: 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Needs neither the database nor the session: they may be what failed."""
     request_id = getattr(request, "id", "")
+    failure = _failure(sys.exc_info()[1])
     if wants_json(request):
         message = f"Houston failed, see its log for {request_id}"
-        return _program(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", message)
-    page: str
+        if failure is not BROKEN:
+            message = f"Cannot answer: {failure.message[0].lower()}{failure.message[1:]}"
+        response = _program(request, failure.status, failure.code, message)
+    else:
+        response = HttpResponse(_page(failure, request_id), status=failure.status)
+    if failure is not BROKEN:
+        response["Retry-After"] = "5"
+    return response
+
+
+def _failure(error: BaseException | None) -> _Failure:
+    if isinstance(error, UnreadableSecretError):
+        return KEYS_MISSING
+    return DATABASE_AWAY if isinstance(error, PASSING_FAULTS) else BROKEN
+
+
+def _page(failure: _Failure, request_id: str) -> str:
     try:
-        page = render_to_string("500.html", {"request_id": request_id})
+        return render_to_string("500.html", {"failure": failure, "request_id": request_id})
     except Exception:
         # The page is what failed; its own handler has nobody else to turn to.
         logger.exception("cannot render the error page")
-        page = BARE_PAGE.format(request_id)
-    return HttpResponse(page, status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        return BARE_PAGE.format(request_id)
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -3,11 +3,13 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import path
 
 from houston.urls import handler400, handler403, handler404, handler500, urlpatterns
+from invoker.encryption import UnreadableSecretError
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
@@ -16,6 +18,8 @@ ERRORS = {
     "403": PermissionDenied("You need the role admin here"),
     "413": RequestDataTooBig("secret detail"),
     "500": RuntimeError("secret detail"),
+    "database": OperationalError("secret detail"),
+    "keys": UnreadableSecretError("secret detail"),
 }
 
 

@@ -26,6 +26,8 @@ def visitor(team):
         ("/nothing/", 404, "There is nothing here that you can see"),
         ("/fail/413/", 413, "Cannot take the request: it is too large"),
         ("/fail/500/", 500, "Something broke while answering this"),
+        ("/fail/database/", 503, "Nothing can be read or written now: try again"),
+        ("/fail/keys/", 503, "None of the encryption keys fits what this page needs"),
     ],
 )
 def test_error_page_says_what_happened_and_which_request_it_was(visitor, address, status, sentence):
@@ -48,6 +50,8 @@ def test_error_page_says_what_happened_and_which_request_it_was(visitor, address
         ("/nothing/", 404, "not-found"),
         ("/fail/413/", 413, "body-too-large"),
         ("/fail/500/", 500, "internal-error"),
+        ("/fail/database/", 503, "storage-unavailable"),
+        ("/fail/keys/", 503, "secret-unreadable"),
     ],
 )
 def test_programs_get_json(visitor, address, status, code):
@@ -56,6 +60,7 @@ def test_programs_get_json(visitor, address, status, code):
     assert response.status_code == status
     assert response.json().keys() == {"code", "message"}
     assert response.json()["code"] == code
+    assert (response.headers.get("Retry-After") == "5") == (status == 503)
 
 
 def test_doors_answer_in_json_whatever_is_accepted(client, db):
