@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -76,6 +76,15 @@ SLOWEST = ("tests/browser/test_every_page.py", "tests/contract/", "tests/stack/"
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put files that take long first, so that no process is left with one when others are done."""
+    for item in items:
+        # Under pytest 9.2 Schemathesis gives all operations one id, and xdist runs one of them.
+        operation = getattr(item, "operation_label", None)
+        if operation and "[" not in item.nodeid:
+            item._id = item._id.with_params(operation)
+    ids = Counter(item.nodeid for item in items)
+    often = [nodeid for nodeid, count in ids.items() if count > 1]
+    if often:
+        raise pytest.UsageError(f"Tests with the same id, of which one would run: {often}")
     items.sort(key=_rank)
 
 
