@@ -222,7 +222,9 @@ def _check_room(connection: Connection, count: int) -> None:
     """Whether so many may come now, by who sent them and by what waits."""
     per_s = settings.EVENTS_PER_SECOND
     most = per_s * BURST_S
-    taken = rates.take(f"door {connection.pk}", most, within_s=BURST_S, count=count)
+    taken = rates.take(
+        f"door {connection.pk}", most, within_s=BURST_S, count=count, largest=MOST_AT_ONCE
+    )
     if taken.wait_s:
         raise RejectedError(
             429,

@@ -19,7 +19,6 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 
 MINUTE_S = 60.0
-LONGEST_DEBT_S = 3600.0
 # Whose count it is, and until when what they asked for has taken up their time.
 SLOT = struct.Struct("<Qd")
 SLOTS_OF_BUCKET = 8
@@ -49,11 +48,16 @@ class Rates:
         self._lock = threading.Lock()
         self._handle: int | None = None
 
-    def take(self, key: str, most: int, *, within_s: float = MINUTE_S, count: int = 1) -> Taken:
+    def take(
+        self, key: str, most: int, *, within_s: float = MINUTE_S, count: int = 1, largest: int = 1
+    ) -> Taken:
         """Count so many of a key that may have `most` within that time: all of them or none.
 
         More than `most` at once are let through after a rest, and paid for by a longer one.
+        `largest` is the highest `count` that is ever asked with.
         """
+        each_s = within_s / most
+        longest_s = max(within_s, largest * each_s)
         number, owner = struct.unpack("<QQ", blake2b(key.encode(), digest_size=16).digest())
         offset = number % BUCKETS * BUCKET_BYTES
         with self._lock:
@@ -62,7 +66,10 @@ class Rates:
                 # Not of the file as a whole, and given back with the process that dies.
                 fcntl.lockf(handle, fcntl.LOCK_EX, BUCKET_BYTES, offset)
                 try:
-                    return _take(handle, offset, owner, within_s, count * within_s / most)
+                    return _take(
+                        handle, offset, owner,
+                        within_s=within_s, costs_s=count * each_s, longest_s=longest_s,
+                    )  # fmt: skip
                 finally:
                     fcntl.lockf(handle, fcntl.LOCK_UN, BUCKET_BYTES, offset)
             except OSError:
@@ -82,14 +89,16 @@ class Rates:
         return self._handle
 
 
-def _take(handle: int, offset: int, owner: int, within_s: float, costs_s: float) -> Taken:
+def _take(
+    handle: int, offset: int, owner: int, *, within_s: float, costs_s: float, longest_s: float
+) -> Taken:
     bucket = os.pread(handle, BUCKET_BYTES, offset).ljust(BUCKET_BYTES, b"\0")
     slots = list(SLOT.iter_unpack(bucket))
     # The owner's own, else the one of whoever has been idle longest.
     place = min(range(SLOTS_OF_BUCKET), key=lambda one: (slots[one][0] != owner, slots[one][1]))
     now = time.time()
     until = slots[place][1] if slots[place][0] == owner else now
-    if until < now or until > now + LONGEST_DEBT_S:
+    if until < now or until > now + longest_s:
         # The latter is of a clock that was ahead and has been put right.
         until = now
     wait_s = until + min(costs_s, within_s) - now - within_s

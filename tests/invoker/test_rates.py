@@ -219,14 +219,24 @@ def test_debt_is_what_was_taken_less_what_has_gone_by(rates, clock):
 
 
 def test_more_than_the_most_at_once_is_paid_for_by_a_longer_rest(rates, clock):
-    assert rates.take("key", 10, within_s=5, count=100) == (0.0, pytest.approx(50.0))
-    assert rates.take("key", 10, within_s=5).wait_s == pytest.approx(45.5)
+    assert rates.take("key", 10, within_s=5, count=100, largest=100) == (0.0, pytest.approx(50.0))
+    assert rates.take("key", 10, within_s=5, largest=100).wait_s == pytest.approx(45.5)
     clock.shift(45.0)
-    assert rates.take("key", 10, within_s=5).wait_s == pytest.approx(0.5)
+    assert rates.take("key", 10, within_s=5, largest=100).wait_s == pytest.approx(0.5)
     # As much again wants a whole rest.
-    assert rates.take("key", 10, within_s=5, count=100).wait_s == pytest.approx(5.0)
+    assert rates.take("key", 10, within_s=5, count=100, largest=100).wait_s == pytest.approx(5.0)
     clock.shift(5.1)
-    assert rates.take("key", 10, within_s=5, count=100).wait_s == 0.0
+    assert rates.take("key", 10, within_s=5, count=100, largest=100).wait_s == 0.0
+
+
+def test_clock_that_was_ahead_for_a_few_minutes_holds_up_nobody(rates, clock):
+    for _ in range(10):
+        rates.take("key", 10, within_s=5)
+    assert rates.take("key", 10, within_s=5).wait_s > 0
+
+    clock.shift(-300)
+
+    assert rates.take("key", 10, within_s=5).wait_s == 0.0
 
 
 # At the doors -------------------------------------------------------------------------------------
