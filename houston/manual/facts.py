@@ -236,6 +236,11 @@ def limits() -> list[Limit]:
         Limit(
             "Body of a notification", f"{ingest.MAX_BODY_BYTES // 1024:,} KiB", "413 body-too-large"
         ),
+        Limit(
+            "Changes in one notification request",
+            f"{ingest.MOST_AT_ONCE:,}",
+            "400 batch-too-large",
+        ),
         Limit("Body of a request to the API", f"{MAX_BODY_BYTES // 1024:,} KiB", "413"),
         Limit(
             "Age of an event when its commands leave",
