@@ -68,7 +68,12 @@ def beat_beside(product: Houston) -> Iterator[None]:
 
 
 def test_two_beats_and_two_workers_run_a_due_time_once_also_when_one_is_killed() -> None:
-    limits = {"HOUSTON_INVOCATION_TIMEOUT_S": "20", "HOUSTON_SANDBOX_WAIT_S": "5"}
+    limits = {
+        "HOUSTON_INVOCATION_TIMEOUT_S": "20",
+        "HOUSTON_SANDBOX_WAIT_S": "5",
+        # Half of them are for schedules, so that neither worker has places for all.
+        "HOUSTON_WORKER_THREADS": "8",
+    }
     with (
         services.postgres() as database_url,
         running(DATABASE_URL=database_url, **limits) as product,
