@@ -68,6 +68,7 @@ from tests import factories  # noqa: E402
 from tests.stack import conftest as stack  # noqa: E402
 from tests.stack.conftest import Houston  # noqa: E402
 
+TEST_DATABASE = "test.sqlite3"
 # What keeps a process of the test run busy for longest.
 SLOWEST = ("tests/browser/test_every_page.py", "tests/contract/", "tests/stack/", "tests/browser/",
            "tests/attacks/")  # fmt: skip
@@ -107,7 +108,29 @@ def pytest_unconfigure() -> None:
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Use a database file instead of memory, so that threads meet the locks of production."""
     if connection.vendor == "sqlite":
-        connection.settings_dict["TEST"]["NAME"] = str(DATA_DIR / "test.sqlite3")
+        connection.settings_dict["TEST"]["NAME"] = str(DATA_DIR / TEST_DATABASE)
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """Let one process of the test run make the tables, which takes seconds, the others copy."""
+    if connection.vendor != "sqlite":
+        return bool(request.config.option.reuse_db)
+    if _tables().exists():
+        shutil.copy(_tables(), DATA_DIR / TEST_DATABASE)
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    if connection.vendor == "sqlite" and not _tables().exists():
+        copy = DATA_DIR / "tables.sqlite3"
+        stack.copy_database(DATA_DIR / TEST_DATABASE, copy)
+        copy.rename(_tables())
+
+
+def _tables() -> Path:
+    return Path(os.environ["HOUSTON_TESTS_DIR"]) / "tables-for-all.sqlite3"
 
 
 @pytest.fixture(autouse=True)

@@ -23,12 +23,15 @@ sys.exit(manager.exit_code())
 
 
 # Before anybody has told the manager of a pid.
-RUN_AND_END_AT_ONCE = """
+RUN_AND_END_AT_ONCE = (
+    """
 import signal
 from houston.parts import Parts
 start = Parts._start
 Parts._start = lambda parts: (start(parts), signal.raise_signal(signal.SIGINT))
-""" + RUN
+"""
+    + RUN
+)
 
 
 def start(*commands, program=RUN):

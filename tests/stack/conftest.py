@@ -122,12 +122,12 @@ class Houston:
     def keep(self) -> None:
         """Keep the database as it is with a demo account that nobody listens to."""
         self.demo()
-        _copy(self.data_dir / DATABASE, self._kept)
+        copy_database(self.data_dir / DATABASE, self._kept)
         self._kept_demo = self._demo
 
     def go_back(self) -> None:
         """Let the running product have the database again that was kept, and nothing counted."""
-        _copy(self._kept, self.data_dir / DATABASE)
+        copy_database(self._kept, self.data_dir / DATABASE)
         self._demo = self._kept_demo
         for folder in ("cache", "findings"):
             for path in (self.data_dir / folder).glob("*.djcache"):
@@ -154,7 +154,7 @@ def _command_line(pid: int) -> bytes:
         return b""
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_database(source: Path, target: Path) -> None:
     """In one transaction, so that processes that have the target open go on with it."""
     with (
         contextlib.closing(sqlite3.connect(source)) as opened,
@@ -206,4 +206,4 @@ def _copy_folder(source: Path, target: Path) -> None:
     shutil.copytree(source / "static", target / "static")
     for name in ("secret.key", "encryption.key", "demo-api-client-secret"):
         shutil.copy(source / name, target / name)
-    _copy(source / DATABASE, target / DATABASE)
+    copy_database(source / DATABASE, target / DATABASE)
