@@ -62,7 +62,7 @@ post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_perm
 post_migrate.disconnect(create_contenttypes)
 
 from houston.models import Account, Role, User  # noqa: E402
-from invoker import automatic_messages, runtime  # noqa: E402
+from invoker import automatic_messages, ingest, runtime  # noqa: E402
 from invoker.rates import rates  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.stack import conftest as stack  # noqa: E402
@@ -135,9 +135,10 @@ def _tables() -> Path:
 
 @pytest.fixture(autouse=True)
 def _nothing_counted() -> None:
-    """No test meets the limits of attempts that another one used up."""
+    """No test meets the limits of attempts that another one used up, or comes after its knock."""
     cache.clear()
     rates.forget()
+    ingest._knocks = ingest.Knocks()
 
 
 # People -------------------------------------------------------------------------------------------
