@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: an account that is ready, its people, and a platform to talk to."""
 
+import contextlib
 import gc
 import os
 import shutil
@@ -86,12 +87,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     often = [nodeid for nodeid, count in ids.items() if count > 1]
     if often:
         raise pytest.UsageError(f"Tests with the same id, of which one would run: {often}")
+    _asking.update(item.path for item in items if "_product" in getattr(item, "fixturenames", ()))
     items.sort(key=_rank)
+
+
+# The files with tests that ask for the running product.
+_asking: set[Path] = set()
+# What runs beside the tests until none needs it any more, as it takes its share of the CPU.
+_beside = contextlib.ExitStack()
 
 
 def _rank(item: pytest.Item) -> int:
     ranks = (rank for rank, start in enumerate(SLOWEST) if item.nodeid.startswith(start))
-    return next(ranks, len(SLOWEST))
+    return next(ranks, len(SLOWEST) + (item.path not in _asking))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if _rank(item) > len(SLOWEST):
+        _beside.close()
 
 
 def pytest_collection_finish() -> None:
@@ -217,9 +230,10 @@ def outsider_client(outsider: User) -> Client:
 @pytest.fixture(scope="session")
 def _product() -> Iterator[Houston]:
     """A start costs more than what most files ask of it."""
-    with stack.running() as product:
-        product.keep()
-        yield product
+    product = _beside.enter_context(stack.running())
+    product.keep()
+    yield product
+    _beside.close()
 
 
 @pytest.fixture(scope="module")

@@ -66,31 +66,31 @@ class Way:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def callbacks() -> Iterator[CallbackServer]:
     server = CallbackServer()
     yield server
     server.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def product() -> Iterator[Houston]:
     with running(**_names(V1_HOST)) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def account(product: Houston, callbacks: CallbackServer) -> Account:
     code = f"from tests.contract import prepared; prepared.main({callbacks.url!r})"
     return Account(**json.loads(product.manage("shell", "--verbosity=0", "-c", code)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def authority() -> Authority:
     return Authority()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def v1(
     product: Houston, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Way]:
@@ -99,7 +99,7 @@ def v1(
         yield way
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def v2(
     product: Houston, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Way]:

@@ -49,7 +49,7 @@ class Called:
     requests: list[str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def called_v1(v1: Way, account: Account) -> Called:
     # Others may have come by the same front, or may come later.
     before = len(v1.front.requests)
@@ -57,12 +57,12 @@ def called_v1(v1: Way, account: Account) -> Called:
     return Called(returned, v1.front.requests[before:])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def calls_v1(called_v1: Called) -> dict[tuple[str, str], dict[str, Any]]:
     return called_v1.returned
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def calls_v2(v2: Way, account: Account) -> dict[tuple[str, str], dict[str, Any]]:
     return calling.call(v2, account, v2=True)
 
@@ -273,7 +273,7 @@ def test_payload_that_is_too_large_is_refused_with_a_code(
 DATE = r"\d\d\.\d\d\.\d{4} - \d\d:\d\d:\d\d [A-Z]+"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def week(
     v1: Way,
     account: Account,
