@@ -22,7 +22,7 @@ run: setup ## set everything up and serve the console with a working example
 	@$(BIN)/python manage.py run
 
 test: setup-dev browser servers openssl ## install what the tests need and run all of them
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 screenshots: setup-dev browser ## pictures of every page of the console, wide and narrow, light and dark
 	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
