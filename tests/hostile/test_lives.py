@@ -40,6 +40,7 @@ from invoker.models import (
     NotificationState,
 )
 from invoker.platforms.generic import EVENT_PREFIX
+from invoker.rates import rates
 from tests import factories
 from tests.conftest import CallbackServer
 from tests.hostile import cases
@@ -83,6 +84,8 @@ def machine(doors: Connection, server: CallbackServer) -> type[RuleBasedStateMac
         def __init__(self) -> None:
             super().__init__()
             cases.count("lives of conversations", "tried")
+            # What a connection may send is not what a life is about, and they all have one.
+            rates.forget()
             self.accepted: defaultdict[str, list[str]] = defaultdict(list)
             """The plain list: what got a 2xx, by conversation, in the order of the answers."""
             self.made = 0
