@@ -55,11 +55,7 @@ LEFT_OUT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """`who` is empty for somebody who is not signed in; `path` is for what no name leads to.
-
-    `alike`: made of other data by the template of a page that is looked at, so that only its
-    width may have a fault that the other one has not.
-    """
+    """`who` is empty for somebody who is not signed in; `path` is for what no name leads to."""
 
     slug: str
     name: str = ""
@@ -70,7 +66,6 @@ class Shown:
     status: int = 200
     path: str = ""
     debug: bool = False
-    alike: bool = False
 
 
 def address(shown: Shown, things: Mapping[str, Any]) -> str:
@@ -589,18 +584,16 @@ SETTINGS = (
     Shown(slug="audit-entry-code", name="audit-entry", arguments={"entry_id": "entry_saved"}),
 )  # fmt: skip
 
-EVENT_PAGES = [each for each in manual.PAGES if each.slug.startswith("event-")]
 HELP = (
     Shown(slug="help", name="help"),
     Shown(slug="help-found", name="help", query="?q=transfer"),
-    *(Shown(slug=f"help-{each.slug}", name="help-page", arguments={"slug": each.slug},
-            alike=each in EVENT_PAGES[1:])
+    *(Shown(slug=f"help-{each.slug}", name="help-page", arguments={"slug": each.slug})
       for each in manual.PAGES),
     Shown(slug="api-reference", name="reference"),
     Shown(slug="api-reference-found", name="reference", query="?q=token"),
     *(Shown(slug=f"api-reference-{each.slug}", name="reference-group",
-            arguments={"slug": each.slug}, alike=number > 0)
-      for number, each in enumerate(reference.groups())),
+            arguments={"slug": each.slug})
+      for each in reference.groups()),
 )  # fmt: skip
 
 ERRORS = (

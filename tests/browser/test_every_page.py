@@ -1,7 +1,6 @@
 """Every page is looked at: by axe in both themes and widths, and for what hangs out of it."""
 
 from collections.abc import Iterator
-from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -30,30 +29,23 @@ RUN = r"""async (monaco) => {
 }"""
 
 
-WIDE, NARROWED = "light and wide", "dark and narrow"
+def _once() -> tuple[list[Shown], list[Shown]]:
+    """What is looked at in one way only, by which: a page's further states, in turn.
 
-
-def _ways() -> dict[str, tuple[str, ...]]:
-    """By its slug, in which ways a page is looked at.
-
-    Two looks are for two themes and two widths. What a further state adds to a page is made of the
-    same parts as others, so these are looked at in one way, in turn: to look at all of them twice
-    took the longest of all tests.
+    Two looks are for two themes and two widths. What a state adds to a page is made of the same
+    parts as others, and to look at all of them twice took the longest of all tests.
     """
-    found: dict[str, tuple[str, ...]] = {}
     seen: set[str] = set()
-    turn = cycle(((WIDE,), (NARROWED,)))
+    further = []
     for shown in PAGES:
-        if shown.alike:
-            found[shown.slug] = ()
-        else:
-            found[shown.slug] = next(turn) if shown.name in seen else (WIDE, NARROWED)
+        if shown.name in seen:
+            further.append(shown)
         if shown.name:
             seen.add(shown.name)
-    return found
+    return further[::2], further[1::2]
 
 
-WAYS = _ways()
+ONCE = _once()
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +59,15 @@ def filled() -> Iterator[Filled]:
 @pytest.mark.parametrize("shown", PAGES, ids=lambda each: each.slug)
 def test_page_has_no_fault(browser: Browser, filled: Filled, shown: Shown) -> None:
     page = filled.open(browser, shown, 1440)
-    ways = WAYS[shown.slug]
-    if ways:
-        page.evaluate(AXE)
+    page.evaluate(AXE)
 
     faults = {}
-    if WIDE in ways:
-        faults[WIDE] = look(page)
+    if shown not in ONCE[1]:
+        faults["light and wide"] = look(page)
     page.evaluate(DARK)
     page.set_viewport_size({"width": NARROW, "height": SIZES[NARROW]})
-    if NARROWED in ways:
-        faults[NARROWED] = look(page)
+    if shown not in ONCE[0]:
+        faults["dark and narrow"] = look(page)
     wide = page.evaluate("document.documentElement.scrollWidth")
 
     told = [f"  {where}: {fault}" for where, found in faults.items() for fault in found]
