@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: an account that is ready, its people, and a platform to talk to."""
 
 import contextlib
+import functools
 import gc
 import os
 import shutil
@@ -87,7 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     often = [nodeid for nodeid, count in ids.items() if count > 1]
     if often:
         raise pytest.UsageError(f"Tests with the same id, of which one would run: {often}")
-    _asking.update(item.path for item in items if "_product" in getattr(item, "fixturenames", ()))
+    _asking.update(item.path for item in items if "houston" in getattr(item, "fixturenames", ()))
     items.sort(key=_rank)
 
 
@@ -113,6 +114,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
+    _beside.close()
     runtime.close()
     shutil.rmtree(DATA_DIR, ignore_errors=True)
 
@@ -227,20 +229,21 @@ def outsider_client(outsider: User) -> Client:
 # The running product ------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def _product() -> Iterator[Houston]:
-    """A start costs more than what most files ask of it."""
+@functools.cache
+def _product() -> Houston:
+    """The one that files share: a start costs more than what most of them ask of it."""
     product = _beside.enter_context(stack.running())
+    _beside.callback(_product.cache_clear)
     product.keep()
-    yield product
-    _beside.close()
+    return product
 
 
 @pytest.fixture(scope="module")
-def houston(_product: Houston) -> Houston:
+def houston() -> Houston:
     """The running product as it is after its first start, whatever other files did with it."""
-    _product.go_back()
-    return _product
+    product = _product()
+    product.go_back()
+    return product
 
 
 # A platform's callback URL ------------------------------------------------------------------------
