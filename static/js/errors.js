@@ -1,4 +1,5 @@
-// A request that htmx made and that failed says so in one toast, from #toast-template.
+// A request that htmx made and that failed says so in one toast, from #toast-template. One that
+// came too late says nothing.
 
 function show(text) {
   const region = document.querySelector("#toasts");
@@ -27,4 +28,14 @@ document.addEventListener("htmx:responseError", (event) => {
   const id = xhr.getResponseHeader("X-Request-ID");
   const text = reasons[xhr.status] ?? `Houston answered with an error (${xhr.status})`;
   show(id && xhr.status >= 500 ? `${text}, request ${id}` : text);
+});
+
+// An answer whose place has left the page is nobody's any more: a replay was begun anew while a
+// slice of the one before was on its way. htmx would not find where to put the parts of it. Said
+// to the place itself, as nothing else hears what happens to one that is gone.
+function dropWhenLate(event) {
+  if (!event.detail.target.isConnected) event.detail.shouldSwap = false;
+}
+document.addEventListener("htmx:beforeRequest", (event) => {
+  event.detail.target.addEventListener("htmx:beforeSwap", dropWhenLate);
 });

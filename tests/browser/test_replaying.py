@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.test_deploying import review
 from tests.browser.test_main_flow import send_event, sign_in
@@ -47,9 +47,18 @@ def test_replay_is_stopped_goes_on_and_is_downloaded_and_linked_to(
     assert {each["now"]["commands"][0]["text"] for each in found} == {"Later"}
     assert downloaded(page, "CSV").count("Another message") == EVENTS
 
+    # The replay that the link begins is still at work when another one is asked for.
+    held: list[Route] = []
+    page.route("**/replays/", lambda route: hold(route, held))
     page.get_by_role("link", name="More ways to replay").click()
+    expect(state).to_contain_text(f"of {EVENTS} events")
+    expect(page.locator(".replay")).not_to_have_count(0)
     page.get_by_label("Version", exact=True).select_option("deployed")
     page.get_by_role("button", name="Replay", exact=True).click()
+    expect(state).to_contain_text(f"{EVENTS} events: 0 with another result, {EVENTS} with the same")
+    with page.expect_response(lambda answer: answer.request == held[0].request):
+        held[0].continue_()
+    page.unroute_all(behavior="wait")
     expect(state).to_contain_text(f"{EVENTS} events: 0 with another result, {EVENTS} with the same")
     expect(page).to_have_url(re.compile(r"\?of=last&function=greet&last=1000&against=deployed$"))
     page.reload()
@@ -64,6 +73,14 @@ def test_replay_is_stopped_goes_on_and_is_downloaded_and_linked_to(
     page.get_by_role("button", name="Replay", exact=True).press("Enter")
     expect(state).to_contain_text("The same result.")
     expect(page.locator(".replay")).to_contain_text("as it happened")
+
+
+def hold(route: Route, held: list[Route]) -> None:
+    """Keep the first slice that follows another one, let all others pass."""
+    if re.search(r"\bcursor=[^&]", route.request.post_data or "") and not held:
+        held.append(route)
+    else:
+        route.continue_()
 
 
 def downloaded(page: Page, kind: str) -> str:
