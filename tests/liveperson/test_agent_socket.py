@@ -505,7 +505,8 @@ def test_connection_that_is_switched_off_is_let_go(
     Connection.objects.update(active=False)
     supervisor.look()
 
-    assert not ums.peers(ums.bot)
+    # The platform hears of it a moment later.
+    assert eventually(lambda: not ums.peers(ums.bot))
     assert session().state == AgentSessionState.OFFLINE
 
 
