@@ -9,8 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from django.db import OperationalError
+
 One = TypeVar("One")
 Result = TypeVar("Result")
+
+
+class WriterEndedError(OperationalError):
+    """Nobody knows whether it was written: the thread that did so for all was ended meanwhile.
+
+    It passes as a lost connection does, so whoever sent it is asked to send it again.
+    """
 
 
 @dataclass(eq=False, slots=True)
@@ -48,6 +57,7 @@ class GroupCommit(Generic[One, Result]):
 
         Raises:
             Exception: what `write` raised.
+            WriterEndedError: the thread that wrote for this one was ended while it did.
         """
         mine: _Waiting[One, Result] = _Waiting(one)
         with self._lock:
@@ -60,6 +70,8 @@ class GroupCommit(Generic[One, Result]):
             self._lead()
         if mine.error:
             raise mine.error
+        if not mine.results:
+            raise WriterEndedError
         return mine.results[0]
 
     def _lead(self) -> None:

@@ -25,7 +25,7 @@ MANY = 5
 class Store:
     """Stores words in capitals; the first time it waits until all others have come too."""
 
-    def __init__(self, fails_at: str = "", error: Exception | None = None) -> None:
+    def __init__(self, fails_at: str = "", error: BaseException | None = None) -> None:
         self.groups: list[list[str]] = []
         self.begun, self.go_on = threading.Event(), threading.Event()
         self._fails_at, self._error = fails_at, error
@@ -46,7 +46,7 @@ class Store:
         def tell(word: str) -> object:
             try:
                 return self.commits.together(word)
-            except Exception as error:  # noqa: BLE001 -- it is what is looked at
+            except BaseException as error:  # noqa: BLE001 -- it is what is looked at
                 return error
 
         with ThreadPoolExecutor(len(words)) as threads:
@@ -87,6 +87,20 @@ def test_what_is_nobodys_fault_is_told_to_all_and_not_tried_for_each() -> None:
     assert heard[0] == "A"
     assert all(isinstance(each, OperationalError) for each in heard[1:])
     assert store.groups == [["a"], ["b", "c", "d"]]
+    assert store.commits.together("e") == "E"
+
+
+def test_thread_that_is_ended_leaves_nobody_waiting() -> None:
+    store = Store("c", SystemExit())
+
+    heard = store.run("a", "b", "c", "d")
+
+    assert heard[0] == "A"
+    assert sorted(type(each).__name__ for each in heard[1:]) == [
+        "SystemExit",
+        "WriterEndedError",
+        "WriterEndedError",
+    ]
     assert store.commits.together("e") == "E"
 
 
