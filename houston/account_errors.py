@@ -8,6 +8,7 @@ AccountError                     has a stable `code`; the message says what to d
 ├── ClientRevokedError           the API client was revoked meanwhile
 ├── ConnectionTakenError         another connection of the account has this name
 ├── SimulatorTakenError          the account has its simulator
+├── TooManyConnectionsError      the account has as many connections as it may
 ├── AlreadyMemberError           the person is a member
 ├── InvitedError                 the address is invited already
 ├── InvitationError              the invitation cannot be accepted; `title` is what happened to it
@@ -58,6 +59,10 @@ class ConnectionTakenError(AccountError):
 
 class SimulatorTakenError(AccountError):
     code = "simulator-taken"
+
+
+class TooManyConnectionsError(AccountError):
+    code = "too-many-connections"
 
 
 class AlreadyMemberError(AccountError):

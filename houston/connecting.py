@@ -15,6 +15,7 @@ from houston.account_errors import (
     ConnectionTakenError,
     InvalidError,
     SimulatorTakenError,
+    TooManyConnectionsError,
     check_name,
 )
 from houston.models import Account
@@ -28,6 +29,8 @@ from invoker.models import (
 )
 from invoker.platforms import reach
 
+# Each may hold a socket and take notifications up to a rate of its own.
+MAX_CONNECTIONS = 50
 MAX_CONNECTION_NAME = 60
 MAX_CLIENT_ID = 100
 MAX_CLIENT_SECRET = 500
@@ -106,11 +109,17 @@ def add_connection(account: Account, new: NewConnection, *, by: str) -> Connecti
     """Make a connection with secrets of its own.
 
     Raises:
-        InvalidError, ConnectionTakenError, SimulatorTakenError: nothing was made.
+        InvalidError, ConnectionTakenError, SimulatorTakenError, TooManyConnectionsError: nothing
+            was made.
     """
     if new.platform not in Platform.values:
         raise InvalidError("platform", f'Cannot connect to "{new.platform[:60]}": no such platform')
     check_name("name", new.name, MAX_CONNECTION_NAME)
+    if Connection.objects.filter(account_id=account.id).count() >= MAX_CONNECTIONS:
+        raise TooManyConnectionsError(
+            f'Cannot add "{new.name}": the account has {MAX_CONNECTIONS} connections, change one '
+            "that is no longer used"
+        )
     connection = Connection(
         account_id=account.id,
         platform=new.platform,

@@ -15,7 +15,7 @@ from functions.api import logs as api_logs
 from functions.models import State
 from functions.scenarios import reference
 from functions.views import logs, replaying
-from houston import layers
+from houston import connecting, layers
 from houston.manual.codes import CODES, VENDOR_CODES
 from invoker import (
     allow_list,
@@ -78,6 +78,7 @@ def limits() -> list[Limit]:
     return [
         Limit("Names in the objects of a body", f"{bounds.MAX_NAMES:,}", "400 with a code"),
         Limit("Headers of a request", "64, each up to 8 KB", "400 by the web server"),
+        Limit("Connections per account", f"{connecting.MAX_CONNECTIONS}", refused),
         Limit("Functions per account", f"{functions.MAX_FUNCTIONS}", refused),
         Limit("Name of a function", f"{functions.MAX_NAME} characters", refused),
         Limit("Description", f"{functions.MAX_DESCRIPTION} characters", refused),

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from houston import connecting
 from houston.views import notifications
 from houston.views.notifications import NO_EVENT
 from invoker import dispatch
@@ -150,6 +151,22 @@ def test_settings_are_saved_and_nothing_else(admin_client, connection):
         "name": "Main",
         "callback_url": "http://receiver:1/x",
     }
+
+
+def test_account_has_so_many_connections_and_no_more(admin_client, account):
+    factories.ConnectionFactory.create_batch(connecting.MAX_CONNECTIONS)
+    factories.ConnectionFactory(account_id=factories.AccountFactory().id)
+
+    refused = admin_client.post(
+        reverse("connection-new", args=[account.pk]),
+        {"platform": "generic", "name": "One more", "callback_url": ""},
+    )
+
+    assert refused.status_code == 422
+    assert refused.context["form"].non_field_errors() == [
+        'Cannot add "One more": the account has 50 connections, change one that is no longer used'
+    ]
+    assert Connection.objects.filter(account_id=account.pk).count() == 50
 
 
 def test_new_name_that_is_taken_leaves_the_connection_as_it_was(admin_client, connection):
