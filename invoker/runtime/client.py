@@ -392,11 +392,10 @@ class Pool:
             raise UnavailableError("unavailable", "Cannot start a sandbox: it has too many hosts")
         with self._control_lock:
             for last in (False, True):
+                if self._control is None and not reconnect:
+                    raise UnavailableError("unavailable", "The supervisor has ended")
                 try:
-                    if self._control is None:
-                        if not reconnect:
-                            raise UnavailableError("unavailable", "The supervisor has ended")
-                        self._control = self._connect()
+                    self._control = self._control or self._connect()
                     self._control.send(packet)
                     answer, handles, _, _ = socket.recv_fds(
                         self._control, supervisor.PACKET_BYTES, 1
@@ -405,6 +404,10 @@ class Pool:
                         return json.loads(answer), handles
                 except OSError:
                     pass
+                except BaseException:
+                    # Half an exchange: its answer would be taken for that of the next question.
+                    self._disconnect()
+                    raise
                 # The supervisor is gone, and its sandboxes with it.
                 self._disconnect()
                 self._forget_all()

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,10 +236,12 @@ def test_run_that_is_broken_off_gives_its_place_back() -> None:
 
         def wait() -> None:
             with contextlib.suppress(BrokenOffError):
-                pool.run(Program(NEVER_ENDING, key="a"), b"1", 0.6)
+                pool.run(Program(NEVER_ENDING, key="a"), b"1", 1.5)
 
         thread = threading.Thread(target=wait)
         thread.start()
+        while not pool.report().instances:
+            time.sleep(0.01)
         time.sleep(0.3)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident or 0), ctypes.py_object(BrokenOffError)
@@ -247,6 +251,31 @@ def test_run_that_is_broken_off_gives_its_place_back() -> None:
         result = pool.run(Program(calls_back("1"), key="a"), b"1", 10)
 
     assert result.value == 1
+
+
+def test_exchange_that_is_broken_off_is_not_taken_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As above, while the supervisor is asked: its answer is on the way."""
+
+    class BrokenOffError(BaseException):
+        pass
+
+    with own_pool(max_instances=1, wait_s=5) as pool:
+        pool.report()
+        receive = socket.recv_fds
+
+        def break_off(*_: Any) -> None:
+            monkeypatch.setattr(socket, "recv_fds", receive)
+            raise BrokenOffError
+
+        monkeypatch.setattr(socket, "recv_fds", break_off)
+        with pytest.raises(BrokenOffError):
+            pool.run(Program(calls_back("1"), key="a"), b"1", 10)
+
+        results = [pool.run(Program(calls_back("2"), key="b"), b"1", 10).value for _ in range(3)]
+
+    assert results == [2, 2, 2]
 
 
 def test_idle_sandboxes_are_ended_after_a_while() -> None:
@@ -359,6 +388,7 @@ def test_processes_that_come_at_once_share_one_supervisor() -> None:
 CLIENT = """
 import sys, threading, time
 from pathlib import Path
+from typing import Any
 from invoker import runtime
 from invoker.runtime.results import Config, Program
 
