@@ -1,7 +1,9 @@
 """Everything that shows what came in: every page, fragment, file and answer of the API."""
 
+import io
 import json
 import time
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,11 +70,14 @@ def _asked() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def check(response: HttpResponse, address: str) -> None:
-    """It is there, it is text, and nothing that came from outside is markup in it."""
+    """It is there, it is whole, and nothing that came from outside is markup in it."""
     assert response.status_code == 200, (address, response.status_code)
     shown = b"".join(response) if response.streaming else response.content
-    text = shown.decode()
     kind = response["Content-Type"].partition(";")[0]
+    if kind == "application/zip":
+        assert zipfile.ZipFile(io.BytesIO(shown)).testzip() is None, address
+        return
+    text = shown.decode()
     if kind == "application/json":
         json.loads(text)
     if kind == "text/html":
