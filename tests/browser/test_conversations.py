@@ -209,6 +209,25 @@ def test_conversation_that_is_over_leads_to_the_next_one(page: Page, houston: Ho
     expect_in_both(page, "Welcome back", "bot")
 
 
+def test_link_that_has_just_come_opens_its_dialog(page: Page, houston: Houston) -> None:
+    """Whoever is quick presses Enter in the moment in which the link gets the focus."""
+    sign_in(page, houston)
+    start(page, houston)
+    page.evaluate(
+        """document.addEventListener("focusin", function quick(event) {
+          if (event.target.id !== "comes-back") return;
+          document.removeEventListener("focusin", quick);
+          event.target.click();
+        })"""
+    )
+    before = page.url
+
+    act(page, "consumer", "Close")
+
+    expect(page.get_by_role("dialog").get_by_label("Yes, comes back")).to_be_checked()
+    expect(page).to_have_url(before)
+
+
 def test_events_lead_to_their_trace_and_back(page: Page, houston: Houston) -> None:
     sign_in(page, houston)
     start(page, houston)
