@@ -388,7 +388,6 @@ def test_processes_that_come_at_once_share_one_supervisor() -> None:
 CLIENT = """
 import sys, threading, time
 from pathlib import Path
-from typing import Any
 from invoker import runtime
 from invoker.runtime.results import Config, Program
 
