@@ -17,7 +17,6 @@ from itertools import zip_longest
 from typing import Any
 
 from django.conf import settings
-from django.db import Error as AnyDatabaseError
 from django.db import connection, connections
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -282,10 +281,13 @@ class _Renewer:
             try:
                 for lease in kept:
                     lease.renew()
-            except AnyDatabaseError:
+            except Exception as error:  # noqa: BLE001 -- see below
                 # The lease ends by itself, and whoever takes over resumes. This thread is the only
-                # one that renews, so it goes on.
-                logger.warning("cannot renew leases", extra={"leases": len(kept)})
+                # one that renews, so it goes on, whatever it was.
+                logger.warning(
+                    "cannot renew leases",
+                    extra={"leases": len(kept), "reason": type(error).__name__},
+                )
             finally:
                 connections.close_all()
 

@@ -541,7 +541,11 @@ class Supervisor:
 
     @cached_property
     def layers(self) -> dict[str, bool]:
-        """Which layers take on this machine, tried once in a process that then ends."""
+        """Which layers take on this machine, tried once in a process that then ends.
+
+        Raises:
+            OSError: it was killed, as when memory runs out, which says nothing of the layers.
+        """
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
@@ -552,7 +556,9 @@ class Supervisor:
         os.close(writer)
         said = os.read(reader, PACKET_BYTES)
         os.close(reader)
-        os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            raise OSError("The process that tries the layers was killed")
         took = json.loads(said) if said else {}
         return {"permissions": True, **{name: took.get(name, False) for name in LAYERS}}
 

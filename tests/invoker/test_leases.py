@@ -157,11 +157,15 @@ def test_what_interrupted_the_work_is_told_also_when_nothing_can_be_given_back(
         dispatch.drain(conversation.pk)
 
 
-def test_leases_are_renewed_again_after_the_database_was_away(
+def test_leases_are_renewed_again_whatever_has_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     renewed = threading.Event()
-    errors = [InterfaceError("connection already closed"), OperationalError("cannot connect")]
+    errors = [
+        RuntimeError("nobody has thought of it"),
+        InterfaceError("connection already closed"),
+        OperationalError("cannot connect"),
+    ]
 
     class Held(Lease):
         def renew(self) -> None:

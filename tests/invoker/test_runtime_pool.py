@@ -373,6 +373,23 @@ def test_functions_of_several_accounts_need_the_first_layers() -> None:
     }  # fmt: skip
 
 
+def test_layers_are_tried_again_when_who_tried_them_was_killed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Memory may have run out: that must not count as a kernel without any layer."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        one = Supervisor(ours, Settings(256, 1, 1, 1.0, 0, list(LAYERS)), tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            supervisor.confine, "apply", lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        )
+        with pytest.raises(OSError, match="was killed"):
+            _ = one.layers
+
+    assert one.layers["rlimits"]
+
+
 @pytest.mark.parametrize("layer", LAYERS)
 def test_functions_run_without_any_one_layer(layer: str) -> None:
     with own_pool(layers=frozenset(LAYERS) - {layer}) as pool:
