@@ -1,11 +1,13 @@
 """Charts are drawn and follow the theme; new lines of the log come in by themselves."""
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import TIMEOUT_MS
 from tests.stack.conftest import PASSWORD, Houston
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
@@ -67,10 +69,19 @@ def colours(page: Page, chart: str) -> list[str]:
 
 
 def swatch(page: Page) -> str:
+    """The colour that the legend has for the first series."""
     shown = page.locator("#invocations .swatch").first.evaluate(
         "(element) => getComputedStyle(element).backgroundColor"
     )
     return ",".join(re.findall(r"\d+", shown))
+
+
+def expect_drawn_in(page: Page, colour: str) -> None:
+    """Wait until the chart has the colour of its legend: it is drawn a frame later."""
+    ends = time.monotonic() + TIMEOUT_MS / 1000
+    while colour not in colours(page, "invocations"):
+        assert time.monotonic() < ends, colours(page, "invocations")[:5]
+        page.wait_for_timeout(20)
 
 
 def test_charts_are_drawn_tell_values_and_follow_the_theme(
@@ -80,8 +91,8 @@ def test_charts_are_drawn_tell_values_and_follow_the_theme(
     inside.goto(f"{houston.url}/a/demo1/metrics/?window=1h")
 
     expect(inside.locator("figure canvas")).to_have_count(2)
-    assert swatch(inside) in colours(inside, "invocations")
     light = swatch(inside)
+    expect_drawn_in(inside, light)
 
     inside.locator("#invocations .u-over").hover(position={"x": 200, "y": 60})
     told = inside.locator("#invocations .value").first
@@ -94,8 +105,7 @@ def test_charts_are_drawn_tell_values_and_follow_the_theme(
         ".backgroundColor.match(/\\d+/g).join() !== light",
         arg=light,
     )
-    inside.wait_for_timeout(200)
-    assert swatch(inside) in colours(inside, "invocations")
+    expect_drawn_in(inside, swatch(inside))
     assert light not in colours(inside, "invocations")
 
     inside.locator("#invocations").get_by_text("As a table").click()

@@ -80,8 +80,9 @@ def test_many_are_run_and_filtered_and_a_fault_is_shown_at_its_line(
 ) -> None:
     sign_in(page, houston, houston.demo()["sign_in"])
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Scenarios").click()
-    for name in ("After closing time", "Goodbye"):
-        if page.get_by_text("Scenarios that come with Houston").count():
+    for number, name in enumerate(("After closing time", "Goodbye")):
+        if number:
+            # They stand folded up once the account has some of its own.
             page.get_by_text("Scenarios that come with Houston").click()
         page.get_by_role("link", name=name).first.click()
         page.get_by_role("button", name="Run", exact=True).click()

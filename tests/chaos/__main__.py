@@ -87,8 +87,8 @@ def table(name: str, outcome: Run, *, seconds: float, seed: int) -> str:
     lines += [f"  {fault:<32}{times:>6}" for fault, times in sorted(outcome.faults.items())]
     lines += [f"  {'all':<32}{sum(outcome.faults.values()):>6}", ""]
     by_themselves = [
-        f"{each} {len(codes)} (exit {', '.join(map(str, sorted(set(codes))))})"
-        for each, codes in outcome.ended.items()
+        f"{each} {len(ends)} (exit {', '.join(sorted({end.partition(':')[0] for end in ends}))})"
+        for each, ends in outcome.ended.items()
     ]
     facts = {
         "notifications sent": len(book.sent),

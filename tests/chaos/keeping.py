@@ -12,12 +12,14 @@ from tests.stack.conftest import ROOT
 
 AGAIN_AFTER_S = 0.5
 ENDS_WITHIN_S = 20.0
+LAST_LINES = 40
 
 
 class Kept:
     """One program, kept running until `stop`.
 
-    `ended` lists the exit codes of those ends that nobody caused with `kill`.
+    `ended` lists those ends that nobody caused with `kill`: the exit code, and the last
+    lines of the log.
     """
 
     def __init__(
@@ -32,7 +34,7 @@ class Kept:
         self.environment = environment
         self.log = log
         self.starts = 0
-        self.ended: list[int] = []
+        self.ended: list[str] = []
         self._killed: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.RLock()
@@ -106,7 +108,8 @@ class Kept:
             code = process.wait()
             with self._lock:
                 if process.pid not in self._killed and not self._stopping.is_set():
-                    self.ended.append(code)
+                    said = self.log.read_text(errors="replace").splitlines()
+                    self.ended.append("\n".join([f"{code}:", *said[-LAST_LINES:]]))
             # What its death leaves behind of its group goes too, as with a service manager.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
