@@ -281,9 +281,9 @@ def test_function_that_takes_the_channel_only_loses_its_sandbox(body: str) -> No
 
     results = [run(source, key=body) for _ in range(3)]
 
-    # Whether the next run finds it gone or sees it go is a matter of microseconds.
+    # Whether the next run finds it gone, sees it go or is quicker is a matter of microseconds.
     for result in results:
-        assert (result.value, result.cold) == (1, True) or code_of(result) == "crashed"
+        assert result.value == 1 or code_of(result) == "crashed"
     assert time.monotonic() - started < 5
 
 
