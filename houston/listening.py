@@ -68,8 +68,12 @@ class Listening:
 
     def _run(self) -> None:
         while True:
-            if self._hears():
-                self._give_sign_of_life()
+            try:
+                if self._hears():
+                    self._give_sign_of_life()
+            except Exception:
+                # No other thread gives a sign of life or notices that the worker is deaf.
+                logger.exception("cannot tell whether the broker is heard")
             time.sleep(min(EVERY_S, settings.WORKER_DEAF_S / 4))
 
     def _hears(self) -> bool:
