@@ -45,6 +45,7 @@ def connection_list(request: AccountRequest, account_id: str) -> HttpResponse:  
     )
     context = {
         "connections": [(each, agent_socket(each)) for each in found],
+        "limit": connecting.MAX_CONNECTIONS,
         "may_administrate": may_administrate(request),
     }
     return render(request, "accounts/connections.html", context)

@@ -167,6 +167,8 @@ def test_account_has_so_many_connections_and_no_more(admin_client, account):
         'Cannot add "One more": the account has 50 connections, change one that is no longer used'
     ]
     assert Connection.objects.filter(account_id=account.pk).count() == 50
+    shown = admin_client.get(reverse("connections", args=[account.pk]))
+    assert "50 of at most 50 connections" in shown.content.decode()
 
 
 def test_new_name_that_is_taken_leaves_the_connection_as_it_was(admin_client, connection):
