@@ -202,13 +202,12 @@ def test_deployment_does_not_wait_for_those_that_take_long(monkeypatch):
     monkeypatch.setattr(running, "PATIENCE_S", 0.1)
     with running.turn("acme1"):
         time.sleep(0.2)
-        started_at = time.monotonic()
+        monkeypatch.setattr(running._turns, "wait", lambda _: pytest.fail("it waits"))
 
         with pytest.raises(ApiError) as refused, running.turn("acme1"):
             pass
 
     assert refused.value.status == 429
-    assert time.monotonic() - started_at < 0.1
 
 
 @pytest.mark.parametrize("event_id", ["nothing", "NEW", "%20", "x" * 300])
@@ -423,11 +422,13 @@ class TestRunning:
     def test_functions_of_an_event_run_side_by_side(self, machine):
         for _ in range(4):
             deployed("setTimeout(() => callback(null, 1), 1000);", event_type=COMMAND)
-        started_at = time.monotonic()
 
-        assert [one["result"] for one in invoke_event(machine, COMMAND).json()] == [1] * 4
+        answer = invoke_event(machine, COMMAND).json()
 
-        assert time.monotonic() - started_at < 3
+        assert [one["result"] for one in answer] == [1] * 4
+        ended = [one["timestamp"] for one in answer]
+        # One after the other they would end over at least 3 s.
+        assert max(ended) - min(ended) < 3000
 
     def test_function_that_waits_for_another_begins_after_it(self, machine, monkeypatch):
         monkeypatch.setattr(running, "SIDE_BY_SIDE", 1)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,6 +25,7 @@ from tests.invoker.sandboxes import (
     alive,
     calls_back,
     code_of,
+    eventually,
     own_pool,
     sandbox_directory,
     sandboxes_of,
@@ -53,15 +54,6 @@ def program(key: str, *, account: str = "a", source: str = PID, **more: Any) -> 
 
 def run(pool: Pool, wanted: Program, event: bytes = b"1") -> Result:
     return pool.run(wanted, event, 10)
-
-
-def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> bool:
-    ends_at = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > ends_at:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def stems(pool: Pool) -> set[int]:

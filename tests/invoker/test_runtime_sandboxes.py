@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ import pytest
 
 from invoker import runtime
 from invoker.runtime.client import Pool
-from invoker.runtime.results import Config, Outcome, Program
+from invoker.runtime.results import Config, Outcome, Program, Result
 from tests.invoker.sandboxes import (
     alive,
     calls_back,
     code_of,
+    eventually,
     open_files,
     own_pool,
     own_supervisor,
@@ -202,7 +203,7 @@ def test_full_account_waits_then_is_busy(small_pool: Pool) -> None:
     )
     thread = threading.Thread(target=small_pool.run, args=(slow, b"1", 10))
     thread.start()
-    time.sleep(0.3)
+    assert eventually(lambda: small_pool.report().instances == 1)
 
     refused = small_pool.run(Program(calls_back("1"), account_id="a"), b"1", 10)
     other = small_pool.run(Program(calls_back("1"), account_id="b"), b"1", 10)
@@ -329,6 +330,15 @@ def test_idle_sandboxes_of_another_process_make_room() -> None:
 # --- When something dies --------------------------------------------------------------------------
 
 
+def take_one_more(pool: Pool, threads: ThreadPoolExecutor) -> "Future[Result]":
+    """Run what does not end by itself, and wait until a sandbox does so."""
+    before = pool.report().instances
+    running = threads.submit(pool.run, Program(NEVER_ENDING), b"1", 10)
+    assert eventually(lambda: pool.report().instances > before)
+    time.sleep(0.3)  # it gets what it runs
+    return running
+
+
 def test_next_run_works_when_an_idle_sandbox_has_died() -> None:
     run(calls_back("input"), 1, key="dies idle")
     for pid in sandboxes_of(runtime.report().supervisor_pid):
@@ -341,37 +351,32 @@ def test_next_run_works_when_an_idle_sandbox_has_died() -> None:
 
 
 def test_run_in_flight_is_our_failure_when_its_sandbox_is_killed() -> None:
-    supervisor = runtime.report().supervisor_pid
-    with ThreadPoolExecutor(1) as threads:
-        running = threads.submit(run, NEVER_ENDING)
-        time.sleep(0.5)
-        for pid in sandboxes_of(supervisor):
+    with own_pool() as pool, ThreadPoolExecutor(1) as threads:
+        running = take_one_more(pool, threads)
+        for pid in sandboxes_of(pool.report().supervisor_pid):
             os.kill(pid, signal.SIGKILL)
-        time.sleep(0.2)  # a process that still ends must not be taken for the next test
 
-    assert (running.result().outcome, code_of(running.result())) == (
-        Outcome.PLATFORM_FAILURE,
-        "crashed",
-    )
+        result = running.result()
+
+    assert (result.outcome, code_of(result)) == (Outcome.PLATFORM_FAILURE, "crashed")
 
 
 def test_everything_recovers_when_the_supervisor_is_killed() -> None:
-    source = calls_back("input")
-    run(source, 1, key="recovers")
-    supervisor = runtime.report().supervisor_pid
-    sandboxes = sandboxes_of(supervisor)
-    with ThreadPoolExecutor(1) as threads:
-        running = threads.submit(run, NEVER_ENDING)
-        time.sleep(0.5)
+    program = Program(calls_back("input"), key="recovers")
+    with own_pool() as pool, ThreadPoolExecutor(1) as threads:
+        pool.run(program, b"1", 10)
+        supervisor = pool.report().supervisor_pid
+        running = take_one_more(pool, threads)
+        sandboxes = sandboxes_of(supervisor)
         os.kill(supervisor, signal.SIGKILL)
         in_flight = running.result()
 
-    after = run(source, 2, key="recovers")
+        after = pool.run(program, b"2", 10)
 
+        assert pool.report().supervisor_pid != supervisor
     assert (in_flight.outcome, code_of(in_flight)) == (Outcome.PLATFORM_FAILURE, "crashed")
     assert (after.outcome, after.value) == (Outcome.SUCCEEDED, 2)
-    assert runtime.report().supervisor_pid != supervisor
-    assert not any(alive(pid) for pid in sandboxes)
+    assert eventually(lambda: not any(alive(pid) for pid in sandboxes))
 
 
 def test_processes_that_come_at_once_share_one_supervisor() -> None:
