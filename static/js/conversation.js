@@ -95,11 +95,17 @@ const newest = (list) => Number(numbered(list).at(-1)?.dataset.number ?? 0);
 for (const list of document.querySelectorAll(".talk")) {
   let latest = newest(list);
   let atEnd = true;
+  let lastTop = 0;
+  const isAtEnd = () => list.scrollHeight - list.scrollTop - list.clientHeight < AT_END_PX;
   const follow = () => {
+    // Somebody has just scrolled up: the browser tells of that only with its next frame.
+    if (list.scrollTop < lastTop && !isAtEnd()) atEnd = false;
     if (atEnd) list.scrollTop = list.scrollHeight;
+    lastTop = list.scrollTop;
   };
   list.addEventListener("scroll", () => {
-    atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < AT_END_PX;
+    atEnd = isAtEnd();
+    lastTop = list.scrollTop;
   }, { passive: true });
   new ResizeObserver(follow).observe(list);
   new MutationObserver(() => {
