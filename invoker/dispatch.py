@@ -17,6 +17,7 @@ from itertools import zip_longest
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as AnyDatabaseError
 from django.db import connection, connections
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -281,13 +282,12 @@ class _Renewer:
             try:
                 for lease in kept:
                     lease.renew()
-            except Exception as error:  # noqa: BLE001 -- see below
-                # The lease ends by itself, and whoever takes over resumes. This thread is the only
-                # one that renews, so it goes on, whatever it was.
-                logger.warning(
-                    "cannot renew leases",
-                    extra={"leases": len(kept), "reason": type(error).__name__},
-                )
+            except AnyDatabaseError:
+                # The lease ends by itself, and whoever takes over resumes.
+                logger.warning("cannot renew leases", extra={"leases": len(kept)})
+            except Exception:
+                # No other thread renews, so this one goes on.
+                logger.exception("cannot renew leases", extra={"leases": len(kept)})
             finally:
                 connections.close_all()
 

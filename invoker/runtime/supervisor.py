@@ -544,7 +544,8 @@ class Supervisor:
         """Which layers take on this machine, tried once in a process that then ends.
 
         Raises:
-            OSError: it was killed, as when memory runs out, which says nothing of the layers.
+            OSError: it was killed, as when memory runs out, which says nothing of the layers. Who
+                asks again has them tried again, by the next supervisor if this one ends of it.
         """
         reader, writer = os.pipe()
         child = os.fork()
