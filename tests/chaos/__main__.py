@@ -87,7 +87,7 @@ def table(name: str, outcome: Run, *, seconds: float, seed: int) -> str:
     lines += [f"  {fault:<32}{times:>6}" for fault, times in sorted(outcome.faults.items())]
     lines += [f"  {'all':<32}{sum(outcome.faults.values()):>6}", ""]
     by_themselves = [
-        f"{each} {len(ends)} (exit {', '.join(sorted({end.partition(':')[0] for end in ends}))})"
+        f"{each} {len(ends)} (exit {', '.join(map(str, sorted({end.code for end in ends})))})"
         for each, ends in outcome.ended.items()
     ]
     facts = {

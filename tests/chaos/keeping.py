@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.stack.conftest import ROOT
 
@@ -15,11 +16,17 @@ ENDS_WITHIN_S = 20.0
 LAST_LINES = 40
 
 
+class End(NamedTuple):
+    """The exit code of a program, and the last lines of its log."""
+
+    code: int
+    said: str
+
+
 class Kept:
     """One program, kept running until `stop`.
 
-    `ended` lists those ends that nobody caused with `kill`: the exit code, and the last
-    lines of the log.
+    `ended` lists those ends that nobody caused with `kill`.
     """
 
     def __init__(
@@ -34,7 +41,7 @@ class Kept:
         self.environment = environment
         self.log = log
         self.starts = 0
-        self.ended: list[str] = []
+        self.ended: list[End] = []
         self._killed: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.RLock()
@@ -109,7 +116,7 @@ class Kept:
             with self._lock:
                 if process.pid not in self._killed and not self._stopping.is_set():
                     said = self.log.read_text(errors="replace").splitlines()
-                    self.ended.append("\n".join([f"{code}:", *said[-LAST_LINES:]]))
+                    self.ended.append(End(code, "\n".join(said[-LAST_LINES:])))
             # What its death leaves behind of its group goes too, as with a service manager.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)

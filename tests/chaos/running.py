@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.chaos import ledger
 from tests.chaos.faults import BETWEEN_S, Fault, Faults, of
+from tests.chaos.keeping import End
 from tests.chaos.ledger import Findings
 from tests.chaos.load import Book, Load
 from tests.chaos.product import Product
@@ -25,15 +26,15 @@ LOOK_EVERY_S = 0.5
 class Run:
     """What came of a run. `rested_s` is None where it never came to rest.
 
-    `ended` has the exit codes of processes that nobody killed and what they said last, `crashed`
-    what the web server said of its own.
+    `ended` has the ends of processes that nobody killed, `crashed` what the web server said of its
+    own.
     """
 
     book: Book
     findings: Findings
     faults: dict[str, int]
     faults_failed: list[str]
-    ended: dict[str, list[str]]
+    ended: dict[str, list[End]]
     crashed: list[str]
     ready_s: float | None = None
     rested_s: float | None = None
@@ -43,7 +44,11 @@ class Run:
     @property
     def differences(self) -> dict[str, list[str]]:
         found = dict(self.findings.differences)
-        ended = [f"{name}, exit {each}" for name, all_of in self.ended.items() for each in all_of]
+        ended = [
+            f"{name}, exit {code}, said last:\n{said}"
+            for name, ends in self.ended.items()
+            for code, said in ends
+        ]
         if ended or self.crashed:
             found["processes that ended by themselves"] = ended + self.crashed
         if self.rested_s is None:
