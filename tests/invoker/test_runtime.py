@@ -727,7 +727,7 @@ def test_run_is_stopped_when_its_time_is_over(source: str) -> None:
     result = run(source, timeout_s=0.5)
 
     assert (result.outcome, code_of(result)) == (Outcome.TIMEOUT, "execution-time-exceeded")
-    assert time.monotonic() - started >= 0.5
+    assert 0.5 <= time.monotonic() - started < 2
 
 
 BOMBS = {

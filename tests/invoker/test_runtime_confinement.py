@@ -281,9 +281,11 @@ def test_function_that_takes_the_channel_only_loses_its_sandbox(body: str) -> No
 
     results = [run(source, key=body) for _ in range(3)]
 
-    # Whether the next run finds it gone, sees it go or is quicker is a matter of microseconds.
+    # Whether the next run finds it gone or sees it go is a matter of microseconds. What two read
+    # the host may get as well: then nothing was lost.
+    cold = (True, False) if body == CHANNEL["reads"] else (True,)
     for result in results:
-        assert result.value == 1 or code_of(result) == "crashed"
+        assert (result.value == 1 and result.cold in cold) or code_of(result) == "crashed"
     assert time.monotonic() - started < 5
 
 

@@ -331,7 +331,7 @@ def test_idle_sandboxes_of_another_process_make_room() -> None:
 
 
 def take_one_more(pool: Pool, threads: ThreadPoolExecutor) -> "Future[Result]":
-    """Run what does not end by itself, and wait until a sandbox does so."""
+    """Run what does not end by itself, and wait until a sandbox of its own is there."""
     before = pool.report().instances
     running = threads.submit(pool.run, Program(NEVER_ENDING), b"1", 10)
     assert eventually(lambda: pool.report().instances > before)
@@ -376,7 +376,7 @@ def test_everything_recovers_when_the_supervisor_is_killed() -> None:
         assert pool.report().supervisor_pid != supervisor
     assert (in_flight.outcome, code_of(in_flight)) == (Outcome.PLATFORM_FAILURE, "crashed")
     assert (after.outcome, after.value) == (Outcome.SUCCEEDED, 2)
-    assert eventually(lambda: not any(alive(pid) for pid in sandboxes))
+    assert not any(alive(pid) for pid in sandboxes)
 
 
 def test_processes_that_come_at_once_share_one_supervisor() -> None:

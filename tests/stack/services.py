@@ -111,7 +111,7 @@ def embedded_broker(path: Path) -> Iterator[subprocess.Popen[bytes]]:
         cwd=path.parent,
     )
     try:
-        wait(path.exists)
+        wait(path.exists, every_s=0.01)
         yield process
     finally:
         process.kill()
@@ -230,7 +230,7 @@ def _listens(port: int, host: str = LOOPBACK) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def wait(condition: Callable[[], bool]) -> None:
+def wait(condition: Callable[[], bool], *, every_s: float = 0.1) -> None:
     """Until a server is up.
 
     Raises:
@@ -240,4 +240,4 @@ def wait(condition: Callable[[], bool]) -> None:
     while not condition():
         if time.monotonic() > ends:
             raise TimeoutError("the server did not start")
-        time.sleep(0.02)
+        time.sleep(every_s)
