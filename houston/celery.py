@@ -115,6 +115,7 @@ def listen(sender: str, instance: Any, **_: Any) -> None:
     instance.app.amqp.queues.select_add(ear.queue)
     task_received.connect(ear.heard, weak=False)
     worker_ready.connect(lambda **_: ear.start(), weak=False)
+    worker_shutting_down.connect(ear.stop, weak=False)
 
 
 @worker_ready.connect

@@ -58,6 +58,7 @@ class Listening:
         self._heard_at = time.monotonic()
         # Since when it should have heard something; None while nobody can tell.
         self._since: float | None = None
+        self._stopped = threading.Event()
 
     def heard(self, **_: Any) -> None:
         """A task came; whichever, it came through the consumer."""
@@ -66,15 +67,19 @@ class Listening:
     def start(self) -> None:
         threading.Thread(target=self._run, name="listening", daemon=True).start()
 
+    def stop(self, **_: Any) -> None:
+        """A worker that ends takes nothing more, which is no deafness."""
+        self._stopped.set()
+
     def _run(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             try:
                 if self._hears():
                     self._give_sign_of_life()
             except Exception:
                 # No other thread gives a sign of life or notices that the worker is deaf.
                 logger.exception("cannot tell whether the broker is heard")
-            time.sleep(min(EVERY_S, settings.WORKER_DEAF_S / 4))
+            self._stopped.wait(min(EVERY_S, settings.WORKER_DEAF_S / 4))
 
     def _hears(self) -> bool:
         """Whether all is well, as far as can be told; does not return when it is deaf."""
