@@ -336,7 +336,7 @@ class Pool:
             "id": instance.id,
             "key": instance.key,
             "runs": instance.runs,
-            "idle_s": time.monotonic() - instance.idle_since,
+            "idle_since": instance.idle_since,  # of the clock of the whole host
         }
         with contextlib.suppress(UnavailableError):
             self._request(request, reconnect=False)

@@ -9,7 +9,7 @@ Clients connect to a SEQPACKET socket, one JSON object a packet:
 
     {"op": "take", "key", "account", "hosts"}  ->  {"id", "pid", "runs", "loaded"} and the
                                                    sandbox's socket, or {"busy"} or {"failed"}
-    {"op": "park", "id", "key", "runs", "idle_s"}  ->  {"kept"}
+    {"op": "park", "id", "key", "runs", "idle_since"}  ->  {"kept"}
     {"op": "retire", "group"}                  ->  {}
     {"op": "end", "id"}                        ->  {"why": "memory" | "exit" | "killed" | "lost"}
     {"op": "report"}                           ->  the fields of `Report`
@@ -307,7 +307,7 @@ class Supervisor:
             self._end(sandbox)
             return False
         sandbox.key, sandbox.runs = request["key"], request["runs"]
-        sandbox.idle_since = time.monotonic() - request["idle_s"]
+        sandbox.idle_since = request["idle_since"]
         self._set_share(sandbox, LEAST_NICE)
         self.parked[sandbox.id] = sandbox
         return True
