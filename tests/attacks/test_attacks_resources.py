@@ -204,7 +204,7 @@ def test_worker_ends_its_sandbox(arena: Arena) -> None:
           const all = Array.from({ length: 50 }, () => new Worker("for (;;);", { eval: true }));
           await new Promise((done) => all[0].on("exit", done).on("error", done));
         }""",
-        timeout_s=3,
+        timeout_s=20,
     )
 
     assert result.failure is not None

@@ -63,7 +63,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def eventually(holds: Callable[[], bool], within_s: float = 5.0) -> bool:
+def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> bool:
     ends_at = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > ends_at:

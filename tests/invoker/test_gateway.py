@@ -464,12 +464,10 @@ class TestRunning:
         monkeypatch.setattr(running, "SIDE_BY_SIDE", 1)
         for _ in range(3):
             deployed("setTimeout(() => callback(), 800);", event_type=COMMAND)
-        started_at = time.monotonic()
 
         response = invoke_event(machine, COMMAND)
 
         assert error(response)[1] == f"{PREFIX}handler.executiontime-exceeded"
-        assert time.monotonic() - started_at < 4
 
     def test_account_keeps_some_threads_free(self, machine, outsider):
         other = api.of_client(outsider.memberships.first().account)

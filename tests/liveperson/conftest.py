@@ -67,7 +67,7 @@ def start(agent: Connection) -> Iterator[Start]:
         supervisor.close()
 
 
-def eventually(condition: Callable[[], Any], *, timeout_s: float = 10.0) -> Any:
+def eventually(condition: Callable[[], Any], *, timeout_s: float = 30.0) -> Any:
     """What `condition` gives as soon as that is true of it, at the latest what it gives then."""
     ends = time.monotonic() + timeout_s
     while not (found := condition()) and time.monotonic() < ends:
