@@ -404,6 +404,10 @@ def _may_send(
         reason = "interrupted"
         _settle(lease, command, CommandState.UNCERTAIN, reason=reason, detail=detail, last=last)
         return False
+    if stale and stale.reason == guards.TOO_OLD and (cause := _held_up(command)):
+        reason, detail = cause
+        _settle(lease, command, CommandState.FAILED, reason=reason, detail=detail, last=last)
+        return False
     if stale:
         _settle(
             lease,
@@ -421,6 +425,23 @@ def _may_send(
         said = {"state": CommandState.SENDING, "attempts": command.attempts}
         statements.update(Command, said, {"id": command.pk})
     return True
+
+
+def _held_up(command: Command) -> tuple[str, str] | None:
+    """Why a command could not be delivered before it was too old, as a reason and its detail.
+
+    None where nothing stood in its way but the function's own time: then it came too late.
+    """
+    if command.attempts:
+        return "gave-up", command.detail
+    if command.redelivered_at:
+        return None
+    before = command.event.commands.filter(position__lt=command.position, attempts__gt=0)
+    behind = before.exclude(state=CommandState.SENT, attempts=1).order_by("position").last()
+    if behind is None:
+        return None
+    name = CommandType(behind.type).label.lower()
+    return "held-up", f"It was not tried: the {name} before it could not be delivered in time"
 
 
 def stopped_by(

@@ -7,7 +7,7 @@ version number: that somebody has read a message voids nothing. Source: `control
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 
@@ -105,6 +105,7 @@ ASSIGNED_NOW = Stale("assignment-changed", "An agent is assigned now")
 ASSIGNMENT_CHANGED = Stale("assignment-changed", "The assigned agent changed meanwhile")
 SKILL_CHANGED = Stale("skill-changed", "The conversation moved to another skill meanwhile")
 TTR_CHANGED = Stale("response-time-changed", "The response time changed again meanwhile")
+TOO_OLD: Final = "too-old"
 OVERDUE = Stale(
     "response-time-overdue", "The text names a time to answer that has passed meanwhile"
 )
@@ -191,7 +192,7 @@ def _too_late(command: Command, now: dt.datetime) -> Stale | None:
     asked_again = command.redelivered_at or event.retried_at
     age = f"{longest_s + over_s:.0f} s"
     return Stale(
-        "too-old",
+        TOO_OLD,
         f"It was tried again {age} ago, and is given up after {longest_s:g} s"
         if asked_again
         else f"The event is {age} old, and after {longest_s:g} s nobody expects an answer to it",

@@ -138,6 +138,65 @@ def test_command_with_nowhere_to_go_or_no_attempt_left_is_a_letter(
     assert DeadLetter.objects.get().reason == reason
 
 
+ALL_THREE = [message("hi"), {"type": "transfer", "skillId": "7"}, {"type": "closeConversation"}]
+
+
+def fail_until_too_old(connection: Connection, server: CallbackServer) -> None:
+    """Deliver what an event leads to while the callback URL fails, until nobody waits for it."""
+    deploy(ALL_THREE)
+    server.will_answer(500)
+    senders.post(connection, senders.updated())
+    drain()
+    later(dt.timedelta(minutes=1))
+    Command.objects.update(due_at=timezone.now())
+    drain()
+
+
+def test_command_that_grew_too_old_while_its_attempts_failed_is_a_letter(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    fail_until_too_old(connection, callback_server)
+
+    letter = DeadLetter.objects.get(command__type=CommandType.MESSAGE)
+    assert (letter.command.state, letter.reason) == (CommandState.FAILED, "gave-up")
+    assert "500" in letter.detail
+    assert len(callback_server.requests) == 1
+
+
+def test_commands_that_grew_too_old_behind_one_that_failed_are_letters_and_go_out_with_it(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    fail_until_too_old(connection, callback_server)
+    found = Command.objects.exclude(type=CommandType.MESSAGE)
+    behind = "It was not tried: the message before it could not be delivered in time"
+    assert (
+        list(found.values_list("state", "reason", "detail"))
+        == [(CommandState.FAILED, "held-up", behind)] * 2
+    )
+
+    wanted = Wanted(account_id=connection.account_id)
+    dead_letters.retry_some(wanted, by="kim", begun_at=timezone.now())
+    drain()
+
+    types = [json.loads(one.body)["data"]["command"]["type"] for one in callback_server.requests]
+    assert types == ["systemMessage", "systemMessage", "transfer", "closeConversation"]
+    assert set(DeadLetter.objects.values_list("state", flat=True)) == {LetterState.DONE}
+
+
+def test_command_that_nothing_but_its_function_kept_waiting_is_too_late_and_no_letter(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    event = factories.EventFactory(conversation__connection=connection, state=EventState.DELIVERING)
+    for position, type_ in enumerate((CommandType.MESSAGE, CommandType.CLOSE)):
+        factories.CommandFactory(event=event, type=type_, position=position)
+    later(dt.timedelta(minutes=1))
+
+    drain(event.conversation.conv_id)
+
+    assert set(Command.objects.values_list("state", "reason")) == {(CommandState.STALE, "too-old")}
+    assert not DeadLetter.objects.exists()
+
+
 def test_message_that_was_interrupted_is_a_letter(connection: Connection) -> None:
     conversation = factories.ConversationFactory(connection=connection, conv_id="c-1")
     event = factories.EventFactory(conversation=conversation, state=EventState.DELIVERING)
