@@ -250,8 +250,8 @@ def limits() -> list[Limit]:
         ),
         Limit(
             "Attempts to deliver a command",
-            f"{settings.CALLBACK_ATTEMPTS}",
-            "The command fails; the trace shows every attempt",
+            f"{settings.CALLBACK_ATTEMPTS}, until the event is too old",
+            "The command is given up: the trace says after how many, and why the last one failed",
         ),
     ]
 
