@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from invoker import (
@@ -436,8 +437,16 @@ def _held_up(command: Command) -> tuple[str, str] | None:
         return "gave-up", command.detail
     if command.redelivered_at:
         return None
-    before = command.event.commands.filter(position__lt=command.position, attempts__gt=0)
-    behind = before.exclude(state=CommandState.SENT, attempts=1).order_by("position").last()
+    event = command.event
+    ended_since = Q(sent_at__gt=event.received_at) | Q(dead_letter__failed_at__gt=event.received_at)
+    before = Command.objects.filter(
+        Q(event=event, position__lt=command.position)
+        | Q(ended_since, event__position__lt=event.position),
+        event__conversation=event.conversation_id,
+        attempts__gt=0,
+    )
+    late = before.exclude(state=CommandState.SENT, attempts=1)
+    behind = late.order_by("event__position", "position").last()
     if behind is None:
         return None
     name = CommandType(behind.type).label.lower()

@@ -183,6 +183,50 @@ def test_commands_that_grew_too_old_behind_one_that_failed_are_letters_and_go_ou
     assert set(DeadLetter.objects.values_list("state", flat=True)) == {LetterState.DONE}
 
 
+def test_command_of_an_event_that_grew_too_old_behind_another_that_failed_is_a_letter(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    deploy(message("hi"))
+    deploy(message("moved"), "conversation_routing")
+    at = senders.now_ms()
+    senders.post(connection, senders.updated(at=at))
+    senders.post(connection, senders.updated(startTs=at, at=at + 1, skillId="7"))
+    callback_server.will_answer(500)
+    drain()
+    later(dt.timedelta(minutes=1))
+    Command.objects.update(due_at=timezone.now())
+
+    drain()
+
+    reasons = DeadLetter.objects.order_by("command__event__position").values_list("reason")
+    assert [reason for (reason,) in reasons] == ["gave-up", "held-up"]
+    wanted = Wanted(account_id=connection.account_id)
+    dead_letters.retry_some(wanted, by="kim", begun_at=timezone.now())
+    drain()
+    assert said(callback_server) == ["hi", "hi", "moved"]
+
+
+def test_command_behind_one_that_failed_before_its_event_came_is_too_late(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    fail_until_too_old(connection, callback_server)
+    conversation = Conversation.objects.get()
+    event = factories.EventFactory(
+        conversation=conversation, position=9, state=EventState.DELIVERING
+    )
+    DeadLetter.objects.update(failed_at=timezone.now() - dt.timedelta(minutes=2))
+    command = factories.CommandFactory(event=event)
+    Event.objects.filter(pk=event.pk).update(
+        occurred_at=timezone.now() - dt.timedelta(minutes=1),
+        received_at=timezone.now() - dt.timedelta(minutes=1),
+    )
+
+    drain()
+
+    command.refresh_from_db()
+    assert (command.state, command.reason) == (CommandState.STALE, "too-old")
+
+
 def test_command_that_nothing_but_its_function_kept_waiting_is_too_late_and_no_letter(
     connection: Connection, callback_server: CallbackServer
 ) -> None:
