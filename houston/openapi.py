@@ -41,7 +41,8 @@ account.
 
 **Bodies** are JSON in UTF-8, whatever their content type says, at most {body:,} bytes, with a
 Content-Length. A query parameter that is empty counts as not given; one that takes several
-values is repeated. What is not described is ignored.
+values is repeated. What is not described is ignored, but for fields of a body that has
+`additionalProperties: false`, which are refused.
 
 **Errors** have the fields of both dialects, `code` and `message` for V2, `errorCode` and
 `errorMsg` for V1. Codes are stable, messages are for people and may get better.

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from functions import replays
 from functions.api.finding import find_function
 from functions.api.functions import TAG
-from functions.api.shapes import CLIENTS_ADD, TextField
+from functions.api.shapes import CLIENTS_ADD, ClosedSerializer, TextField
 from functions.replays import Against, Beside
 from functions.replays.playing import Stopped
 from functions.replays.rows import Verdict
@@ -34,7 +34,7 @@ WHICH = ("events", "conversationId", "last")
 # What is sent -------------------------------------------------------------------------------------
 
 
-class ReplaySerializer(serializers.Serializer[Any]):
+class ReplaySerializer(ClosedSerializer):
     """One of `events`, `conversationId` and `last` says which events."""
 
     events = serializers.ListField(

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from functions import kept_scenarios, scenario_runs
 from functions.api.finding import find_function
-from functions.api.shapes import CLIENTS_ADD, MAX_VERSION, TextField
+from functions.api.shapes import CLIENTS_ADD, MAX_VERSION, ClosedSerializer, TextField
 from functions.models import Scenario
 from functions.scenario_runs import Stage, Wish
 from functions.services import MAX_FUNCTIONS
@@ -26,7 +26,7 @@ TAG = "Scenarios"
 # What is sent -------------------------------------------------------------------------------------
 
 
-class NewScenarioSerializer(serializers.Serializer[Any]):
+class NewScenarioSerializer(ClosedSerializer):
     # What is wrong with it is for `scenarios` to say.
     text = TextField(help_text="The file, YAML or JSON. Its name is the scenario's")
 
@@ -40,12 +40,12 @@ class ScenarioChangeSerializer(NewScenarioSerializer):
     )
 
 
-class ScenarioVersionSerializer(serializers.Serializer[Any]):
+class ScenarioVersionSerializer(ClosedSerializer):
     functionUuid = serializers.UUIDField(source="function_id")
     version = serializers.IntegerField(min_value=1, max_value=MAX_VERSION)
 
 
-class ScenarioRunSerializer(serializers.Serializer[Any]):
+class ScenarioRunSerializer(ClosedSerializer):
     """Who plays; what is left out is played by what is deployed."""
 
     drafts = serializers.ListField(

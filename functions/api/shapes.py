@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 
@@ -15,6 +16,40 @@ NODE = "22"
 MAX_VERSION = 2**31 - 1
 PAGE_SIZE = 25
 CLIENTS_ADD = [OpenApiParameter("userId", str, description="Command lines send it; not looked at")]
+LONGEST_SHOWN = 60
+"""Characters of a field's name that are quoted."""
+
+
+# Bodies -------------------------------------------------------------------------------------------
+
+
+class ClosedSerializer(serializers.Serializer[Any]):
+    """A body, or a part of one, that has no fields but these.
+
+    Not for what the vendor's clients send: they add fields of their own.
+
+    Raises:
+        ValidationError: 400, and the message names the first field that there is not.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            for name in data:
+                if name not in self.fields:
+                    known = f"there is no such field here, there are {', '.join(self.fields)}"
+                    raise serializers.ValidationError({name[:LONGEST_SHOWN]: known})
+        return super().to_internal_value(data)
+
+
+class ClosedExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Says so in the document."""
+
+    target_class = ClosedSerializer
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        found = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)  # noqa: SLF001
+        return {**found, "additionalProperties": False}
 
 
 # Fields -------------------------------------------------------------------------------------------

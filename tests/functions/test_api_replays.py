@@ -201,6 +201,16 @@ def test_replays_have_the_rate_of_tests(function, client, settings):
     assert statuses == [200, 429]
 
 
+def test_field_that_there_is_not_is_refused(function, client):
+    response = ask(client, function, last=1, version="deployed")
+
+    assert response.status_code == 400
+    assert response.json()["message"] == (
+        'Cannot use the field "version": there is no such field here, there are events, '
+        "conversationId, last, against, comparedWith, allowNetwork, cursor"
+    )
+
+
 def test_replay_needs_the_permission_to_test(account, function):
     response = ask(api.of_client(account, Scope.INVOCATION), function, last=1)
 

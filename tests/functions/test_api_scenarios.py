@@ -181,6 +181,43 @@ def test_run_when_nobody_can_play_so(client):
     assert version.json()["code"] == "scenario-no-version"
 
 
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (
+            {"draft": ["greet"]},
+            'Cannot use the field "draft": there is no such field here, there are drafts, '
+            "versions, network",
+        ),
+        (
+            {"versions": [{"functionUuid": str(uuid.uuid4()), "version": 1, "draft": True}]},
+            'Cannot use the field "versions.0.draft": there is no such field here, there are '
+            "functionUuid, version",
+        ),
+    ],
+)
+def test_run_with_a_field_that_there_is_not_plays_nothing(client, sent, message):
+    scenario = factories.ScenarioFactory()
+
+    response = client.post(f"/scenarios/{scenario.pk}/run", sent)
+
+    assert response.status_code == 400
+    assert response.json()["code"] == "com.liveperson.faas.fm.validation.general"
+    assert response.json()["message"] == message
+    assert Scenario.objects.get().last_run_at is None
+
+
+def test_file_with_a_field_beside_it_is_not_kept(client):
+    scenario = factories.ScenarioFactory()
+
+    made = client.post("/scenarios", {"text": TEXT, "name": "Other"})
+    changed = client.put(f"/scenarios/{scenario.pk}", {"text": TEXT, "name": "Other"})
+
+    assert (made.status_code, changed.status_code) == (400, 400)
+    assert 'the field "name": there is no such field here' in changed.json()["message"]
+    assert Scenario.objects.get().text == scenario.text
+
+
 def test_run_when_the_account_runs_as_many_as_it_may(client, monkeypatch):
     monkeypatch.setattr(scenario_runs, "_at_once", calls.AtOnce(0))
 

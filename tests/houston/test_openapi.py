@@ -130,3 +130,15 @@ def test_document_in_another_form_is_refused():
     assert response.json()["message"] == (
         'Cannot write the document as "raml": ask for json or yaml'
     )
+
+
+def test_bodies_that_take_no_other_fields_are_described_so():
+    closed = {
+        name
+        for name, schema in openapi.document()["components"]["schemas"].items()
+        if schema.get("additionalProperties") is False
+    }
+
+    assert closed == {
+        "NewScenario", "Replay", "ScenarioChange", "ScenarioRun", "ScenarioVersion",
+    }  # fmt: skip
