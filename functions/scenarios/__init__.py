@@ -7,6 +7,7 @@ down, nothing is delivered, and no request leaves but where that is asked for.
 from functions.scenarios.casting import Cast, CastError, Player, cast
 from functions.scenarios.documents import (
     LONGEST_FILE,
+    LONGEST_MS,
     MOST_STEPS,
     Document,
     Expected,
@@ -25,6 +26,7 @@ from functions.scenarios.writing import write, write_json
 
 __all__ = [
     "LONGEST_FILE",
+    "LONGEST_MS",
     "LONGEST_S",
     "MOST_EVENTS",
     "MOST_STEPS",

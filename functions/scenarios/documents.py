@@ -17,6 +17,8 @@ VERSION: Final = 1
 MOST_STEPS: Final = 500
 LONGEST_FILE: Final = 512 * 1024
 """In characters."""
+LONGEST_MS: Final = 400 * 86_400_000
+"""Of any duration, and so of the time from the start to the last step."""
 DEFAULT_START: Final = dt.datetime(2026, 6, 1, 12, 0, tzinfo=dt.UTC)
 
 Title = Annotated[
@@ -24,7 +26,7 @@ Title = Annotated[
 ]
 Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
-Millis = Annotated[int, Meta(ge=0, le=400 * 86_400_000, description="a duration, 0s is never")]
+Millis = Annotated[int, Meta(ge=0, le=LONGEST_MS, description="a duration, 0s is never")]
 
 
 class _Part(

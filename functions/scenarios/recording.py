@@ -11,7 +11,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from functions.scenarios import comparing, errors, telling
-from functions.scenarios.documents import MOST_STEPS, Document, Expected, Step
+from functions.scenarios.documents import LONGEST_MS, MOST_STEPS, Document, Expected, Step
+from functions.scenarios.durations import spell
 from functions.scenarios.errors import ScenarioError
 from functions.scenarios.outcomes import Outcome
 from invoker.epoch import EPOCH, millis
@@ -73,6 +74,13 @@ def from_conversation(conversation: Conversation) -> Document:
     if silent_ms:
         # Nobody did anything any more, and yet time passed.
         steps.append(Step(at_ms=steps[-1].ends_ms, act=acts.Wait(seconds=max(1, rest_s))))
+    if steps[-1].at_ms > LONGEST_MS:
+        raise ScenarioError(
+            errors.TOO_LONG,
+            f'Cannot save "{conversation.conv_id}" as a scenario: its last step comes '
+            f"{spell(steps[-1].at_ms)} after the first, and {spell(LONGEST_MS)} is the most, play "
+            "one in which less time passes",
+        )
     told: dict[int, list[Expected]] = defaultdict(list)
     for one in happened:
         told[one.number].append(_told(one.event))

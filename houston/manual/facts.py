@@ -219,6 +219,11 @@ def limits() -> list[Limit]:
         ),
         Limit("Steps of a scenario", f"{scenarios.MOST_STEPS}", refused),
         Limit(
+            "Last step of a scenario",
+            f"{scenarios.LONGEST_MS // 86_400_000} days after its start",
+            refused,
+        ),
+        Limit(
             "Time of a scenario",
             f"{scenarios.LONGEST_S:g} s by our clock, {scenarios.MOST_EVENTS:,} events",
             "It ends there, and the result says so",
@@ -273,6 +278,7 @@ def _scenarios() -> dict[str, Any]:
             "at_once": scenario_runs.MOST_AT_ONCE,
             "characters": f"{scenarios.LONGEST_FILE:,}",
             "steps": scenarios.MOST_STEPS,
+            "days": scenarios.LONGEST_MS // 86_400_000,
             "events": f"{scenarios.MOST_EVENTS:,}",
             "seconds": f"{scenarios.LONGEST_S:g}",
             "run": f"{scenarios.RUN_S:g}",

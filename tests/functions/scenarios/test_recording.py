@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from functions import scenarios
@@ -103,3 +104,25 @@ def test_conversation_of_more_acts_than_a_file_may_have_is_refused(conversation)
     )
 
     assert refused(conversation) == "scenario-too-long"
+
+
+def test_conversation_that_lasted_longer_than_a_file_may_tell_is_refused(conversation):
+    let_pass = [acts.Wait(seconds=minutes * 60) for minutes in (500_000, 76_000)]
+    for act in [*let_pass, acts.Urgent()]:
+        simulator.perform(conversation, act, by="kim")
+        dispatch.drain(conversation.pk)
+    rows = conversation.simulation.acts
+    rows.filter(number=4).update(at_ms=rows.get(number=1).at_ms + scenarios.LONGEST_MS)
+
+    longest = scenarios.from_conversation(conversation)
+    rows.filter(number=4).update(at_ms=F("at_ms") + 1_000)
+    with pytest.raises(ScenarioError) as caught:
+        scenarios.from_conversation(conversation)
+
+    assert longest.steps[-1].at_ms == scenarios.LONGEST_MS
+    assert scenarios.read(scenarios.write(longest)) == longest
+    assert caught.value.code == "scenario-too-long"
+    assert caught.value.message == (
+        f'Cannot save "{conversation.conv_id}" as a scenario: its last step comes 400d 1s after '
+        "the first, and 400d is the most, play one in which less time passes"
+    )
