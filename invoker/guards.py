@@ -113,6 +113,14 @@ OPEN_AGAIN = Stale("open-again", "The off-hours are over")
 SWITCHED_OFF = Stale("connection-off", "The connection was switched off meanwhile")
 OVER = Stale("over", "The conversation is over, and LivePerson takes no more messages in it")
 CLOSED = Stale("closed", "The conversation was closed meanwhile")
+DETAILS = {
+    one.reason: one.detail
+    for one in (
+        AGENT_SPOKE, CONSUMER_WROTE, ASSIGNMENT_CHANGED, SKILL_CHANGED, TTR_CHANGED, OVERDUE,
+        OPEN_AGAIN, SWITCHED_OFF, OVER, CLOSED,
+    )
+} | {TOO_OLD: "The event is so old that nobody expects an answer to it"}  # fmt: skip
+"""What Activity says, by the reason, for who knows nothing but that."""
 
 Guard = Callable[[Scene], Stale | None]
 

@@ -9,7 +9,7 @@ import msgspec
 from functions.scenarios import Document
 from functions.scenarios.durations import spell
 from functions.views.drawing import BUDGET_MS, Drawn
-from invoker import events
+from invoker import events, guards
 from invoker.automatic_messages.names import SUBTYPE_NAMES
 from invoker.conversations import NO_SKILL
 from invoker.rehearsal import MARKS, Mark
@@ -233,7 +233,9 @@ NAMES: Final = {
 
 def _late(told: Plain) -> Drawn:
     label: str = NAMES[told["type"]]
-    return Drawn("late", label=label, dropped=True, why=f"It came too late: {told['reason']}")
+    reason = told["reason"]
+    why = guards.DETAILS.get(reason, f"It came too late: {reason}")
+    return Drawn("late", label=label, dropped=True, why=why)
 
 
 def _dropped(told: Plain) -> Drawn:

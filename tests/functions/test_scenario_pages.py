@@ -118,6 +118,23 @@ def test_page_shows_what_is_expected_before_any_run(developer_client):
     assert "Not run yet" in page
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("agent-spoke", "Dropped. An agent has written since the event"),
+        ("assignment-changed", "Dropped. The assigned agent changed meanwhile"),
+        ("too-old", "Dropped. The event is so old that nobody expects an answer to it"),
+        ("rained", "Dropped. It came too late: rained"),
+    ],
+)
+def test_page_says_as_the_trace_does_why_a_command_came_too_late(developer_client, reason, said):
+    late = f"stale:\n          - {{type: systemMessage, reason: {reason}}}\n"
+    text = factories.SCENARIO.format(name="Late")
+    scenario = factories.ScenarioFactory(text=f"{text}        {late}")
+
+    assert said in words(developer_client.get(url("scenario", scenario.pk)))
+
+
 @pytest.mark.runtime
 def test_run_shows_both_sides_and_the_lines_that_differ(developer_client):
     greets("good day")

@@ -433,3 +433,9 @@ def test_lateness_is_never_below_nothing_nor_more_than_a_column_holds() -> None:
 
 def test_event_that_the_platform_derived_itself_is_only_judged_by_its_age() -> None:
     assert stale("systemMessage", event("YOU_ARE_CONNECTED_TO"), None) == ""
+
+
+def test_every_reason_for_which_a_command_is_too_late_has_its_sentence():
+    known = {one.reason for one in vars(guards).values() if isinstance(one, guards.Stale)}
+
+    assert set(guards.DETAILS) == known | {guards.TOO_OLD}
