@@ -5,18 +5,26 @@ TrialError                   has a stable `code`; the message says what is missi
 └── NotDeployedError         the event has functions, none of which serves; `functions` are they
 """
 
+import datetime as dt
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils import timezone
+
 from functions import deploying, gallery, offering, services
-from functions.models import Function
+from functions.models import Function, Stage
 from invoker import events, simulator
 from invoker.conversations import NO_SKILL
 from invoker.models import ControllerBot, Conversation, Deployment
 from invoker.simulator import acts
 
 EVENT: Final = events.NEW_CONVERSATION
+PATIENCE_S: Final = 10.0
+"""For a function that somebody else is deploying."""
+JUST_MADE: Final = dt.timedelta(seconds=5)
+"""Who makes one here deploys it at once. One that is older is what somebody has written."""
 
 
 class TrialError(Exception):
@@ -64,9 +72,16 @@ def begin(account_id: str, *, by: str) -> Trial:
         simulator.ActError: the conversation could not be started.
     """
     _check_set_up(account_id)
-    serving = Deployment.objects.filter(account_id=account_id, event_type=EVENT.id, active=True)
-    skills = list(serving.values_list("skills", flat=True).order_by("created_at"))
-    made = None if skills else _deploy_one(account_id, by)
+    made = None
+    skills = _serving(account_id)
+    if not skills:
+        try:
+            made = _deploy_one(account_id, by)
+        except (services.NameTakenError, services.EventTakenError):
+            # Two pressed at once, and the other one was quicker.
+            skills = _serving(account_id)
+            if not skills:
+                raise
     # One for some skills only answers in these.
     skill = NO_SKILL if made or [] in skills else skills[0][0]
     start = acts.Start(first_time=True, skill=skill)
@@ -83,13 +98,44 @@ def _check_set_up(account_id: str) -> None:
         raise NotSetUpError("no-simulator", "The account has no simulator that is switched on")
 
 
+def _serving(account_id: str) -> list[list[str]]:
+    """The skills of each function that serves the event; none where it has no function at all.
+
+    Waits for one that is about to serve, as somebody else has just pressed, `PATIENCE_S` at most.
+
+    Raises:
+        NotDeployedError: there are functions, and none serves.
+    """
+    until = time.monotonic() + PATIENCE_S
+    serving = Deployment.objects.filter(account_id=account_id, event_type=EVENT.id, active=True)
+    while True:
+        # Before what serves: whatever is no longer on its way here has arrived there.
+        holders = list(
+            Function.objects.filter(account_id=account_id, event_type=EVENT.id)
+            .select_related("deployment")
+            .order_by("name")
+        )
+        skills = list(serving.values_list("skills", flat=True).order_by("created_at"))
+        if skills or not holders:
+            return skills
+        if not any(_is_coming(each) for each in holders) or time.monotonic() > until:
+            raise NotDeployedError(holders)
+        time.sleep(PATIENCE_S / 100)
+
+
+def _is_coming(function: Function) -> bool:
+    untried = function.stage == Stage.NONE and not function.step
+    is_new = function.created_at > timezone.now() - JUST_MADE
+    return function.being_deployed or (untried and is_new and function.code == _template().source)
+
+
+def _template() -> gallery.Template:
+    return next(each for each in gallery.load() if each.event_type == EVENT.id)
+
+
 def _deploy_one(account_id: str, by: str) -> Function:
-    own = Function.objects.filter(account_id=account_id)
-    holders = list(own.filter(event_type=EVENT.id).select_related("deployment").order_by("name"))
-    if holders:
-        raise NotDeployedError(holders)
-    template = next(each for each in gallery.load() if each.event_type == EVENT.id)
-    taken = set(own.values_list("name", flat=True))
+    template = _template()
+    taken = set(Function.objects.filter(account_id=account_id).values_list("name", flat=True))
     function = services.create(
         account_id,
         name=offering.free_name(template.slug, taken),

@@ -1,14 +1,19 @@
 """*Try it*: one press to a conversation that a function answers, or to what is missing for that."""
 
 import html
+import threading
+from collections import Counter
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from functions.models import Function
-from houston.models import Account
+from functions import offering, trial
+from functions.models import Function, Stage
+from houston.models import Account, User
 from invoker import dispatch, runtime
 from invoker.models import (
     AuditEntry,
@@ -91,6 +96,90 @@ def test_draft_of_somebody_is_offered_for_deployment_and_left_as_it_is(
     assert Function.objects.values().get() == before
     assert not Conversation.objects.exists()
     assert not Deployment.objects.exists()
+
+
+@pytest.mark.runtime
+@pytest.mark.django_db(transaction=True)
+def test_who_is_slower_by_a_moment_goes_on_with_the_function_of_the_other(
+    developer_client: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free_name = offering.free_name
+
+    def be_overtaken(wish: str, taken: set[str]) -> str:
+        monkeypatch.setattr(offering, "free_name", free_name)
+        trial.begin(factories.ACCOUNT_ID, by="kim")
+        return free_name(wish, taken)
+
+    monkeypatch.setattr(offering, "free_name", be_overtaken)
+
+    response = developer_client.post(TRY_IT)
+
+    assert response.status_code == 302
+    assert Function.objects.get().created_by == "kim"
+    assert Conversation.objects.count() == 2
+    shown = main(developer_client.get(response["Location"]))
+    assert "was made from the gallery" not in shown
+
+
+@pytest.mark.runtime
+@pytest.mark.django_db(transaction=True)
+def test_several_that_press_at_once_all_come_to_a_conversation(
+    developer: User, connection: Connection
+) -> None:
+    start = threading.Barrier(3, timeout=20)
+    statuses: Counter[int] = Counter()
+
+    def press() -> None:
+        client = Client()
+        client.force_login(developer)
+        try:
+            start.wait()
+            statuses[client.post(TRY_IT).status_code] += 1
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=press) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+
+    assert statuses == {302: 3}
+    assert Function.objects.get().state == "Productive"
+    assert Conversation.objects.count() == 3
+
+
+def test_function_that_is_being_deployed_is_waited_for(
+    developer_client: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = factories.FunctionFactory(
+        event_type=NEW_CONVERSATION, stage=Stage.DEPLOYING, stage_at=timezone.now()
+    )
+
+    def come_to_serve(_: float) -> None:
+        factories.DeploymentFactory(
+            function_id=function.pk, event_type=NEW_CONVERSATION, active=True
+        )
+        Function.objects.update(stage=Stage.NONE)
+
+    monkeypatch.setattr("time.sleep", come_to_serve)
+
+    assert developer_client.post(TRY_IT).status_code == 302
+    assert Conversation.objects.exists()
+
+
+def test_function_that_takes_too_long_to_deploy_is_not_waited_for(
+    developer_client: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "PATIENCE_S", 0.0)
+    factories.FunctionFactory(
+        event_type=NEW_CONVERSATION, stage=Stage.DEPLOYING, stage_at=timezone.now()
+    )
+
+    response = developer_client.post(TRY_IT)
+
+    assert response.status_code == 409
+    assert "has a function already, and none is deployed" in main(response)
 
 
 def test_account_without_the_simulator_is_told_who_adds_it(
