@@ -245,6 +245,8 @@ class BatchForm(forms.Form):
     count = forms.IntegerField(min_value=0, max_value=kept_scenarios.MAX_SCENARIOS, required=False)
     passed = forms.IntegerField(min_value=0, max_value=LARGEST_NUMBER, required=False)
     differ = forms.IntegerField(min_value=0, max_value=LARGEST_NUMBER, required=False)
+    # Those of `differ` that differ with what is deployed, too.
+    anyway = forms.IntegerField(min_value=0, max_value=LARGEST_NUMBER, required=False)
     # The function that is about to be deployed, where that is why they run, and the version of it
     # that was seen.
     deploys = forms.SlugField(required=False)

@@ -139,35 +139,62 @@ def run(stage: Stage, scenario: Scenario, *, by: str) -> dict[str, Any]:
     return told
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A scenario that was run, with its outcome as `tell` puts it.
+
+    `differs_beside` is about the stage beside, where it was asked for and can be told.
+    """
+
+    scenario: Scenario
+    told: dict[str, Any]
+    differs_beside: bool = False
+
+
 def run_slice(
     stage: Stage,
     waiting: Sequence[Scenario],
     *,
     by: str,
+    beside: Stage | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> list[tuple[Scenario, dict[str, Any]]]:
+) -> list[Run]:
     """Run scenarios in their order until the time of a slice is over, one at least.
 
-    Returns:
-        Those that were run, each with its outcome as `tell` puts it.
+    What does not pass is played on the stage `beside` as well, of which nothing is kept.
 
     Raises:
         BusyError: the account runs as many as it may, and none was run.
     """
     until = clock() + SLICE_S
-    done: list[tuple[Scenario, dict[str, Any]]] = []
+    done: list[Run] = []
     for scenario in waiting:
         if done and clock() > until:
             break
         try:
-            done.append((scenario, run(stage, scenario, by=by)))
+            told = run(stage, scenario, by=by)
         except BusyError:
             if not done:
                 raise
             break
-        if was_stopped(done[-1][1]):
+        ended = was_stopped(told)
+        differs_too = bool(
+            beside and not told["passed"] and not ended and _differs(beside, scenario)
+        )
+        done.append(Run(scenario, told, differs_too))
+        if ended:
             break
     return done
+
+
+def _differs(stage: Stage, scenario: Scenario) -> bool:
+    """Whether it does not pass there. False also where it is stopped, or cannot be run now."""
+    document = scenarios.read(scenario.text, scenario.name)
+    try:
+        outcome = _play(stage, document, stops=_asked_to_stop(scenario))
+    except BusyError:
+        return False
+    return not outcome.passed and not was_stopped(tell(outcome))
 
 
 def was_stopped(told: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from functions import kept_scenarios, scenario_runs
 from functions.access import DEVELOPER, ConsoleRequest, requires
 from functions.models import Function, Scenario
 from functions.scenario_forms import BatchForm, CastForm, ScenarioFilterForm, matches
-from functions.scenario_runs import BusyError, Stage
+from functions.scenario_runs import BusyError, Run, Stage, Wish
 from functions.scenarios import ScenarioError
 from functions.views import scenario_drawing
 from functions.views.finding import find_function
@@ -25,24 +25,30 @@ CARRIED = ("deploys", "seen", *CastForm.base_fields, *ScenarioFilterForm.base_fi
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One scenario that was run; `steps` are those that differ, `problem` why it did not end."""
+    """One scenario that was run; `steps` are those that differ, `problem` why it did not end.
+
+    `differs_anyway` says that it differs with what is deployed, too.
+    """
 
     scenario: Scenario
     passed: bool
     badge: tuple[str, str]
     steps: list[Shown]
     problem: str
+    differs_anyway: bool
 
     @classmethod
-    def of(cls, scenario: Scenario, told: dict[str, Any]) -> "Ran":
+    def of(cls, run: Run) -> "Ran":
+        told = run.told
         steps = scenario_drawing.draw_told(told) if not told["passed"] else []
         stopped = told["stopped"]
         return cls(
-            scenario,
+            run.scenario,
             told["passed"],
             badge(told["passed"], told["differing"]),
             [each for each in steps if each.differs],
             stopped["message"] if stopped else "",
+            run.differs_beside,
         )
 
 
@@ -68,6 +74,7 @@ def scenarios_run(request: ConsoleRequest, account_id: str) -> HttpResponse:
         "count": asked["count"] or len(waiting),
         "passed": asked["passed"] or 0,
         "differ": asked["differ"] or 0,
+        "anyway": asked["anyway"] or 0,
         "after": asked["after"],
         # The form of a slice sends how many there are.
         "continues": asked["count"] is not None,
@@ -79,20 +86,24 @@ def scenarios_run(request: ConsoleRequest, account_id: str) -> HttpResponse:
         return _answer(request, function, so_far | {"stopped": True})
     try:
         stage = Stage.of(account_id, cast.wish)
-        ran = scenario_runs.run_slice(stage, waiting, by=request.user.get_username())
+        # Where nothing of it is deployed, all would differ for that alone.
+        is_live = function is not None and function.deployment_id is not None
+        live = Stage.of(account_id, Wish(network=stage.network)) if is_live else None
+        ran = scenario_runs.run_slice(stage, waiting, by=request.user.get_username(), beside=live)
     except BusyError:
         return _answer(request, function, so_far | {"busy": True})
     except ScenarioError as error:
         return _answer(
             request, function, {"problem": str(error)}, status=HTTPStatus.UNPROCESSABLE_ENTITY
         )
-    rows = [Ran.of(scenario, told) for scenario, told in ran]
+    rows = [Ran.of(each) for each in ran]
     passed = sum(row.passed for row in rows)
     context = so_far | {
         "rows": rows,
         "against": stage.against,
         "passed": so_far["passed"] + passed,
         "differ": so_far["differ"] + len(rows) - passed,
+        "anyway": so_far["anyway"] + sum(row.differs_anyway for row in rows),
         "after": rows[-1].scenario.name if rows else asked["after"],
         "more": len(waiting) > len(rows),
         "under_way": waiting[len(rows)].name if len(waiting) > len(rows) else "",
@@ -111,6 +122,14 @@ def _waiting(
     return [each for each in found if matches(each, wishes)]
 
 
+def _too(differ: int, anyway: int) -> str:
+    """How many of those that differ do so with what is deployed, too."""
+    if not anyway:
+        return ""
+    of_them = "" if differ == 1 else "all of them " if anyway == differ else f"{anyway} of them "
+    return f"{of_them}with what is deployed, too"
+
+
 def _answer(
     request: ConsoleRequest,
     function: Function | None,
@@ -121,6 +140,7 @@ def _answer(
     context |= {
         "function": function,
         "done": context.get("passed", 0) + context.get("differ", 0),
+        "too": _too(context.get("differ", 0), context.get("anyway", 0)),
         "carried": [
             (name, value) for name in CARRIED for value in request.POST.getlist(name) if value
         ],

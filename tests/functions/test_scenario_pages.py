@@ -558,6 +558,42 @@ def test_deployment_runs_those_that_the_function_has_a_part_in(developer_client)
     assert "Deploy although 2 scenarios differ" in words(answer)
 
 
+@pytest.mark.runtime
+def test_deployment_says_which_differ_with_what_is_deployed_too(developer_client, monkeypatch):
+    monkeypatch.setattr(scenario_runs, "SLICE_S", -1.0)
+    save(greets(), "good day")
+    for name, text in (("A", "bye"), ("B", "hello"), ("C", "bye"), ("D", "good day")):
+        written = factories.ScenarioFactory.build(name=name).text.replace("hello", text)
+        factories.ScenarioFactory(name=name, text=written)
+    told, sent = [], {}
+
+    for _ in range(4):
+        answer = before_deploying(developer_client, **sent)
+        told.append(words(answer))
+        sent = goes_on(answer)
+
+    assert "1 of 4 scenarios, now “B”. 1 differs , with what is deployed, too." in told[0]
+    assert "A 1 step differs With what is deployed, too" in told[0]
+    assert "2 differ , 1 of them with what is deployed, too." in told[1]
+    assert "B 1 step differs" in told[1]
+    assert "B 1 step differs With what is deployed, too" not in told[1]
+    assert "3 differ , 2 of them with what is deployed, too; 1 passed." in told[3]
+    assert "Deploy although 3 scenarios differ, 2 of them with what is deployed, too" in told[3]
+    kept = Scenario.objects.get(name="A")
+    assert (kept.last_against, kept.last_passed) == ("the draft of greet (version 2)", False)
+
+
+@pytest.mark.runtime
+def test_first_deployment_is_compared_with_nothing(developer_client):
+    factories.FunctionFactory(name="greet", event_type=NEW, code=SAYS.format("good day"))
+    factories.ScenarioFactory()
+
+    told = words(before_deploying(developer_client, seen="1"))
+
+    assert "1 differs ." in told
+    assert "with what is deployed, too" not in told
+
+
 def test_deployment_when_a_version_was_saved_meanwhile(developer_client):
     save(greets(), "good day")
 

@@ -134,7 +134,7 @@ def test_slice_ends_when_its_time_is_over_but_not_before_one_was_run(account):
 
     ran = scenario_runs.run_slice(stage(), waiting, by="dana", clock=lambda: next(moments))
 
-    assert [scenario for scenario, _ in ran] == waiting[:2]
+    assert [each.scenario for each in ran] == waiting[:2]
 
 
 def test_run_when_the_account_runs_as_many_as_it_may(account, monkeypatch):
