@@ -25,9 +25,10 @@ CARRIED = ("deploys", "seen", *CastForm.base_fields, *ScenarioFilterForm.base_fi
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One scenario that was run; `steps` are those that differ, `problem` why it did not end.
+    """One scenario that was run.
 
-    `differs_anyway` says that it differs with what is deployed, too.
+    `steps` are those that differ or could not be played, `problem` says why it did not end, and
+    `differs_anyway` that it differs with what is deployed, too.
     """
 
     scenario: Scenario
@@ -46,7 +47,7 @@ class Ran:
             run.scenario,
             told["passed"],
             badge(told["passed"], told["differing"]),
-            [each for each in steps if each.differs],
+            [each for each in steps if each.differs or each.stopped],
             stopped["message"] if stopped else "",
             run.differs_beside,
         )

@@ -492,6 +492,18 @@ def test_batch_runs_in_slices_what_the_filter_shows(developer_client, monkeypatc
     assert results == {"A1": True, "A2": False, "A3": True, "B1": None}
 
 
+@pytest.mark.runtime
+def test_batch_shows_the_step_that_could_not_be_played(developer_client):
+    greets()
+    text = factories.SCENARIO.format(name="Leaves") + "  - {at: 1m, act: back_to_queue}\n"
+    factories.ScenarioFactory(name="Leaves", text=text)
+
+    told = words(developer_client.post(url("scenarios-run"), {}, headers=HTMX))
+
+    assert "1 step differs" in told
+    assert "no agent is assigned" in told
+
+
 def test_batch_that_is_stopped_can_go_on(developer_client):
     factories.ScenarioFactory.create_batch(2)
 
