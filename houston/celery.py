@@ -122,10 +122,9 @@ def listen(sender: str, instance: Any, **_: Any) -> None:
 def begin(**_: Any) -> None:
     """Beat once at the start, so that readiness does not wait; and let what is counted be read."""
     from houston import exposition  # noqa: PLC0415 -- apps are loaded only now
-    from invoker.models import Heartbeat  # noqa: PLC0415
-    from invoker.tasks import WORKER  # noqa: PLC0415
+    from invoker import resuming  # noqa: PLC0415
 
-    Heartbeat.beat(WORKER)
+    resuming.sign_of_life()
     exposition.serve()
 
 

@@ -20,8 +20,7 @@ from django.db import DatabaseError, connection
 from kombu import Exchange, Queue
 from kombu.exceptions import KombuError
 
-from invoker import tasks
-from invoker.models import Heartbeat
+from invoker import resuming, tasks
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +120,7 @@ class Listening:
 
     def _give_sign_of_life(self) -> None:
         try:
-            Heartbeat.beat(tasks.WORKER)
+            resuming.sign_of_life()
         except DatabaseError as error:
             logger.warning("no sign of life", extra={"reason": type(error).__name__})
         finally:

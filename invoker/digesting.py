@@ -18,6 +18,7 @@ from invoker import (
     events,
     giving_up,
     hours,
+    resuming,
     simulator,
     statements,
     telemetry,
@@ -292,6 +293,8 @@ def circumstances(
         high_water_ms=0
         if conversation.simulated
         else millis(conversation.connection.listening_since),
+        # Nor does anybody try to reach it again.
+        resumed_ms=0 if conversation.simulated else resuming.since_ms(),
         previous=previous,
         history_known=True,
     )

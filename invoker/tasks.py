@@ -6,11 +6,11 @@ from typing import ParamSpec
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
 
-from invoker import alerts, dispatch, metrics, retention, schedules
+from invoker import alerts, dispatch, metrics, resuming, retention, schedules
 from invoker.models import Heartbeat
 from invoker.places import places
 
-WORKER = "worker"
+WORKER = resuming.WORKER
 BEAT = "beat"
 # What is done for no account, or for all: it shares the places of a worker like one account more.
 NO_ACCOUNT = ""

@@ -98,6 +98,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `previous` is None because there is none, not because nobody looked."""
     high_water_ms: int = 0
     """When we began to listen: what happened before leads to no event."""
+    resumed_ms: int = 0
+    """When we began to listen again after we could not, as while Houston was down; 0: no such."""
     own_ids: frozenset[str] = frozenset()
     """Every id the controller bot goes by."""
     max_event_age_ms: int = 60_000

@@ -21,6 +21,8 @@ from invoker.conversations.states import Fired, State
 AGENT: Final = "AGENT_NON_RESPONSIVE"
 CONSUMER: Final = "CONSUMER_NON_RESPONSIVE"
 QUEUE: Final = "CONV_AWAITING_IN_QUEUE"
+RETRIED_WITHIN_MS: Final = 300_000
+"""The longest pause of a platform that tries again. Source: `controller-bot.md` §2.3."""
 
 
 class IdleDerivation(msgspec.Struct, frozen=True):
@@ -54,7 +56,8 @@ def idle(state: State, now: Circumstances) -> IdleDerivation:
 
     A silence fires once per look however long nobody looked, and after that in the rhythm of its
     timer. What ran out before `now.high_water_ms` was before our time. Where we heard of something
-    late, time counts from then: whatever ended the silence may be on its way too.
+    late, time counts from then: whatever ended the silence may be on its way too. So it may be
+    after `now.resumed_ms`, until senders have tried again.
     """
     if state.state != "OPEN":
         return IdleDerivation(state)
@@ -142,6 +145,8 @@ def _next(
         if counted_ms >= now.high_water_ms:
             if caught_up_ms > fired.start_ms:
                 counted_ms = max(counted_ms, caught_up_ms + wait_ms)
+            if now.resumed_ms > fired.start_ms:
+                counted_ms = max(counted_ms, now.resumed_ms + min(wait_ms, RETRIED_WITHIN_MS))
             return fired, max(counted_ms, last_ms + wait_ms if last_ms else 0)
         fired = Fired(fired.start_ms, fired.count + 1, fired.last_ms)
     return fired, None

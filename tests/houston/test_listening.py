@@ -29,12 +29,12 @@ def test_worker_gives_signs_of_life_again_whatever_has_failed(
     alive = threading.Event()
     failures = [RuntimeError("nobody has thought of it")]
 
-    def beat(_: str) -> None:
+    def live() -> None:
         if failures:
             raise failures.pop()
         alive.set()
 
-    monkeypatch.setattr(listening.Heartbeat, "beat", beat)
+    monkeypatch.setattr(listening.resuming, "sign_of_life", live)
 
     signals.worker_ready.send(sender="one")
 
@@ -44,7 +44,7 @@ def test_worker_gives_signs_of_life_again_whatever_has_failed(
 def test_worker_that_ends_does_not_listen_for_what_it_no_longer_takes(
     monkeypatch: pytest.MonkeyPatch, listens: threading.Event
 ) -> None:
-    monkeypatch.setattr(listening.Heartbeat, "beat", lambda _: None)
+    monkeypatch.setattr(listening.resuming, "sign_of_life", lambda: None)
     before = set(threading.enumerate())
     signals.worker_ready.send(sender="one")
     [ear] = set(threading.enumerate()) - before

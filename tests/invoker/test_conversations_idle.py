@@ -248,6 +248,33 @@ def test_what_was_heard_late_counts_from_when_it_was_heard() -> None:
     assert look(state, 3_700)[1:] == ([], 3_701)
 
 
+def test_silence_that_began_before_a_pause_of_ours_is_told_once_senders_had_time_to_try_again() -> (
+    None
+):
+    """Who wrote while we were down is told by the next attempt of the platform."""
+    state = told(snapshot())
+    resumed = {"resumed_ms": T0 + 500_000}
+
+    state, derived, due_s = look(state, 500, **resumed)
+    assert (derived, due_s) == ([], 600)
+    assert look(state, 600, **resumed)[1] == [IN_QUEUE]
+
+
+def test_long_silence_waits_five_minutes_after_a_pause_of_ours_and_no_longer() -> None:
+    state = told(snapshot())
+    hour = {"idle_times": lambda _: times(seconds=3_600)}
+
+    assert look(state, 3_700, resumed_ms=T0 + 3_500_000, **hour)[1:] == ([], 3_800)
+    assert look(state, 3_700, resumed_ms=T0 + 3_000_000, **hour)[1] == [IN_QUEUE]
+
+
+def test_silence_that_began_after_a_pause_of_ours_is_told_in_time() -> None:
+    state = told(snapshot())
+
+    assert look(state, 99, resumed_ms=T0 - 1_000)[1:] == ([], 100)
+    assert look(state, 100, resumed_ms=T0 - 1_000)[1] == [IN_QUEUE]
+
+
 def test_payload_of_an_idle_event_has_every_group() -> None:
     state = told(snapshot(), snapshot(5, **ASSIGNED), line(0, 6))
     found = idle(state, Circumstances(now_ms=T0 + 700_000))
