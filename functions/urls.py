@@ -25,7 +25,7 @@ from functions.api.functions import FunctionCount, FunctionManifest, Functions, 
 from functions.api.history import OneVersion, RestoreVersion, Versions
 from functions.api.lambdas import Lambdas, OneLambda, Runtimes
 from functions.api.logs import FunctionLogs, Logs
-from functions.api.replays import Replays
+from functions.api.replays import EveryFunctionsReplays, Replays
 from functions.api.reports import InvocationCounts, InvocationReport, LambdaCounts, LimitCounts
 from functions.api.scenarios import OneScenario, ScenarioRun, Scenarios
 from functions.api.schedules import OneSchedule, Preview, Schedules
@@ -194,6 +194,7 @@ api_urls: list[URLPattern] = [
     path("functions/<uuid:function_id>/manifest", FunctionManifest.as_view(), name="manifest"),
     path("functions/<uuid:function_id>/test", DraftRun.as_view(), name="draft-run"),
     path("functions/<uuid:function_id>/replays", Replays.as_view(), name="replays"),
+    path("replays", EveryFunctionsReplays.as_view(), name="every-functions-replays"),
     path("functions/<uuid:function_id>/versions", Versions.as_view(), name="versions"),
     path(
         "functions/<uuid:function_id>/versions/<int:number>", OneVersion.as_view(), name="version"

@@ -4,7 +4,7 @@ The vendor has nothing like it.
 """
 
 import uuid
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
@@ -14,6 +14,7 @@ from functions import replays
 from functions.api.finding import find_function
 from functions.api.functions import TAG
 from functions.api.shapes import CLIENTS_ADD, ClosedSerializer, TextField
+from functions.models import Function
 from functions.replays import Against, Beside
 from functions.replays.playing import Stopped
 from functions.replays.rows import Verdict
@@ -28,7 +29,6 @@ MOST_ANSWERED = 100
 """Events of one answer."""
 RETRY_AFTER_S = 1
 LONGEST_ID = 200
-WHICH = ("events", "conversationId", "last")
 
 
 # What is sent -------------------------------------------------------------------------------------
@@ -36,6 +36,8 @@ WHICH = ("events", "conversationId", "last")
 
 class ReplaySerializer(ClosedSerializer):
     """One of `events`, `conversationId` and `last` says which events."""
+
+    which: ClassVar[tuple[str, ...]] = ("events", "conversationId", "last")
 
     events = serializers.ListField(
         child=serializers.UUIDField(),
@@ -80,11 +82,25 @@ class ReplaySerializer(ClosedSerializer):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if sum(name in attrs for name in WHICH) != 1:
-            raise serializers.ValidationError(f"send one of {', '.join(WHICH)}")
+        if sum(name in attrs for name in self.which) != 1:
+            raise serializers.ValidationError(f"send one of {', '.join(self.which)}")
         if "\0" in attrs.get("conversationId", ""):
             raise serializers.ValidationError({"conversationId": "it contains a NUL character"})
         return attrs
+
+
+class EveryFunctionsReplaySerializer(ReplaySerializer):
+    """One of `events` and `conversationId` says which events; each is for its own function."""
+
+    which = ("events", "conversationId")
+
+    last = None  # type: ignore[assignment]
+    against = serializers.ChoiceField(  # type: ignore[assignment]
+        ["draft", "deployed"],
+        required=False,
+        default="draft",
+        help_text="Of each function; for a version of one see that function's replays",
+    )
 
 
 # What is answered ---------------------------------------------------------------------------------
@@ -178,6 +194,14 @@ class ReplaysSerializer(serializers.Serializer[Any]):
     )
 
 
+_SLICES = (
+    "Nothing of it is kept, no command is carried out, and no request leaves unless "
+    f"`allowNetwork` is set. The newest come first, at most {MOST_ANSWERED} in an answer, which "
+    "takes a second or two. Send the same again with `next` as `cursor` until that is null; 409 "
+    "when a version was saved or deployed meanwhile."
+)
+
+
 class Replays(api.ApiView):
     only = Dialect.V2
     permissions = {"POST": Permission.FUNCTION_TEST}
@@ -186,10 +210,7 @@ class Replays(api.ApiView):
     @extend_schema(
         operation_id="function_replay",
         summary="Run a version on events that happened, and compare",
-        description="Nothing of it is kept, no command is carried out, and no request leaves "
-        f"unless `allowNetwork` is set. The newest come first, at most {MOST_ANSWERED} in an "
-        "answer, which takes a second or two. Send the same again with `next` as `cursor` until "
-        "that is null; 409 when a version was saved or deployed meanwhile.",
+        description=f"{_SLICES} Of a conversation, what other functions did runs as deployed.",
         tags=[TAG],
         parameters=CLIENTS_ADD,
         request=ReplaySerializer,
@@ -199,39 +220,67 @@ class Replays(api.ApiView):
         function = find_function(account_id, function_id)
         asked = ReplaySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        given = asked.validated_data
-        if "events" in given:
-            found = replays.by_id(account_id, given["events"])
-        elif "conversationId" in given:
-            found = replays.of_conversation(account_id, given["conversationId"])
-        else:
-            found = replays.of_type(function)
-        choice = replays.Choice(
-            account_id=account_id,
-            events=found,
-            most=given.get("last", replays.MOST),
-            function=function,
-            against=Against.read(given["against"]),
-            beside=Beside(given["comparedWith"]),
-            network=given["allowNetwork"],
-            listening="last" in given,
-        )
-        progress = replays.Progress.read(given["cursor"])
-        try:
-            with running.place(account_id):
-                part = replays.next_slice(choice, progress, most=MOST_ANSWERED)
-        except replays.BusyError as error:
-            raise ApiError(
-                429,
-                str(error),
-                v1_code=error.code,
-                headers={"Retry-After": str(RETRY_AFTER_S)},
-            ) from error
-        return views.answer(
-            {
-                "results": [replays.as_json(row) for row in part.rows],
-                "counts": replays.summary(part.progress),
-                "next": part.progress.write() if part.more else None,
-                "stopped": part.stopped or None,
-            }
-        )
+        return _answer(account_id, asked.validated_data, function)
+
+
+class EveryFunctionsReplays(api.ApiView):
+    only = Dialect.V2
+    permissions = {"POST": Permission.FUNCTION_TEST}
+
+    @extend_schema(
+        operation_id="replay",
+        summary="Run each function on its own of some events or a conversation, and compare",
+        description=_SLICES,
+        tags=[TAG],
+        parameters=CLIENTS_ADD,
+        request=EveryFunctionsReplaySerializer,
+        responses={200: ReplaysSerializer, 409: ErrorSerializer},
+    )
+    def post(self, request: ApiRequest, account_id: str) -> HttpResponse:
+        asked = EveryFunctionsReplaySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return _answer(account_id, asked.validated_data)
+
+
+def _answer(
+    account_id: str, given: dict[str, Any], function: Function | None = None
+) -> HttpResponse:
+    """A part of what is asked for.
+
+    Raises:
+        ApiError: 429, the account replays something or runs too many functions already.
+    """
+    if "events" in given:
+        found = replays.by_id(account_id, given["events"])
+    elif "conversationId" in given:
+        found = replays.of_conversation(account_id, given["conversationId"], function)
+    else:
+        assert function
+        found = replays.of_type(function)
+    choice = replays.Choice(
+        account_id=account_id,
+        events=found,
+        most=given.get("last", replays.MOST),
+        function=function,
+        against=Against.read(given["against"]),
+        beside=Beside(given["comparedWith"]),
+        network=given["allowNetwork"],
+        others="conversationId" in given,
+        listening="last" in given,
+    )
+    progress = replays.Progress.read(given["cursor"])
+    try:
+        with running.place(account_id):
+            part = replays.next_slice(choice, progress, most=MOST_ANSWERED)
+    except replays.BusyError as error:
+        raise ApiError(
+            429, str(error), v1_code=error.code, headers={"Retry-After": str(RETRY_AFTER_S)}
+        ) from error
+    return views.answer(
+        {
+            "results": [replays.as_json(row) for row in part.rows],
+            "counts": replays.summary(part.progress),
+            "next": part.progress.write() if part.more else None,
+            "stopped": part.stopped or None,
+        }
+    )

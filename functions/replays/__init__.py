@@ -13,7 +13,7 @@ ReplayError                      has a stable `code`; the message says what to d
 from functions.replays.choosing import MOST, Against, Beside, Choice, Version, version, versions_of
 from functions.replays.comparing import Difference
 from functions.replays.errors import BusyError, ChangedError, InvalidChoiceError, ReplayError
-from functions.replays.happening import by_id, of_conversation, of_type
+from functions.replays.happening import by_id, functions_in, of_conversation, of_type
 from functions.replays.playing import Slice, next_slice
 from functions.replays.progress import Progress
 from functions.replays.rows import Note, Row, Side, Step
@@ -43,6 +43,7 @@ __all__ = [
     "as_cells",
     "as_json",
     "by_id",
+    "functions_in",
     "next_slice",
     "of_conversation",
     "of_type",

@@ -86,8 +86,9 @@ class Version:
 class Choice:
     """What somebody asks for. Read it with `next_slice`.
 
-    `function` narrows it to one; without, every event is for its own. `listening` leaves out what
-    would not reach the function, without a word, and takes the sample where nothing is left.
+    `function` narrows it to one; without, every event is for its own. With `others` the events of
+    other functions run too, as deployed. `listening` leaves out what would not reach the function,
+    without a word, and takes the sample where nothing is left.
     """
 
     account_id: str
@@ -97,6 +98,7 @@ class Choice:
     against: Against = Against()
     beside: Beside = Beside.HAPPENED
     network: bool = False
+    others: bool = False
     listening: bool = False
 
     def __post_init__(self) -> None:

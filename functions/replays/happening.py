@@ -24,19 +24,39 @@ def by_id(account_id: str, ids: Collection[uuid.UUID]) -> QuerySet[Event]:
     return found
 
 
-def of_conversation(account_id: str, conv_id: str) -> QuerySet[Event]:
+def of_conversation(
+    account_id: str, conv_id: str, function: Function | None = None
+) -> QuerySet[Event]:
     """All of a conversation, by the id that the platform gave it.
 
     Raises:
-        InvalidChoiceError: the account has no such conversation.
+        InvalidChoiceError: the account has no such conversation, or `function` no part in it.
     """
-    rows = Conversation.objects.filter(account_id=account_id, conv_id=conv_id)
-    found = list(rows.values_list("pk", flat=True))
-    if not found:
+    events = _events_in(account_id, conv_id)
+    if events is None:
         raise InvalidChoiceError(
             f'Cannot replay the conversation "{conv_id[:60]}": the account has none such'
         )
-    return Event.objects.filter(account_id=account_id, conversation__in=found)
+    if function and not events.filter(type=function.event_type).exists():
+        raise InvalidChoiceError(
+            f'Cannot replay the conversation "{conv_id[:60]}" with "{function.name}": nothing '
+            "happened in it that this function is for, choose another one"
+        )
+    return events
+
+
+def functions_in(account_id: str, conv_id: str) -> QuerySet[Function]:
+    """Those that something in a conversation is for, whatever their skills."""
+    events = _events_in(account_id, conv_id)
+    types = [] if events is None else list(events.values_list("type", flat=True).distinct())
+    return Function.objects.filter(account_id=account_id, event_type__in=types)
+
+
+def _events_in(account_id: str, conv_id: str) -> QuerySet[Event] | None:
+    """None where there is no such conversation."""
+    rows = Conversation.objects.filter(account_id=account_id, conv_id=conv_id)
+    found = list(rows.values_list("pk", flat=True))
+    return Event.objects.filter(account_id=account_id, conversation__in=found) if found else None
 
 
 def of_type(function: Function) -> QuerySet[Event]:

@@ -27,8 +27,15 @@ class Listening:
             return Note("unknown-event-type", message)
         if not isinstance(event.payload, dict):
             return Note("unreadable-payload", "What was stored of its payload is no object")
-        if self._choice.function:
-            return _for(event, self._choice.function)
+        chosen = self._choice.function
+        if chosen is None:
+            return self._own(event)
+        if self._choice.others and not reaches(event, chosen):
+            own = self._own(event)
+            return own if isinstance(own, Function) else _for(event, chosen)
+        return _for(event, chosen)
+
+    def _own(self, event: Event) -> Function | Note:
         if event.function_id:
             ran = self._functions.get(event.function_id)
             return ran or Note("function-deleted", "The function that ran for it was deleted")
@@ -38,11 +45,13 @@ class Listening:
         return Note("nobody-listens", "No function of the account is for its event and skill")
 
     def version(self, function: Function) -> Version | None:
-        """What is asked for.
+        """What is asked for; of others than the chosen function what serves.
 
         Raises:
             InvalidChoiceError: the function has no such version or deployment.
         """
+        if self._choice.function not in (None, function):
+            return self.live(function)
         if function.pk not in self._versions:
             self._versions[function.pk] = choosing.version(function, self._choice.against)
         return self._versions[function.pk]
@@ -55,14 +64,15 @@ class Listening:
     def digest(self) -> str:
         """A word that is another one once something was saved or deployed, or is asked for."""
         choice = self._choice
-        said: list[object] = [str(choice.against), choice.beside, choice.network]
+        chosen = choice.function and choice.function.pk
+        said: list[object] = [str(choice.against), choice.beside, choice.network, chosen]
         said += [(one.pk, one.version, one.deployment_id) for one in self._functions.values()]
         return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
     @cached_property
     def _functions(self) -> dict[uuid.UUID, Function]:
         """Those that serve before those that do not."""
-        if self._choice.function:
+        if self._choice.function and not self._choice.others:
             return {self._choice.function.pk: self._choice.function}
         rows = Function.objects.filter(account_id=self._choice.account_id)
         found = rows.select_related("deployment").order_by("created_at", "pk")

@@ -88,7 +88,9 @@ def replay_page(request: ConsoleRequest, account_id: str) -> HttpResponse:
     if form.is_valid():
         context["said"] = _said(form, request.GET)
     if request.htmx and request.htmx.target == "replay-against":
-        return render(request, f"{PANEL}#against", context)
+        # What was chosen of another function may be no version of this one.
+        menu = {"offered": _offered(context["function"]), "chosen": context["chosen"]}
+        return render(request, f"{PANEL}#against", menu)
     if request.htmx and request.htmx.target == "replay-here":
         return render(request, PANEL, context | {"in_place": True})
     return render(request, PAGE, context)
@@ -125,7 +127,7 @@ def _slice(
         "rows": [_draw(row) for row in shown],
         "not_drawn": max(found.progress.differ + found.progress.not_run - MOST_DRAWN, 0),
         "file": _file(told),
-        "several": choice.function is None,
+        "several": choice.function is None or choice.others,
         "live": choice.function and choice.function.deployment,
     }
     return _answer(request, account_id, form, state)
@@ -150,7 +152,7 @@ def _choice(account_id: str, form: ReplayForm, query: QueryDict) -> replays.Choi
             found = replays.by_id(account_id, [asked["event_id"]])
             most = 1
         case "conversation":
-            found = replays.of_conversation(account_id, asked["conversation"])
+            found = replays.of_conversation(account_id, asked["conversation"], function)
         case "activity":
             found = _of_activity(account_id, query)
         case _:
@@ -167,6 +169,7 @@ def _choice(account_id: str, form: ReplayForm, query: QueryDict) -> replays.Choi
         against=against,
         beside=asked["beside"],
         network=asked["network"],
+        others=of == "conversation",
         listening=of == "last",
     )
 
@@ -203,11 +206,15 @@ def _page(account_id: str, form: ReplayForm, query: QueryDict) -> dict[str, Any]
     if event and event.function_id and function is None:
         ran = Function.objects.select_related("deployment")
         function = ran.filter(account_id=account_id, pk=event.function_id).first()
-    names = Function.objects.filter(account_id=account_id).order_by("name")
-    offered = list(replays.versions_of(function)) if function else [
-        ("draft", "The draft"),
-        ("deployed", "The deployed version"),
-    ]  # fmt: skip
+    found = Function.objects.filter(account_id=account_id).order_by("name")
+    names = list(found.values_list("name", flat=True))
+    taking_part = names
+    if of == "conversation" and asked.get("conversation"):
+        there = replays.functions_in(account_id, asked["conversation"])
+        taking_part = list(there.order_by("name").values_list("name", flat=True))
+        if function and function.name not in taking_part:
+            taking_part.append(function.name)
+    offered = _offered(function)
     chosen = str(asked.get("against") or "draft")
     if chosen not in dict(offered):
         offered.append((chosen, _label(function, asked.get("against"))))
@@ -218,7 +225,8 @@ def _page(account_id: str, form: ReplayForm, query: QueryDict) -> dict[str, Any]
         "function": function,
         "event": event,
         "type": events.EVENT_TYPES.get(event.type) if event else None,
-        "functions": list(names.values_list("name", flat=True)),
+        "functions": names,
+        "taking_part": taking_part,
         "offered": offered,
         "chosen": chosen,
         "counts": COUNTS,
@@ -226,6 +234,12 @@ def _page(account_id: str, form: ReplayForm, query: QueryDict) -> dict[str, Any]
         "filter": [*wishes.items(), *(window.wishes.items() if window else ())],
         "filter_query": urlencode([*wishes.items(), *(window.wishes.items() if window else ())]),
     }
+
+
+def _offered(function: Function | None) -> list[tuple[str, str]]:
+    if function:
+        return list(replays.versions_of(function))
+    return [("draft", "The draft"), ("deployed", "The deployed version")]
 
 
 def _label(function: Function | None, against: Any) -> str:

@@ -427,6 +427,8 @@ HAPPENED = (
           query="?of=activity&window=30d"),
     Shown(slug="replays-conversation", name="functions:replays", steps=(replayed,),
           query="?of=conversation&conversation={conversation}"),
+    Shown(slug="replays-conversation-version", name="functions:replays", steps=(replayed,),
+          query="?of=conversation&conversation={conversation}&function=introduce_agent&against=1"),
     Shown(slug="replays-network", name="functions:replays",
           query="?of=last&function={name}&network=on"),
     Shown(slug="replays-refused", name="functions:replays", query="?of=event", steps=(refused,)),

@@ -243,6 +243,31 @@ def test_events_lead_to_their_trace_and_back(page: Page, houston: Houston) -> No
     expect(row).to_contain_text("Commands delivered")
 
 
+def test_replay_takes_an_older_version_of_a_function_that_took_part(
+    page: Page, houston: Houston
+) -> None:
+    sign_in(page, houston)
+    start(page, houston)
+    expect(page.locator("#events")).to_contain_text("Commands delivered")
+
+    page.locator("#events").get_by_role("link", name="Replay…").click()
+
+    same = "1 event: 0 with another result, 1 with the same"
+    expect(page.locator("#replay-state")).to_contain_text(same)
+    version = page.get_by_label("Version", exact=True)
+    expect(version.locator("option")).to_have_text(["The draft", "The deployed version"])
+    function = page.get_by_label("Function", exact=True)
+    function.select_option("greet")
+    expect(version.locator("option").first).to_have_text(re.compile("^Draft, version"))
+    version.select_option("deployed")
+    page.get_by_role("button", name="Replay", exact=True).click()
+    expect(page).to_have_url(re.compile(r"&function=greet&against=deployed$"))
+    expect(page.locator("#replay-state")).to_contain_text(same)
+    function.select_option("Each that took part")
+    expect(version.locator("option")).to_have_text(["The draft", "The deployed version"])
+    expect(version).to_have_value("deployed")
+
+
 def test_conversation_is_played_without_javascript(browser: Browser, houston: Houston) -> None:
     context = browser.new_context(java_script_enabled=False)
     context.set_default_timeout(TIMEOUT_MS)

@@ -106,6 +106,96 @@ def test_named_events_and_those_of_a_conversation(function, client):
     assert told == {str(first.pk): None, str(other.pk): "other-event"}
 
 
+@pytest.fixture
+def conversation(function):
+    """It is called "one"; `greet` and then `urgent` spoke in it."""
+    ttr = {"type": events.TTR.id, "subtype": events.TTR.subtypes[0]}
+    urgent = live_and_draft(
+        SAYS.format("soon"), SAYS.format("now"), name="urgent", event_type=events.TTR.id
+    )
+    made = factories.ConversationFactory(account_id=function.account_id, conv_id="one")
+    happened("hello", function=function, conversation=made)
+    happened("soon", function=urgent, conversation=made, **ttr)
+    return made
+
+
+def told(answer):
+    """What each function says, and of which version, the last one first."""
+    return [
+        (each["functionName"], each["now"]["label"], each["now"]["commands"][0]["text"])
+        for each in answer["results"]
+    ]
+
+
+@pytest.mark.runtime
+def test_conversation_runs_a_version_of_one_function_and_the_others_as_deployed(
+    function, client, conversation
+):
+    older = ask(client, function, conversationId="one", against="1").json()
+    draft = ask(client, function, conversationId="one").json()
+
+    assert told(older) == [
+        ("urgent", "Deployed, version 1", "soon"),
+        ("greet", "Version 1", "hello"),
+    ]
+    assert told(draft)[1] == ("greet", "Draft, version 2", "good day")
+    assert (older["counts"]["same"], older["counts"]["notRun"]) == (2, 0)
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize(
+    ("against", "labels"),
+    [
+        ("draft", [("urgent", "Draft, version 2", "now"),
+                   ("greet", "Draft, version 2", "good day")]),
+        ("deployed", [("urgent", "Deployed, version 1", "soon"),
+                      ("greet", "Deployed, version 1", "hello")]),
+    ],
+)  # fmt: skip
+def test_conversation_runs_with_every_function_of_its_own(client, conversation, against, labels):
+    answer = client.post("/replays", {"conversationId": "one", "against": against})
+
+    assert (answer.status_code, told(answer.json())) == (200, labels)
+
+
+@pytest.mark.runtime
+def test_named_events_run_with_the_function_of_each(client, conversation):
+    found = [str(pk) for pk in conversation.events.values_list("pk", flat=True)]
+
+    answer = client.post("/replays", {"events": found})
+
+    assert [name for name, *_ in told(answer.json())] == ["urgent", "greet"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "send one of events, conversationId"),
+        ({"last": 5}, 'Cannot use the field "last"'),
+        ({"conversationId": "gone"}, "the account has none such"),
+        ({"conversationId": "one", "against": "1"}, "against"),
+    ],
+)
+def test_what_every_function_cannot_replay_is_refused(client, conversation, asked, said):
+    response = client.post("/replays", asked)
+
+    assert (response.status_code, said in response.json()["message"]) == (400, True)
+
+
+def test_conversation_in_which_the_function_has_no_part_is_refused(client, conversation):
+    other = live_and_draft(
+        SAYS.format("a"), SAYS.format("b"), name="bye", event_type=events.CONVERSATION_END.id
+    )
+
+    response = ask(client, other, conversationId="one")
+
+    assert response.status_code == 400
+    assert response.json()["message"] == (
+        'Cannot replay the conversation "one" with "bye": nothing happened in it that this '
+        "function is for, choose another one"
+    )
+
+
 @pytest.mark.runtime
 def test_failure_and_network_are_told(account, client):
     function = live_and_draft(SAYS.format("a"), FAILS)

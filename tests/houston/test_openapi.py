@@ -140,5 +140,6 @@ def test_bodies_that_take_no_other_fields_are_described_so():
     }
 
     assert closed == {
-        "NewScenario", "Replay", "ScenarioChange", "ScenarioRun", "ScenarioVersion",
+        "EveryFunctionsReplay", "NewScenario", "Replay", "ScenarioChange", "ScenarioRun",
+        "ScenarioVersion",
     }  # fmt: skip

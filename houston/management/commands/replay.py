@@ -42,7 +42,10 @@ class Command(BaseCommand):
             "--conversation", metavar="ID", help="All events of it, by the id of its platform"
         )
         parser.add_argument(
-            "--function", metavar="NAME", help="Its last events, or of the others only its own"
+            "--function",
+            metavar="NAME",
+            help="Its last events. Of a conversation it is the one that --against is about, and "
+            "others run as deployed",
         )
         parser.add_argument(
             "--last", type=int, metavar="N", help=f"So many, {USUAL} else, {replays.MOST} at most"
@@ -187,7 +190,7 @@ def _choice(options: dict[str, Any]) -> replays.Choice:
     if options["event"]:
         events = replays.by_id(account_id, [options["event"]])
     elif options["conversation"]:
-        events = replays.of_conversation(account_id, options["conversation"])
+        events = replays.of_conversation(account_id, options["conversation"], function)
     else:
         assert function
         events, most = replays.of_type(function), last or USUAL
@@ -199,6 +202,7 @@ def _choice(options: dict[str, Any]) -> replays.Choice:
         against=Against.read(options["against"]),
         beside=Beside(options["beside"]),
         network=options["network"],
+        others=bool(options["conversation"]),
         listening=not any(which),
     )
 

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 
 from functions.replays import playing, running
 from houston.management.commands import replay as command
+from invoker import events
 from invoker import runtime as sandbox
 from invoker.models import Invocation
 from tests import factories
@@ -105,6 +106,25 @@ def test_events_of_a_conversation_and_what_is_not_run(function):
 
     assert "  Not run: The function that ran for it was deleted\n" in said
     assert said.endswith("2 events: 1 with another result, 0 with the same, 1 not run\n")
+    assert status == 1
+
+
+@runtime
+def test_conversation_runs_a_version_of_one_function_and_the_others_as_deployed(function):
+    conversation = factories.ConversationFactory(account_id=function.account_id, conv_id="one")
+    urgent = live_and_draft(
+        SAYS.format("soon"), SAYS.format("now"), name="urgent", event_type=events.TTR.id
+    )
+    ttr = {"type": events.TTR.id, "subtype": events.TTR.subtypes[0]}
+    happened("good day", function=function, conversation=conversation)
+    happened("soon", function=urgent, conversation=conversation, **ttr)
+
+    said, status = run("--conversation=one", "--function=greet", "--against=1")
+
+    assert said.endswith(
+        "  Another message\n    - good day\n    + hello\n"
+        "2 events: 1 with another result, 1 with the same\n"
+    )
     assert status == 1
 
 

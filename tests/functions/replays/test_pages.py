@@ -190,6 +190,39 @@ def test_events_of_a_conversation_and_of_activity(function, developer_client):
 
 
 @pytest.mark.runtime
+def test_conversation_runs_an_older_version_of_one_function(function, developer_client):
+    ttr = {"type": events.TTR.id, "subtype": events.TTR.subtypes[0]}
+    urgent = live_and_draft(
+        SAYS.format("soon"), SAYS.format("now"), name="urgent", event_type=events.TTR.id
+    )
+    live_and_draft(
+        SAYS.format("a"), SAYS.format("b"), name="bye", event_type=events.CONVERSATION_END.id
+    )
+    conversation = factories.ConversationFactory(account_id=function.account_id, conv_id="one")
+    happened("good day to you", function=function, conversation=conversation)
+    happened("soon", function=urgent, conversation=conversation, **ttr)
+    asked = {"of": "conversation", "conversation": "one"}
+
+    each = developer_client.get(HERE, asked)
+    chosen = developer_client.get(HERE, {**asked, "function": "greet", "against": "1"})
+    older = ask(developer_client, **asked, function="greet", against="1")
+
+    assert "Each that took part greet urgent With one" in text_of(each)
+    assert "Version The draft The deployed version" in text_of(each)
+    assert '<option value="1" selected>Version 1</option>' in chosen.content.decode()
+    assert "2 events: 1 with another result, 1 with the same." in text_of(older)
+    assert "<strong>greet</strong>" in older.content.decode()
+
+
+def test_menu_has_no_version_of_the_function_chosen_before(function, developer_client):
+    headers = {"HX-Request": "true", "HX-Target": "replay-against"}
+
+    menu = developer_client.get(f"{HERE}?of=conversation&against=7&function=", headers=headers)
+
+    assert text_of(menu) == "The draft The deployed version"
+
+
+@pytest.mark.runtime
 def test_address_of_the_page_holds_the_choice(function, developer_client):
     happened("hello to you", function=function)
     asked = {**LAST, "against": "1", "beside": "deployed"}
