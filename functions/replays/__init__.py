@@ -14,6 +14,7 @@ from functions.replays.choosing import MOST, Against, Beside, Choice, Version, v
 from functions.replays.comparing import Difference
 from functions.replays.errors import BusyError, ChangedError, InvalidChoiceError, ReplayError
 from functions.replays.happening import by_id, functions_in, of_conversation, of_type
+from functions.replays.listening import function_of
 from functions.replays.playing import Slice, next_slice
 from functions.replays.progress import Progress
 from functions.replays.rows import Note, Row, Side, Step
@@ -43,6 +44,7 @@ __all__ = [
     "as_cells",
     "as_json",
     "by_id",
+    "function_of",
     "functions_in",
     "next_slice",
     "of_conversation",

@@ -146,9 +146,15 @@ def version(function: Function, against: Against) -> Version | None:
             if served:
                 label = f"Version {served.version}, deployed {served.created_at:%Y-%m-%d %H:%M} UTC"
                 return of_deployment(served, label)
-    what = "version" if against.kind == "version" else "deployment"
+    what, others = "deployment", ""
+    if against.kind == "version":
+        numbers = function.versions.order_by("-number").values_list("number", flat=True)
+        newest = list(numbers[: MOST_OFFERED + 1])
+        shown = ", ".join(map(str, newest[:MOST_OFFERED]))
+        others = f", choose one of {shown}{' …' if len(newest) > MOST_OFFERED else ''}"
+        what = "version"
     raise InvalidChoiceError(
-        f'Cannot replay against the {what} "{against}": "{function.name}" has none such'
+        f'Cannot replay against the {what} "{against}": "{function.name}" has none such{others}'
     )
 
 

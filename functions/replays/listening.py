@@ -82,6 +82,16 @@ class Listening:
         return {one.pk: one for one in sorted(there, key=lambda one: one.deployment_id is None)}
 
 
+def function_of(event: Event) -> Function | None:
+    """The one that ran for it, else the only one that is deployed for it; None without such."""
+    there = Function.objects.select_related("deployment").filter(account_id=event.account_id)
+    if event.function_id:
+        return there.filter(pk=event.function_id).first()
+    deployed = there.filter(event_type=event.type, deployment__isnull=False)
+    found = [one for one in deployed if _has_skill(event, one)]
+    return found[0] if len(found) == 1 else None
+
+
 def reaches(event: Event, function: Function) -> bool:
     """Whether the function is for this event, or was when it happened."""
     if event.type != function.event_type:

@@ -151,6 +151,8 @@ def _choice(account_id: str, form: ReplayForm, query: QueryDict) -> replays.Choi
         case "event":
             found = replays.by_id(account_id, [asked["event_id"]])
             most = 1
+            if asked["against"].needs_function and function is None:
+                function = replays.function_of(found.get())
         case "conversation":
             found = replays.of_conversation(account_id, asked["conversation"], function)
         case "activity":
@@ -203,9 +205,8 @@ def _page(account_id: str, form: ReplayForm, query: QueryDict) -> dict[str, Any]
     if of == "event" and asked.get("event_id"):
         rows = Event.objects.filter(account_id=account_id, pk=asked["event_id"])
         event = rows.select_related("conversation").defer("payload", "conversation__state").first()
-    if event and event.function_id and function is None:
-        ran = Function.objects.select_related("deployment")
-        function = ran.filter(account_id=account_id, pk=event.function_id).first()
+    if event and function is None:
+        function = replays.function_of(event)
     found = Function.objects.filter(account_id=account_id).order_by("name")
     names = list(found.values_list("name", flat=True))
     taking_part = names

@@ -54,7 +54,8 @@ class Command(BaseCommand):
             "--against",
             default="draft",
             metavar="VERSION",
-            help='"draft" (as is usual), "deployed", a number, or the id of a deployment',
+            help='"draft" (as is usual), "deployed", the number of a version, or the id of a '
+            "deployment; of an event it is one of the function that ran for it",
         )
         parser.add_argument(
             "--beside",
@@ -186,9 +187,11 @@ def _choice(options: dict[str, Any]) -> replays.Choice:
         raise _refusal(
             f"Cannot replay: --last goes with --function alone, from 1 to {replays.MOST}"
         )
-    most = replays.MOST
+    most, against = replays.MOST, Against.read(options["against"])
     if options["event"]:
         events = replays.by_id(account_id, [options["event"]])
+        if against.needs_function and function is None:
+            function = replays.function_of(events.get())
     elif options["conversation"]:
         events = replays.of_conversation(account_id, options["conversation"], function)
     else:
@@ -199,7 +202,7 @@ def _choice(options: dict[str, Any]) -> replays.Choice:
         events=events,
         most=most,
         function=function,
-        against=Against.read(options["against"]),
+        against=against,
         beside=Beside(options["beside"]),
         network=options["network"],
         others=bool(options["conversation"]),

@@ -244,8 +244,37 @@ def test_account_that_is_not_there_is_refused(account):
         call_command("replay", "--account=gone1", "--function=greet")
 
 
+@runtime
+@pytest.mark.parametrize("ran", [True, False])
+def test_version_is_of_the_function_that_the_event_is_for(function, ran):
+    live_and_draft(SAYS.format("soon"), FAILS, name="urgent", event_type=events.TTR.id)
+    event = happened("good day" if ran else None, function=function)
+
+    said, _ = run(f"--event={event.pk}", "--against=1", "--json")
+
+    [found] = json.loads(said)["results"]
+    assert (found["functionName"], found["now"]["label"]) == ("greet", "Version 1")
+    assert found["now"]["commands"][0]["text"] == "hello"
+
+
+def test_version_that_is_not_there_is_refused_with_those_that_are(function):
+    event = happened("hello", function=function)
+
+    assert refusal(f"--event={event.pk}", "--against=99") == (
+        'Cannot replay against the version "99": "greet" has none such, choose one of 2, 1'
+    )
+
+
+def test_many_versions_are_not_all_told(function):
+    for number in range(3, 30):
+        factories.VersionFactory(function=function, number=number)
+
+    shown = ", ".join(map(str, range(29, 9, -1)))
+    assert refusal("--function=greet", "--against=99").endswith(f"choose one of {shown} …")
+
+
 def test_version_without_a_function_is_refused(function):
-    event = happened()
+    event = happened(type=events.TTR.id, subtype=events.TTR.subtypes[0])
 
     assert "say of which function" in refusal(f"--event={event.pk}", "--against=1")
 

@@ -214,6 +214,18 @@ def test_conversation_runs_an_older_version_of_one_function(function, developer_
     assert "<strong>greet</strong>" in older.content.decode()
 
 
+@pytest.mark.runtime
+def test_version_of_an_event_is_of_the_function_that_is_deployed_for_it(function, developer_client):
+    event = happened()
+    asked = {"of": "event", "event_id": str(event.pk), "against": "1"}
+
+    page = developer_client.get(HERE, asked).content.decode()
+    played = ask(developer_client, **asked)
+
+    assert '<option value="1" selected>Version 1</option>' in page
+    assert "Version 1" in text_of(played)
+
+
 def test_menu_has_no_version_of_the_function_chosen_before(function, developer_client):
     headers = {"HX-Request": "true", "HX-Target": "replay-against"}
 
