@@ -270,6 +270,9 @@ class Calls:
     def permit_request(self, _: _Nothing) -> bool:
         return _requests.take(self._function_id)
 
+    def note_refusal(self, _: _Nothing) -> None:
+        """A permitted request was not sent. Only rehearsals keep account of it."""
+
     def invoke(self, asked: _Invoke) -> Callable[[], dict[str, Any]]:
         """Another function of the account, beside the one that asks."""
         if self._depth >= MAX_DEPTH:
@@ -381,6 +384,7 @@ _OPS = {
     "secret.read": _of_secrets(_Read, Calls.read_secret),
     "secret.update": _of_secrets(_Update, Calls.update_secret),
     "http.permit": _Op(_Nothing, Calls.permit_request, UNKNOWN_CALL, UNKNOWN_CALL),
+    "http.refused": _Op(_Nothing, Calls.note_refusal, UNKNOWN_CALL, UNKNOWN_CALL),
     "orchestrator.invoke": _Op(_Invoke, Calls.invoke, _ORCHESTRATOR, _ORCHESTRATOR),
     "context.createNamespace": _of_context(_NewNamespace, Calls.create_namespace),
     "context.deleteNamespace": _of_context(_Namespace, Calls.delete_namespace),

@@ -30,6 +30,7 @@ class Mark(StrEnum):
     """Where a rehearsal went another way than the real thing."""
 
     NETWORK = "network"
+    FORBIDDEN = "forbidden-host"
     REQUEST = "request"
     WRITE = "write"
     INVOKE = "invoke"
@@ -39,6 +40,8 @@ class Mark(StrEnum):
 
 MARKS = {
     Mark.NETWORK: "A request was refused: none leaves unless the network is allowed",
+    Mark.FORBIDDEN: "A request was refused as in a real run: the allow-list lacks its address, or "
+    "one that it led to",
     Mark.REQUEST: "Requests were sent, and answered as of today",
     Mark.INVOKE: "Another function was not invoked",
     Mark.WRITE: "Nothing was written",
@@ -62,6 +65,7 @@ class Platform:
         self._function_id = function_id
         self._real = calls.Calls(account_id, function_id)
         self._requests = calls.Buckets(calls.REQUESTS_PER_S)
+        self._sent = 0
 
     def answer(self, op: str, arguments: Any) -> Any:
         """A JSON value.
@@ -71,6 +75,8 @@ class Platform:
         """
         if op == "http.permit":
             return self._permit_request()
+        if op == "http.refused":
+            return self._note_refusal()
         if op == "orchestrator.invoke":
             self.marks.add(Mark.INVOKE)
             raise CallError(REFUSED, "Cannot invoke: a rehearsal invokes no other function")
@@ -89,13 +95,22 @@ class Platform:
         if not self.network:
             self.marks.add(Mark.NETWORK)
             raise CallError(REFUSED, "Cannot send: no request leaves a rehearsal")
-        self.marks.add(Mark.REQUEST)
         # As many as one run may send at once, and then in turn with all others.
         if not self._requests.take(self._function_id):
             return False
+        self.marks.add(Mark.REQUEST)
+        self._sent += 1
         while not _pace.take(self._function_id):
             time.sleep(PACE_S)
         return True
+
+    def _note_refusal(self) -> None:
+        if not self.network:
+            return
+        self.marks.add(Mark.FORBIDDEN)
+        self._sent -= 1
+        if self._sent <= 0:
+            self.marks.discard(Mark.REQUEST)
 
     def _read_secret(self, arguments: Any) -> dict[str, Any]:
         key = arguments.get("key") if isinstance(arguments, dict) else None

@@ -72,6 +72,47 @@ def test_only_the_allow_list_may_be_reached_with_the_network(account, server, ur
     assert server.requests() == []
 
 
+ASKS_FOR_BOTH = """const { Toolbelt } = require("lp-faas-toolbelt");
+async function lambda(input) {
+  const refused = await Promise.all([
+    fetch(input.refused).catch((error) => error.name),
+    Toolbelt.HTTPClient()(input.refused, { simple: false, resolveWithFullResponse: true })
+      .then((answer) => answer.statusCode),
+  ]);
+  const sent = await Promise.all(input.allowed.map((url) => fetch(url)));
+  return [...refused, ...sent.map((answer) => answer.status)];
+}
+"""
+
+
+@pytest.mark.runtime
+@pytest.mark.parametrize(
+    ("allowed", "marks"),
+    [
+        ([], {rehearsal.Mark.FORBIDDEN}),
+        ([f"http://{HOST}/"], {rehearsal.Mark.FORBIDDEN, rehearsal.Mark.REQUEST}),
+    ],
+)
+def test_request_that_the_allow_list_refuses_was_not_sent(account, server, allowed, marks):
+    urls = {"refused": "http://127.0.0.1:8107/", "allowed": allowed}
+
+    result, marked = rehearse(account, ASKS_FOR_BOTH, urls, network=True)
+
+    assert result.value == ["NotCapable", 403] + [200] * len(allowed)
+    assert (marked, len(server.requests())) == (marks, len(allowed))
+
+
+@pytest.mark.runtime
+def test_request_over_the_rate_was_not_sent(account):
+    platform = rehearsal.Platform(account.pk, uuid.uuid4(), network=True)
+    for _ in range(25):
+        platform.answer("http.permit", {})
+        platform.marks.clear()
+
+    assert platform.answer("http.permit", {}) is False
+    assert platform.marks == set()
+
+
 @pytest.mark.runtime
 def test_run_with_the_network_sends_no_more_than_a_real_one(account, server):
     floods = """async function lambda(input) {

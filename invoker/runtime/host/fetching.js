@@ -10,7 +10,10 @@ export async function connect(...values) {
   try {
     return await apply(fetch, globalThis, values);
   } catch (error) {
-    throw notAllowed(error) ?? error;
+    const refusal = notAllowed(error);
+    if (refusal === null) throw error;
+    await tellOfRefusal();
+    throw refusal;
   }
 }
 
@@ -20,6 +23,15 @@ export async function fetch(...values) {
     return new Response("Too many requests: 20 a second and function", { status: 429 });
   }
   return await connect(...values);
+}
+
+// It was permitted, and nothing was sent.
+async function tellOfRefusal() {
+  try {
+    await call("http.refused", {});
+  } catch {
+    // The function hears why its request is refused, not who else does.
+  }
 }
 
 // Deno says: Requires net access to "host:443", run again with …; of the address that a name leads

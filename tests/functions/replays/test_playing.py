@@ -174,6 +174,16 @@ def test_failure_for_want_of_the_network_does_not_count_as_failing(account):
     assert (found.progress.differ, found.progress.unfair, found.progress.failing) == (1, 1, 0)
 
 
+def test_request_that_the_allow_list_refuses_is_not_said_to_be_sent(account):
+    function = live_and_draft(SAYS.format("a"), FETCHES)
+    happened("a", function=function)
+
+    [row] = rows(last(function, network=True))
+
+    assert [each.code for each in row.notes] == ["forbidden-host"]
+    assert row.fair
+
+
 def test_failures_and_equal_results_are_counted(account):
     function = live_and_draft(SAYS.format("a"), FAILS)
     happened("a", function=function)
