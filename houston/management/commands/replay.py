@@ -22,6 +22,8 @@ USUAL: Final = 100
 MOST_AT_ONCE: Final = 100
 """Events of a slice, so that the progress moves."""
 WIDTH: Final = 100
+SAY_ALL: Final = ("transfer-new", "transfer-gone", "transfer-changed", "over-budget")
+"""Differences whose sentence has what was before and what is now."""
 STOPPED: Final = {
     "timeouts": f"Stopped: {replays.MOST_TIMEOUTS} runs took longer than {replays.RUN_S:g} s each",
     "no-sandbox": f"Stopped: no sandbox was free for {replays.MOST_TIMEOUTS} runs",
@@ -118,7 +120,7 @@ class Command(BaseCommand):
             for one in row.differences:
                 style = self.style.ERROR if one.code == "fails-now" else self.style.WARNING
                 self.stdout.write(f"  {style(one.message)}")
-                if one.code in ("message-changed", "result-changed", "fails-otherwise"):
+                if one.code not in SAY_ALL:
                     self._tell_texts(one.before, one.after)
             for note in row.notes:
                 self.stdout.write(f"  Note: {note.message}")

@@ -17,7 +17,16 @@ from invoker import events
 from invoker import runtime as sandbox
 from invoker.models import Invocation
 from tests import factories
-from tests.functions.replays.happened import FAILS, FETCHES, LOOPS, SAYS, happened, live_and_draft
+from tests.functions.replays.happened import (
+    FAILS,
+    FETCHES,
+    LOOPS,
+    SAYS,
+    automatic,
+    happened,
+    live_and_draft,
+    ran,
+)
 
 ROOT = Path(__file__).parents[3]
 runtime = pytest.mark.runtime
@@ -142,6 +151,40 @@ def test_failures_and_unfair_comparisons_are_counted(account):
     assert failing.endswith("0 with the same, 1 fail now\n")
     assert "  Note: A request was refused: none leaves unless the network is allowed" in unfair
     assert unfair.endswith("0 with the same, 1 not compared fairly\n")
+
+
+@runtime
+def test_messages_and_failures_that_a_difference_names_are_said(account):
+    function = live_and_draft(FAILS, SAYS.format("good day"))
+    event = happened()
+    automatic(event, "Welcome")
+    ran(event, function, [], outcome="CODING_FAILURE", failure={"name": "Error", "message": "no"})
+
+    said, _ = run("--function=greet")
+
+    assert said.splitlines()[1:-1] == [
+        "  No longer fails",
+        "    - Error: no",
+        "  A message in place of the automatic one",
+        "    - Welcome",
+        "    + good day",
+    ]
+
+
+@runtime
+def test_what_a_difference_says_itself_is_not_said_twice(account):
+    transfers = """function lambda(input, callback) {{
+      callback(null, [{{ type: "transfer", skillId: "{0}" }}]);
+    }}"""
+    function = live_and_draft(transfers.format(1), transfers.format(2))
+    ran(happened(), function, [{"type": "transfer", "skillId": 1}])
+
+    said, _ = run("--function=greet")
+
+    assert said.splitlines()[1:3] == [
+        "  Transfers to skill 2, before to skill 1",
+        "  Note: The automatic message is chosen as it would be today",
+    ]
 
 
 @runtime
