@@ -23,17 +23,34 @@ const stays = document.querySelector("#main");
 let underWay = 0;
 let last = Promise.resolve();
 
+// The same act is not sent again before it is answered. A line may be: people repeat themselves.
+const sent = new Set();
+
+// The second click of two is not meant for what the answer to the first has put there meanwhile.
+document.addEventListener("click", (event) => {
+  if (event.detail > 1 && event.target.closest?.("[data-act] button")) event.preventDefault();
+});
+
 document.addEventListener("submit", (event) => {
   const form = event.target.closest("[data-act]");
   if (!form) return;
   event.preventDefault();
   const values = Object.fromEntries(new FormData(form, event.submitter));
   const area = form.querySelector("textarea");
+  const button = event.submitter;
+  const what = JSON.stringify(values);
   if (area) area.value = "";
+  else if (sent.has(what)) return;
+  else {
+    sent.add(what);
+    button?.setAttribute("aria-busy", "true");
+  }
   form.closest("details.menu")?.querySelector("summary").focus();
   underWay += 1;
   last = last.then(() => send(form.action, values)).then((done) => {
     underWay -= 1;
+    sent.delete(what);
+    button?.removeAttribute("aria-busy");
     if (area && !done) area.value = [values.text, area.value].filter(Boolean).join("\n");
     // Where the button is gone, what was done leads to the next line.
     if (document.activeElement === document.body) {

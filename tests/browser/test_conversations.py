@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import TIMEOUT_MS
 from tests.browser.playing import (
@@ -163,6 +163,71 @@ def test_lines_sent_one_after_the_other_arrive_in_order(page: Page, houston: Hou
     expect(lines(page, "agent", "consumer")).to_have_count(7)
     said = lines(page, "agent", "consumer").locator(".bubble").all_text_contents()
     assert said == ["Hello", *(f"no. {number}" for number in range(6))]
+
+
+def test_act_that_is_pressed_twice_is_done_once(page: Page, houston: Houston) -> None:
+    sign_in(page, houston)
+    start(page, houston)
+    sent: list[str] = []
+    page.on("request", lambda each: sent.append(each.url) if each.method == "POST" else None)
+
+    pane(page, "agent").get_by_role("button", name="Kim takes it").dblclick()
+    expect_in_both(page, "You are connected to Kim", "bot")
+    minute = page.locator("#clock").get_by_role("button", name="+1 min")
+    minute.dblclick()
+    expect(page.locator("#clock")).to_contain_text("1 min ahead")
+
+    assert len(sent) == 2
+    expect(page.locator("#agent-error")).to_be_empty()
+
+    # Without a mouse, faster than the answer comes.
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/acts/", hold)
+    urgent = page.get_by_role("button", name="Urgent", exact=True)
+    urgent.press("Enter")
+    expect(urgent).to_have_attribute("aria-busy", "true")
+    urgent.press("Enter")
+    held[0].continue_()
+    expect(urgent).to_have_attribute("aria-pressed", "true")
+    expect(urgent).to_be_focused()
+    expect(urgent).not_to_have_attribute("aria-busy", "true")
+    urgent.press("Enter")
+    expect(urgent).to_have_attribute("aria-pressed", "false")
+    assert len(sent) == 4
+
+
+def test_second_click_of_two_does_nothing_where_the_answer_came_between(
+    page: Page, houston: Houston
+) -> None:
+    sign_in(page, houston)
+    start(page, houston)
+    clock = page.locator("#clock")
+    minute = clock.get_by_role("button", name="+1 min")
+    # What is told of the clock comes in beside the button, and moves it.
+    minute.press("Enter")
+    expect(clock).to_contain_text("1 min ahead")
+    box = minute.bounding_box()
+    assert box
+    at = (box["x"] + 5, box["y"] + 5)
+
+    page.evaluate(
+        """window.clicks = [];
+        addEventListener("click", (event) => clicks.push([event.detail, event.defaultPrevented]))"""
+    )
+
+    page.mouse.click(*at)
+    expect(clock).to_contain_text("2 min ahead")
+    page.mouse.down(click_count=2)
+    page.mouse.up(click_count=2)
+
+    assert page.evaluate("clicks") == [[1, False], [2, True]]
 
 
 def test_time_passes_to_what_is_due_and_the_page_says_so(page: Page, houston: Houston) -> None:
