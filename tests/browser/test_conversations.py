@@ -370,3 +370,16 @@ def test_telephone_shows_one_part_at_a_time(page: Page, houston: Houston) -> Non
     parts.get_by_role("link", name="Events").click()
     expect(page.locator("#events")).to_contain_text("An agent takes the conversation")
     expect(page.locator("#agent-lines")).to_be_hidden()
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 720), (900, 800), (390, 844)])
+def test_only_the_panes_scroll(page: Page, houston: Houston, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    sign_in(page, houston)
+    start(page, houston)
+
+    say(page, "consumer", "\n".join(f"Line {number}" for number in range(60)))
+
+    expect(lines(page, "consumer", "consumer")).to_have_count(2)
+    tall = page.evaluate("[document.documentElement.scrollHeight, innerHeight]")
+    assert tall == [size[1], size[1]]
