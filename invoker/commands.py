@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from invoker import (
@@ -42,6 +42,8 @@ ORDER = (CommandType.MESSAGE, CommandType.TRANSFER, CommandType.CLOSE)
 FIRST_RETRY_S = 0.5
 MOST_READ = 20
 LONGEST_RETRY_S = 60.0
+# A delivery that takes so long keeps what waits behind it from being in time.
+SLOW = dt.timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,7 +433,7 @@ def _may_send(
 def _held_up(command: Command) -> tuple[str, str] | None:
     """Why a command could not be delivered before it was too old, as a reason and its detail.
 
-    None where nothing stood in its way but the function's own time: then it came too late.
+    None where nothing stood in its way but functions' own time: then it came too late.
     """
     if command.attempts:
         return "gave-up", command.detail
@@ -445,8 +447,8 @@ def _held_up(command: Command) -> tuple[str, str] | None:
         event__conversation=event.conversation_id,
         attempts__gt=0,
     )
-    late = before.exclude(state=CommandState.SENT, attempts=1)
-    behind = late.order_by("event__position", "position").last()
+    at_once = Q(state=CommandState.SENT, attempts=1, sent_at__lt=F("created_at") + SLOW)
+    behind = before.exclude(at_once).order_by("event__position", "position").last()
     if behind is None:
         return None
     name = CommandType(behind.type).label.lower()
@@ -526,6 +528,8 @@ def _attempt(lease: Lease, command: Command, last: Callable[[], None] | None) ->
         expires_at = guards.expires_at(command.event, command.redelivered_at)
         if due_at + command.event.conversation.ahead > expires_at:
             reason, detail = "gave-up", str(error)
+            if error.retry_after_s:
+                detail += f". It asked to be left alone for {error.retry_after_s:g} s"
             _settle(lease, command, CommandState.FAILED, reason=reason, detail=detail, last=last)
             return None
         with lease.transaction():

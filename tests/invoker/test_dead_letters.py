@@ -227,6 +227,33 @@ def test_command_behind_one_that_failed_before_its_event_came_is_too_late(
     assert (command.state, command.reason) == (CommandState.STALE, "too-old")
 
 
+@pytest.mark.parametrize(("took_s", "reason"), [(9, "held-up"), (1, "too-old")])
+def test_command_behind_a_delivery_that_took_long_is_a_letter(
+    connection: Connection, callback_server: CallbackServer, took_s: float, reason: str
+) -> None:
+    now = timezone.now()
+    before = now - dt.timedelta(minutes=1)
+    conversation = factories.ConversationFactory(connection=connection, conv_id="c-1")
+    earlier, event = (
+        factories.EventFactory(
+            conversation=conversation, position=position, state=state,
+            occurred_at=before, received_at=before,
+        )
+        for position, state in ((1, EventState.DONE), (2, EventState.DELIVERING))
+    )  # fmt: skip
+    factories.CommandFactory(
+        event=earlier, state=CommandState.SENT, attempts=1,
+        created_at=now - dt.timedelta(seconds=took_s + 2), sent_at=now - dt.timedelta(seconds=2),
+    )  # fmt: skip
+    command = factories.CommandFactory(event=event)
+
+    drain()
+
+    command.refresh_from_db()
+    assert command.reason == reason
+    assert DeadLetter.objects.exists() == (reason == "held-up")
+
+
 def test_command_that_nothing_but_its_function_kept_waiting_is_too_late_and_no_letter(
     connection: Connection, callback_server: CallbackServer
 ) -> None:

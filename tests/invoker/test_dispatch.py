@@ -540,7 +540,9 @@ def test_callback_that_wishes_to_be_left_alone_for_an_hour_does_not_hold_up_the_
     senders.post(connection, senders.updated())
     drain()
 
-    assert Command.objects.get().reason == "gave-up"
+    command = Command.objects.get()
+    assert command.reason == "gave-up"
+    assert command.detail.endswith("It asked to be left alone for 3600 s")
     assert Event.objects.get().state == EventState.DONE
 
 
