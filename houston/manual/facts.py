@@ -33,6 +33,8 @@ from invoker import (
 )
 from invoker.api import MAX_BODY_BYTES
 from invoker.automatic_messages.timers import LONGEST_IDLE_S, MOST_REPEATS
+from invoker.conversations.circumstances import MAX_EVENT_AGE_MS
+from invoker.conversations.deriving import CLOCKS_DIFFER_MS
 from invoker.hours.changes import MOST_PROFILES
 from invoker.models import (
     CommandState,
@@ -249,6 +251,16 @@ def limits() -> list[Limit]:
         ),
         Limit("Body of a request to the API", f"{MAX_BODY_BYTES // 1024:,} KiB", "413"),
         Limit(
+            "Age of a change when it is told",
+            f"{MAX_EVENT_AGE_MS // 1000} s",
+            "It is no event, though what is known is put right; an end always counts",
+        ),
+        Limit(
+            "Time of a change that lies ahead",
+            f"{CLOCKS_DIFFER_MS // 60_000} min",
+            "It counts as of the moment it came",
+        ),
+        Limit(
             "Age of an event when its commands leave",
             f"{settings.EVENT_MAX_AGE_S:g} s",
             "The commands are too late and not sent",
@@ -355,6 +367,7 @@ def of(event_type_id: str | None) -> dict[str, Any]:
         "url": settings.HOUSTON_URL,
         "timeout_s": f"{settings.INVOCATION_TIMEOUT_S:g}",
         "max_age_s": f"{settings.EVENT_MAX_AGE_S:g}",
+        "oldest_change_s": MAX_EVENT_AGE_MS // 1000,
         "reserved": sorted(functions.RESERVED_VARIABLES),
         "layers": [each.title for each in layers.LAYERS if each.name != "permissions"],
         "permission_roles": [*_ROLES, "Account team"],

@@ -9,6 +9,8 @@ import msgspec
 
 SHORTEST_IDLE_S: Final = 15
 """Shorter idle times count as this one. Source: `controller-bot.md` §5.3."""
+MAX_EVENT_AGE_MS: Final = 60_000
+"""What is told later than this, but for an end, is no event. Source: `controller-bot.md` §3.4.1."""
 
 
 class Shift(msgspec.Struct, frozen=True):
@@ -102,4 +104,4 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """When we began to listen again after we could not, as while Houston was down; 0: no such."""
     own_ids: frozenset[str] = frozenset()
     """Every id the controller bot goes by."""
-    max_event_age_ms: int = 60_000
+    max_event_age_ms: int = MAX_EVENT_AGE_MS

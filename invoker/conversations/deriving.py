@@ -20,6 +20,9 @@ AUTO_CLOSED: Final = "auto-closed"
 AUTO_CLOSE_MS: Final = 48 * 3600 * 1000
 """Who comes back this soon after an automatic close is not welcomed. Source: §3.3."""
 
+CLOCKS_DIFFER_MS: Final = 300_000
+"""As much as a signature's time may be wrong."""
+
 HOLD_MS: Final = 2_000
 """How long a line may wait for its conversation. Source: `controller-bot.md` §3.4.10."""
 
@@ -96,6 +99,7 @@ def derive(old: State | None, change: Change, circumstances: Circumstances) -> D
         whatever the order of the changes, but for `State.told`; no event is derived twice.
     """
     state = old or State(conv_id=change.conv_id)
+    change = _not_ahead(change, circumstances.now_ms)
     if isinstance(change.body, Line):
         derivation = _derive_line(state, change, change.body, circumstances)
     else:
@@ -105,6 +109,25 @@ def derive(old: State | None, change: Change, circumstances: Circumstances) -> D
         return derivation
     told = replace(derivation.state.told, caught_up_ms=circumstances.now_ms)
     return replace(derivation, state=replace(derivation.state, told=told))
+
+
+def _not_ahead(change: Change, now_ms: int) -> Change:
+    """The change as of now where its time lies ahead by more than clocks differ.
+
+    As it says, it would be the newest for so long, and all that happens till then overtaken.
+    """
+    latest_ms = now_ms + CLOCKS_DIFFER_MS
+
+    def earlier(line: Line) -> Line:
+        return replace(line, ts_ms=now_ms) if line.ts_ms > latest_ms else line
+
+    body = change.body
+    if isinstance(body, Line):
+        body = earlier(body)
+    elif body.last_line:
+        body = replace(body, last_line=earlier(body.last_line))
+    ts_ms = now_ms if change.ts_ms > latest_ms else change.ts_ms
+    return replace(change, ts_ms=ts_ms, body=body)
 
 
 def _derive_snapshot(
@@ -269,7 +292,8 @@ def _told(
         return Derivation(new, (), note)
     if change.ts_ms < now.high_water_ms:
         return Derivation(new, (), Note.BASELINE)
-    if now.now_ms - change.ts_ms > now.max_event_age_ms:
+    late = now.now_ms - change.ts_ms > now.max_event_age_ms
+    if late and snapshot.state != "CLOSE":
         return Derivation(new, (), Note.TOO_OLD)
     line = snapshot.last_line or new.last_line
     return Derivation(

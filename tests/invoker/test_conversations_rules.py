@@ -446,6 +446,41 @@ def test_derive_updates_the_state_when_the_event_is_too_old():
     assert state.skill_id == "200"
 
 
+def test_derive_tells_an_end_however_late():
+    state, _, _ = play(snapshot())
+
+    _, derived, notes = play(closed(5), state=state, now_ms=T0 + 3_600_000)
+
+    assert subtypes(derived) == ["AGENT_END_CONVERSATION"]
+    assert notes == [""]
+
+
+TEN_YEARS_S = 10 * 365 * 86_400
+
+
+def test_derive_takes_what_lies_far_ahead_as_of_now():
+    state, _, _ = play(snapshot())
+    state, _, _ = play(snapshot(TEN_YEARS_S), state=state, now_ms=T0 + 1_000)
+
+    state, derived, _ = play(snapshot(5, skillId="200"), state=state, now_ms=T0 + 5_000)
+
+    assert subtypes(derived) == ["ENGAGEMENT_TRANSFERED"]
+    assert (state.skill_id, state.ts_ms) == ("200", T0 + 5_000)
+
+
+def test_derive_takes_a_line_that_lies_far_ahead_as_of_now():
+    state, _, _ = play(snapshot())
+    state, _, _ = play(line(0, TEN_YEARS_S), state=state, now_ms=T0 + 1_000)
+
+    assert state.last_consumer_ts == T0 + 1_000
+
+
+def test_derive_believes_a_clock_that_is_a_little_ahead():
+    state, _, _ = play(snapshot(240), now_ms=T0)
+
+    assert state.ts_ms == T0 + 240_000
+
+
 def test_derive_remembers_assignment_and_queue():
     state, _, _ = play(snapshot(1))
     assert (state.at.assigned_since, state.at.queue_since) == (None, T0 + 1_000)
