@@ -100,7 +100,7 @@ def _keep(
     about: dict[str, Any] = {kind.value: subject}
     said = {"reason": reason[:60], "detail": storable(detail), "failed_at": timezone.now()}
     same = DeadLetter.objects.filter(**about)
-    if same.update(state=LetterState.OPEN, closed_at=None, closed_by="", **said):
+    if same.update(state=LetterState.OPEN, closed_at=None, closed_by="", note="", **said):
         return
     DeadLetter.objects.create(
         account_id=conversation.account_id,

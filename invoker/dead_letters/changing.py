@@ -92,7 +92,7 @@ def _open_letter_of(command: Command, event: Event) -> DeadLetter:
     )
     if not made and letter.closed_at:
         DeadLetter.objects.filter(pk=letter.pk, closed_at__isnull=False).update(
-            state=LetterState.OPEN, closed_at=None, closed_by=""
+            state=LetterState.OPEN, closed_at=None, closed_by="", note=""
         )
     return letter
 

@@ -774,6 +774,33 @@ def test_redelivering_twice_sends_once(
     assert len(callback_server.requests) == 2
 
 
+def test_letter_that_was_discarded_and_went_through_after_all_has_no_note_of_that(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    letter = given_up(connection, callback_server)
+    dead_letters.discard(letter, "The bridge was down", by="kim")
+
+    dead_letters.redeliver(Event.objects.get(), by="dana")
+    drain()
+
+    letter.refresh_from_db()
+    assert (letter.state, letter.note, letter.closed_by) == (LetterState.DONE, "", "")
+
+
+def test_letter_that_was_discarded_and_is_open_anew_has_no_note_of_that(
+    connection: Connection, callback_server: CallbackServer
+) -> None:
+    letter = given_up(connection, callback_server)
+    dead_letters.discard(letter, "The bridge was down", by="kim")
+    Event.objects.update(state=EventState.DELIVERING)
+    Command.objects.update(state=CommandState.SENDING)
+
+    drain()
+
+    letter.refresh_from_db()
+    assert (letter.state, letter.reason, letter.note) == (LetterState.OPEN, "interrupted", "")
+
+
 # Many ---------------------------------------------------------------------------------------------
 
 
