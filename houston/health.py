@@ -4,10 +4,10 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +16,9 @@ from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -34,6 +35,8 @@ from invoker.platforms import liveperson
 from invoker.tasks import BEAT, LONGEST_SILENCE_S, WORKER
 
 CHECK_TIMEOUT_S = 2
+# For a write that is only tried. Others write for a millisecond at a time.
+WRITE_WITHIN_S = 1
 SANDBOX_FRESH_S = 10.0
 # A quarter of an hour of traffic is a few hundred MB with its logs.
 DISK_LOW_BYTES = 1024 * 1024 * 1024
@@ -50,6 +53,8 @@ CHECK_TITLES = {
     "layers": "Layers of the sandbox",
     "sockets": "Agent sockets",
 }
+# A sign of life is a row.
+NO_WRITES = "Not known while the database takes no writes"
 SHORT_COMMIT = 10
 SAMPLE = runtime.Program(source="function lambda(input, callback) { callback(null, input + 1); }")
 
@@ -82,6 +87,17 @@ class Finding(NamedTuple):
 
 
 Probe = Callable[[], Finding]
+
+
+class Signs(NamedTuple):
+    """How many seconds old the last signs of life are, None where there was none yet.
+
+    `refused`: with which error the database refuses a newer one, "" when nothing stands against it.
+    """
+
+    worker_s: float | None
+    beat_s: float | None
+    refused: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +191,13 @@ def _report() -> runtime.Report | None:
 
 
 def check_all() -> dict[str, Check]:
-    probes = {
-        "database": _database,
+    # Before the checks that wait for it: who comes first gets a thread first.
+    signs = _threads().submit(_signs)
+    probes: dict[str, Probe] = {
+        "database": partial(_writable_database, signs),
         "broker": _broker,
-        "worker": _worker,
-        "beat": _beat,
+        "worker": partial(_worker, signs),
+        "beat": partial(_beat, signs),
         "migrations": _migrations,
         "keys": _keys,
         "disk": _disk,
@@ -246,11 +264,65 @@ def _broker() -> Finding:
         return Finding(True, f"{broker.transport.driver_name} answers")
 
 
-def _worker() -> Finding:
+def _signs() -> Signs:
+    """Whether it can be written is asked only when a sign of life is missing."""
     try:
-        age_s = Heartbeat.age_s(WORKER)
+        worker_s, beat_s = Heartbeat.age_s(WORKER), Heartbeat.age_s(BEAT)
+        missing = _is_silent(worker_s) or _is_silent(beat_s)
+        return Signs(worker_s, beat_s, _refused_write() if missing else "")
     finally:
         connection.close()
+
+
+def _is_silent(age_s: float | None) -> bool:
+    return age_s is None or age_s >= LONGEST_SILENCE_S
+
+
+def _refused_write() -> str:
+    """Try a sign of life without giving one: the name of the error, "" when it could be written.
+
+    Takes `WRITE_WITHIN_S`, and changes how long this connection waits: to be closed after it.
+    """
+    try:
+        with connection.cursor() as cursor:
+            if connection.vendor == "sqlite":
+                connection.waits_s = WRITE_WITHIN_S  # type: ignore[attr-defined] # houston.sqlite
+            with transaction.atomic():
+                if connection.vendor == "postgresql":
+                    cursor.execute(f"SET LOCAL statement_timeout = '{WRITE_WITHIN_S}s'")
+                Heartbeat.objects.filter(name__in=(WORKER, BEAT)).update(seen_at=F("seen_at"))
+                transaction.set_rollback(True)
+    except DatabaseError as error:
+        # The driver's own error says more, but not its text.
+        return type(error.__cause__ or error).__name__
+    return ""
+
+
+def _writable_database(signs: Future[Signs]) -> Finding:
+    found = _database()
+    if not found.ok:
+        return found
+    try:
+        refused = signs.result().refused
+    except DatabaseError:
+        # It answers, and has no tables yet.
+        return found
+    if not refused:
+        return found
+    ways_out = "end the process that holds its write lock, or make its file and disk writable"
+    if connection.vendor == "postgresql":
+        ways_out = (
+            "have DATABASE_URL name the server that takes them and no replica, or end the "
+            "transaction that holds the table invoker_heartbeat"
+        )
+    tried = f"an UPDATE was tried for {WRITE_WITHIN_S} s and failed with {refused}"
+    return Finding(False, f"Answers, but takes no writes ({tried}): {ways_out}")
+
+
+def _worker(signs: Future[Signs]) -> Finding:
+    age_s, _, refused = signs.result()
+    if _is_silent(age_s) and refused:
+        return Finding(True, NO_WRITES, warning=True)
     if age_s is None:
         return Finding(False, "No worker has given a sign of life yet: start one")
     if age_s >= LONGEST_SILENCE_S:
@@ -258,12 +330,11 @@ def _worker() -> Finding:
     return Finding(True, f"Gave a sign of life {age_s:.0f} s ago")
 
 
-def _beat() -> Finding:
-    try:
-        age_s, worker_age_s = Heartbeat.age_s(BEAT), Heartbeat.age_s(WORKER)
-    finally:
-        connection.close()
-    if worker_age_s is None or worker_age_s >= LONGEST_SILENCE_S:
+def _beat(signs: Future[Signs]) -> Finding:
+    worker_age_s, age_s, refused = signs.result()
+    if _is_silent(age_s) and refused:
+        return Finding(True, NO_WRITES, warning=True)
+    if _is_silent(worker_age_s):
         # A worker has to hear what beat says.
         return Finding(True, "Not known while there is no worker", warning=True)
     if age_s is None:

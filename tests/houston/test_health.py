@@ -1,12 +1,20 @@
 """Whether the process lives, and whether an event would be handled."""
 
+import contextlib
 import datetime as dt
+import json
+import os
 import re
 import shutil
+import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import quote
 
+import psycopg
 import pytest
 from celery import current_app
 from cryptography.fernet import Fernet
@@ -18,11 +26,45 @@ from django.urls import reverse
 from django.utils import timezone
 
 from houston import __version__, health
-from invoker.models import AgentSession
+from invoker.models import AgentSession, Heartbeat
 from tests import factories
-from tests.stack.services import embedded_broker
+from tests.stack.conftest import ROOT
+from tests.stack.services import embedded_broker, postgres
 
 pytestmark = [pytest.mark.runtime, pytest.mark.django_db(transaction=True)]
+
+LATE = """
+import datetime as dt
+from django.utils import timezone
+from invoker.models import Heartbeat
+Heartbeat.objects.create(name="worker", seen_at=timezone.now() - dt.timedelta(seconds=30))
+"""
+CHECKS = """
+import json
+from houston import health
+found = health.check_all()
+print(json.dumps({name: [found[name].ok, found[name].detail] for name in ("database", "worker")}))
+"""
+
+
+def manage(*arguments, url):
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def postgres_url():
+    """A PostgreSQL that a worker wrote to, a while ago."""
+    with postgres() as url:
+        manage("migrate", "--verbosity", "0", url=url)
+        manage("shell", "-v", "0", "-c", LATE, url=url)
+        yield url
 
 
 @pytest.fixture
@@ -103,6 +145,87 @@ def test_beat_that_is_silent_is_told_apart_from_the_worker():
     assert never["beat"].detail == "Has not knocked yet: start beat"
     assert (silent["worker"].ok, silent["beat"].ok) == (True, False)
     assert silent["beat"].detail.startswith("Knocked 6")
+
+
+@pytest.fixture
+def locked():
+    """Another connection writes, and does not end."""
+    with contextlib.closing(
+        sqlite3.connect(connections["default"].settings_dict["NAME"], isolation_level=None)
+    ) as other:
+        yield other
+
+
+@pytest.mark.skipif(connections["default"].vendor != "sqlite", reason="it is about SQLite's lock")
+def test_database_that_takes_no_writes_is_what_is_ill_and_not_the_worker(client, locked):
+    then = timezone.now() - dt.timedelta(seconds=30)
+    factories.HeartbeatFactory(seen_at=then)
+    factories.HeartbeatFactory(name="beat", seen_at=then)
+
+    locked.execute("BEGIN IMMEDIATE")
+    response = client.get("/readyz")
+    locked.execute("ROLLBACK")
+    after = health.check_all()
+
+    checks = response.json()["checks"]
+    assert response.status_code == 503
+    assert checks["database"]["detail"] == (
+        "Answers, but takes no writes (an UPDATE was tried for 1 s and failed with "
+        "OperationalError): end the process that holds its write lock, or make its file and disk "
+        "writable"
+    )
+    assert {(checks[name]["ok"], checks[name]["warning"], checks[name]["detail"])
+            for name in ("worker", "beat")} == {
+        (True, True, "Not known while the database takes no writes"),
+    }  # fmt: skip
+    assert not checks["database"]["ok"]
+    assert after["database"].ok
+    assert after["worker"].detail.endswith("s old: start a worker again")
+    # That it was tried is no sign of life.
+    assert set(Heartbeat.objects.values_list("seen_at", flat=True)) == {then}
+
+
+@pytest.mark.skipif(connections["default"].vendor != "sqlite", reason="it is about SQLite's lock")
+def test_nothing_is_written_to_find_out_while_all_give_signs_of_life(locked):
+    factories.HeartbeatFactory()
+    factories.HeartbeatFactory(name="beat")
+
+    locked.execute("BEGIN IMMEDIATE")
+    found = health.check_all()
+
+    assert [found[name].ok for name in ("database", "worker", "beat")] == [True, True, True]
+    assert not any(found[name].warning for name in ("database", "worker", "beat"))
+
+
+def test_database_without_tables_answers_all_the_same(monkeypatch):
+    def refuse(_):
+        raise OperationalError("no such table: invoker_heartbeat")
+
+    monkeypatch.setattr(Heartbeat, "age_s", refuse)
+
+    found = health.check_all()
+
+    assert (found["database"].ok, found["worker"].ok) == (True, False)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("read_only", "error"), [(True, "ReadOnlySqlTransaction"), (False, "QueryCanceled")]
+)
+def test_postgres_that_takes_no_writes_says_so(postgres_url, read_only, error):
+    options = f"?options={quote('-c default_transaction_read_only=on')}" if read_only else ""
+    with psycopg.connect(postgres_url) as other:
+        if not read_only:
+            other.execute("SELECT * FROM invoker_heartbeat FOR UPDATE")
+        found = json.loads(manage("shell", "-v", "0", "-c", CHECKS, url=postgres_url + options))
+
+    assert found["database"] == [
+        False,
+        f"Answers, but takes no writes (an UPDATE was tried for 1 s and failed with {error}): have "
+        "DATABASE_URL name the server that takes them and no replica, or end the transaction that "
+        "holds the table invoker_heartbeat",
+    ]
+    assert found["worker"] == [True, "Not known while the database takes no writes"]
 
 
 def test_migration_that_is_not_applied_is_named_with_what_to_do():
