@@ -24,7 +24,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
-from invoker.models import Heartbeat
+from houston.signs_of_life import WEB
+from invoker.models import Heartbeat, Notification
 from invoker.tasks import BEAT, LONGEST_SILENCE_S, WORKER
 
 FORMAT: Final = 1
@@ -32,6 +33,7 @@ MANIFEST: Final = "manifest.json"
 DATABASE: Final = "database"
 KEYS: Final = ("secret.key", "encryption.key")
 WAITS_S: Final = 60
+SIGNS: Final = {WORKER: "worker", BEAT: "beat", WEB: "a web server"}
 
 
 class BackupError(Exception):
@@ -149,19 +151,29 @@ def check_stopped() -> None:
     """Hold on while Houston runs: what it is at would go on with another database under it.
 
     Raises:
-        BackupError: a worker or beat gave a sign of life a moment ago.
+        BackupError: a web server, a worker or beat gave a sign of life a moment ago, or a
+            notification came.
     """
-    if "invoker_heartbeat" not in connection.introspection.table_names():
+    tables = set(connection.introspection.table_names())
+    if not {"invoker_heartbeat", "invoker_notification"} <= tables:
         return
-    ages = {name: Heartbeat.age_s(name) for name in (WORKER, BEAT)}
-    fresh = {name: age for name, age in ages.items() if age is not None and age < LONGEST_SILENCE_S}
+    ages = {f"{who} gave a sign of life": Heartbeat.age_s(name) for name, who in SIGNS.items()}
+    # Whatever took it: web servers of other makes and agent sockets give no sign of life.
+    ages["a notification came"] = _last_notification_s()
+    fresh = {what: age for what, age in ages.items() if age is not None and age < LONGEST_SILENCE_S}
     if fresh:
-        name, age_s = min(fresh.items(), key=lambda each: each[1])
+        what, age_s = min(fresh.items(), key=lambda each: each[1])
         raise BackupError(
-            f"Cannot restore {name_of_database()}: Houston runs on it, {name} gave a sign of life "
-            f"{max(0, age_s):.0f} s ago. Stop Houston and wait {LONGEST_SILENCE_S:.0f} s, or add "
-            "--while-running"
+            f"Cannot restore {name_of_database()}: Houston runs on it, {what} {max(0, age_s):.0f} "
+            "s ago. Stop all web servers, workers, beat and agent sockets and wait "
+            f"{LONGEST_SILENCE_S:.0f} s, or add --while-running"
         )
+
+
+def _last_notification_s() -> float | None:
+    """How many seconds ago it came, None when none ever did."""
+    latest = Notification.objects.order_by("-pk").values_list("received_at", flat=True).first()
+    return (timezone.now() - latest).total_seconds() if latest else None
 
 
 def keys_of(path: Path) -> dict[str, str]:

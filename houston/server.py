@@ -44,6 +44,12 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self._unfinished: dict[TConn, None] = {}
         self._closing: dict[TConn, int] = {}
 
+    def run(self) -> None:
+        from houston import signs_of_life  # noqa: PLC0415 -- apps are loaded only now
+
+        signs_of_life.begin()
+        super().run()
+
     def enqueue_req(self, conn: TConn) -> None:
         """Take a connection that is new or heard of again; a thread gets it with a whole head."""
         # A request may have brought some of the next one.

@@ -213,11 +213,32 @@ def test_database_that_houston_runs_on_is_not_replaced_unless_told(made: Path, n
         call_command("restore", str(made), "--replace")
 
 
+def test_database_that_a_web_server_uses_is_not_replaced_unless_told(made: Path) -> None:
+    factories.HeartbeatFactory(seen_at=timezone.now() - dt.timedelta(seconds=60))
+    factories.HeartbeatFactory(name="web")
+
+    with pytest.raises(CommandError, match=r"a web server gave .* ago\. Stop all web servers, w"):
+        call_command("restore", str(made), "--replace")
+
+
+def test_database_that_notifications_come_to_is_not_replaced_unless_told(made: Path) -> None:
+    now = timezone.now()
+    factories.HeartbeatFactory(seen_at=now - dt.timedelta(seconds=60))
+    for age_s in (90, 3):
+        factories.NotificationFactory(received_at=now - dt.timedelta(seconds=age_s))
+
+    with pytest.raises(CommandError, match=r"a notification came \d s ago\. Stop all web servers"):
+        call_command("restore", str(made), "--replace")
+
+
 @pytest.mark.parametrize(("age_s", "told"), [(0, ["--while-running"]), (21, [])])
 def test_database_is_replaced_when_houston_is_silent_or_when_told(
     made: Path, monkeypatch: pytest.MonkeyPatch, age_s: int, told: list[str]
 ) -> None:
-    factories.HeartbeatFactory(seen_at=timezone.now() - dt.timedelta(seconds=age_s))
+    then = timezone.now() - dt.timedelta(seconds=age_s)
+    for name in ("worker", "beat", "web"):
+        factories.HeartbeatFactory(name=name, seen_at=then)
+    factories.NotificationFactory(received_at=then)
     put_back = Mock(return_value=backups.Manifest("sqlite", "then", [], {}))
     monkeypatch.setattr(backups, "put_back", put_back)
 

@@ -23,7 +23,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--while-running",
             action="store_true",
-            help="Also where a worker or beat gave a sign of life a moment ago",
+            help="Also where a web server, worker or beat gave a sign of life a moment ago, or a "
+            "notification came",
         )
         parser.add_argument(
             "--with-keys",
