@@ -546,6 +546,8 @@ if CELERY_BROKER_URL.startswith(("redis", "valkey", "unix")):
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
         "socket_connect_timeout": 2,
+        # One that is connected and answers nothing; workers wait for it in turns of a second.
+        "socket_timeout": 3,
         "health_check_interval": 25,
         "global_keyprefix": "houston:",
     }

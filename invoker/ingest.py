@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from celery.exceptions import OperationalError as BrokerError
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connection as database
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
-from kombu.exceptions import KombuError
 
 from invoker import dispatch, statements, tasks, telemetry, waiting
 from invoker.backlog import backlog
@@ -45,6 +43,8 @@ UNREADABLE_FOR_S = 60
 KNOCK_EVERY_S = 0.1
 # Of one request, each for another worker.
 MOST_KNOCKS = 4
+# After nobody was there. More than a knock at a broker that hangs takes.
+LEFT_ALONE_S = 5
 
 
 @csrf_exempt
@@ -392,24 +392,29 @@ def knock(account_id: str, conversation_pks: list[int]) -> None:
     While other conversations of the account wait, a worker is on its way that goes on with these,
     and one more is called now and then only. So a flood costs next to nothing, and its knocks do
     not stand before everybody else's.
+
+    A broker that hangs is waited for by those who come before the first has noticed; then one tries
+    every few seconds, and all others go on at once.
     """
+    if not _knocks.worth_trying(time.monotonic()):
+        return
     rested = _knocks.rested(account_id, time.monotonic())
     for pk in conversation_pks[:MOST_KNOCKS] if rested else conversation_pks[:1]:
         if not rested and dispatch.others_wait(account_id, pk):
             return
-        try:
-            tasks.knock(dispatch.Due(account_id, pk), expires_s=tasks.KNOCK_EXPIRES_S)
-        except (BrokerError, KombuError, OSError) as error:
-            logger.warning("nobody to knock at", extra={"reason": type(error).__name__})
+        heard = tasks.try_knock(dispatch.Due(account_id, pk), expires_s=tasks.KNOCK_EXPIRES_S)
+        _knocks.note(time.monotonic(), heard=heard)
+        if not heard:
             return
 
 
 class Knocks:
-    """When this process last knocked for an account, whatever for."""
+    """When this process last knocked for an account, whatever for, and whether anybody heard it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._at: dict[str, float] = {}
+        self._left_alone_until: float | None = None
 
     def rested(self, account_id: str, now_s: float) -> bool:
         """Whether the last knock was a while ago; then this is the next one."""
@@ -418,6 +423,22 @@ class Knocks:
                 return False
             self._at[account_id] = now_s
             return True
+
+    def worth_trying(self, now_s: float) -> bool:
+        """Whether somebody may be there, or it is time that one finds out."""
+        with self._lock:
+            if self._left_alone_until is None:
+                return True
+            if now_s < self._left_alone_until:
+                return False
+            # The others leave it to this one.
+            self._left_alone_until = now_s + LEFT_ALONE_S
+            return True
+
+    def note(self, now_s: float, *, heard: bool) -> None:
+        """What came of a knock."""
+        with self._lock:
+            self._left_alone_until = None if heard else now_s + LEFT_ALONE_S
 
 
 _knocks = Knocks()

@@ -1,14 +1,18 @@
 """Celery entry points. Arguments are ids; every task may run twice or never: rows decide."""
 
+import logging
 from collections.abc import Callable
 from typing import ParamSpec
 
 from celery import shared_task
 from celery.contrib.django.task import DjangoTask
+from kombu.exceptions import KombuError
 
 from invoker import alerts, dispatch, metrics, resuming, retention, schedules
 from invoker.models import Heartbeat
 from invoker.places import places
+
+logger = logging.getLogger(__name__)
 
 WORKER = resuming.WORKER
 BEAT = "beat"
@@ -18,6 +22,8 @@ NO_ACCOUNT = ""
 LONGEST_SILENCE_S = 20.0
 # By then the sweep has knocked again.
 KNOCK_EXPIRES_S = 30
+# What sending says where the broker is away.
+AWAY = (KombuError, OSError)
 P = ParamSpec("P")
 
 
@@ -39,13 +45,27 @@ def knock(due: dispatch.Due, *, expires_s: float) -> None:
     """Have a worker look at a conversation.
 
     Raises:
-        BrokerError, KombuError, OSError: nobody heard it.
+        KombuError, OSError: nobody heard it.
     """
     drain.apply_async(
         (due.conversation_pk, due.account_id),
         retry=False,
         expires=expires_s,
     )
+
+
+def try_knock(due: dispatch.Due, *, expires_s: float) -> bool:
+    """Knock where a knock that gets lost costs one interval of the sweep.
+
+    Returns:
+        Whether the broker took it.
+    """
+    try:
+        knock(due, expires_s=expires_s)
+    except AWAY as error:
+        logger.warning("nobody to knock at", extra={"reason": type(error).__name__})
+        return False
+    return True
 
 
 @shared_task(base=DjangoTask, name="invoker.heartbeat")

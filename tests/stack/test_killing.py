@@ -4,6 +4,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -31,6 +32,7 @@ CONVERSATIONS = 6
 EVENTS_EACH = 6
 RUNS_FOR_MS = 250
 FINISHED_WITHIN_S = 90
+ANSWERS_WITHIN_S = 30
 # Whoever comes back after a death must not find everything too late.
 PATIENT = {"HOUSTON_EVENT_MAX_AGE_S": "600"}
 SLOW_FUNCTION = f"""
@@ -81,7 +83,7 @@ class Traffic:
 
     def send(self) -> None:
         """Everything at once, so that work is waiting whoever dies when."""
-        with httpx.Client() as client:
+        with httpx.Client(timeout=ANSWERS_WITHIN_S) as client:
             for number in range(1, EVENTS_EACH + 1):
                 for conv_id in self.conv_ids:
                     answer = client.post(**self._request(conv_id, number))
@@ -254,6 +256,30 @@ def test_supervisor_that_is_killed_again_and_again_loses_no_event(
         assert "Platform failure" in page(product, traffic, cut[0])
         traffic.check_deliveries()
         assert len(callback_server.requests) == len(found)
+
+
+def test_broker_that_hangs_stops_no_door_and_no_page_and_all_is_handled_when_it_goes_on(
+    callback_server: CallbackServer,
+) -> None:
+    with running(**PATIENT) as product:
+        traffic = Traffic(product, callback_server)
+        [broker] = re.findall(r"broker started \(pid=(\d+)\)", product.output())
+
+        os.kill(int(broker), signal.SIGSTOP)
+        try:
+            traffic.send()
+            statuses = [product.get(path).status_code for path in ("/healthz", "/sign-in/")]
+            readiness = product.get("/readyz").json()["checks"]
+        finally:
+            os.kill(int(broker), signal.SIGCONT)
+        found = traffic.wait_until_finished()
+
+        assert statuses == [200, 200]
+        assert {name for name, check in readiness.items() if not check["ok"]} == {"broker"}
+        assert {event.verdict for event in found} == {"delivered"}
+        traffic.check_deliveries()
+        assert "nobody to knock at" in product.output()
+        assert "Traceback" not in product.output()
 
 
 def page(product: Houston, traffic: Traffic, event: EventRow) -> str:
