@@ -531,6 +531,7 @@ GRACE_S = env.int("HOUSTON_GRACE_S", 25, validate=validate.Range(0, 3600))
 WORKER_DEAF_S = env.float("HOUSTON_WORKER_DEAF_S", 60.0, validate=validate.Range(1, 3600))
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = GRACE_S
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BEAT_SCHEDULER = "houston.beat.Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat.schedule")
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 # A door does not wait for a broker that is away: the sweep finds what nobody knocked for.

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 from kombu import Consumer, Exchange, Queue
+from kombu.exceptions import OperationalError
 from kombu.simple import SimpleQueue
+from kombu.utils import symbol_by_name
 
-from houston.celery import BrokerConnection
+from houston.beat import Scheduler as Beat
+from houston.celery import BrokerConnection, app
+from invoker import tasks
 from tests.stack.services import embedded_broker
 
 LOADED = """
@@ -136,6 +140,33 @@ def test_broker_that_is_away_is_looked_for_again_and_again_at_the_same_pace():
     run = subprocess.run([sys.executable, "-c", AWAY], capture_output=True, text=True, check=True)
 
     assert json.loads(run.stdout) == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OperationalError("away"), ("houston.beat", "WARNING", False)),
+        (ValueError("a fault"), ("celery.beat", "ERROR", True)),
+    ],
+    ids=["broker away", "fault"],
+)
+def test_beat_has_one_line_for_a_broker_that_is_away(
+    error: Exception,
+    said: tuple[str, str, bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(tasks.sweep, "apply_async", fail)
+    with contextlib.closing(Beat(app, schedule_filename=str(tmp_path / "schedule"))) as beat:
+        beat.apply_entry(beat.schedule["sweep"])
+
+    [record] = caplog.records
+    assert (record.name, record.levelname, bool(record.exc_info)) == said
+    assert symbol_by_name(app.conf.beat_scheduler) is Beat
 
 
 def test_broker_that_is_lost_is_let_go_of_with_what_it_wanted_to_hear(tmp_path: Path):
