@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec
 
 from celery import shared_task
@@ -32,13 +33,14 @@ def drain(conversation_pk: int, account_id: str = "", **_: bool) -> None:
     """Handle a conversation. Whoever knocks with no account, or says more, is an older version."""
     due = dispatch.serve(account_id, conversation_pk)
     if due:
-        knock(due, expires_s=KNOCK_EXPIRES_S)
+        try_knock(due, expires_s=KNOCK_EXPIRES_S)
 
 
 @shared_task(base=DjangoTask, name="invoker.sweep")
 def sweep() -> None:
     for due in dispatch.waiting():
-        knock(due, expires_s=5)
+        if not try_knock(due, expires_s=5):
+            return
 
 
 def knock(due: dispatch.Due, *, expires_s: float) -> None:
@@ -60,8 +62,12 @@ def try_knock(due: dispatch.Due, *, expires_s: float) -> bool:
     Returns:
         Whether the broker took it.
     """
+    return _is_taken(partial(knock, due, expires_s=expires_s))
+
+
+def _is_taken(send: Callable[[], object]) -> bool:
     try:
-        knock(due, expires_s=expires_s)
+        send()
     except AWAY as error:
         logger.warning("nobody to knock at", extra={"reason": type(error).__name__})
         return False
@@ -93,7 +99,8 @@ def retain() -> None:
 def watch() -> None:
     _beside_events(alerts.watch)
     for pk in alerts.due():
-        tell.apply_async((pk,), retry=False, expires=50)
+        if not _is_taken(partial(tell.apply_async, (pk,), retry=False, expires=50)):
+            return
 
 
 @shared_task(base=DjangoTask, name="invoker.tell")

@@ -1,5 +1,6 @@
-"""Knocks: what doors do when nobody hears them, because the broker is away or hangs."""
+"""Knocks: what doors and workers do when nobody hears them, because the broker is away or hangs."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -7,15 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from celery import current_app
+from celery import Task, current_app
 from django.conf import settings
+from kombu.exceptions import OperationalError
 
 from houston.models import Account
-from invoker import dispatch, ingest, tasks
+from invoker import alerts, dispatch, ingest, tasks
 from invoker.models import Connection, Conversation
 from tests import factories
 from tests.invoker import senders
 from tests.stack.services import embedded_broker
+
+UNHEARD = [("invoker.tasks", logging.WARNING, "nobody to knock at")]
 
 
 @pytest.fixture
@@ -84,3 +88,41 @@ def test_broker_that_did_not_hear_is_tried_again_by_one_after_a_while() -> None:
 
     assert tried == [False, False, True, False]
     assert [knocks.worth_trying(later + 0.03), knocks.worth_trying(later + 0.03)] == [True, True]
+
+
+@pytest.fixture
+def nobody_hears(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No broker takes a task; the tasks that were to be sent."""
+    found: list[str] = []
+
+    def fail(task: Task, *_: object, **__: object) -> None:
+        found.append(task.name)
+        raise OperationalError("away")
+
+    monkeypatch.setattr(Task, "apply_async", fail)
+    return found
+
+
+def test_worker_whose_broker_has_ended_leaves_the_rest_to_the_sweep(
+    nobody_hears: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dispatch, "serve", dispatch.Due)
+
+    tasks.drain(1, "some")
+
+    assert nobody_hears == ["invoker.drain"]
+    assert caplog.record_tuples == UNHEARD
+
+
+def test_sweep_and_watch_ask_a_broker_that_is_away_once(
+    nobody_hears: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dispatch, "waiting", lambda: [dispatch.Due("some", pk) for pk in (1, 2)])
+    monkeypatch.setattr(alerts, "watch", lambda: None)
+    monkeypatch.setattr(alerts, "due", lambda: ["first", "second"])
+
+    tasks.sweep()
+    tasks.watch()
+
+    assert nobody_hears == ["invoker.drain", "invoker.tell"]
+    assert caplog.record_tuples == 2 * UNHEARD
