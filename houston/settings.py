@@ -553,7 +553,13 @@ if CELERY_BROKER_URL.startswith(("redis", "valkey", "unix")):
         "global_keyprefix": "houston:",
     }
 elif CELERY_BROKER_URL.startswith(("amqp", "pyamqp")):
-    CELERY_BROKER_TRANSPORT_OPTIONS |= {"confirm_publish": True, "connect_timeout": 2}
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
+        "confirm_publish": True,
+        "connect_timeout": 2,
+        # One that hangs takes three of these: for the message, its channel and the connection.
+        "read_timeout": 3,
+        "write_timeout": 3,
+    }
     # Of the kind that outlives a node of a cluster. Under a name of its own: a queue that is there
     # already cannot become another kind. Nothing is sent for later, so what Celery sets up for that
     # along with such queues stays empty; it wants this type of exchange.

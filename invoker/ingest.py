@@ -43,7 +43,7 @@ UNREADABLE_FOR_S = 60
 KNOCK_EVERY_S = 0.1
 # Of one request, each for another worker.
 MOST_KNOCKS = 4
-# After nobody was there. More than a knock at a broker that hangs takes.
+# After nobody was there. More than a new connection to a broker that hangs takes.
 LEFT_ALONE_S = 5
 
 

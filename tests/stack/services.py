@@ -57,8 +57,15 @@ def redis() -> Iterator[str]:
 @contextlib.contextmanager
 def rabbitmq() -> Iterator[str]:
     """A RabbitMQ node with an epmd of its own; yields its URL."""
+    with rabbitmq_process() as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def rabbitmq_process() -> Iterator[tuple[str, int]]:
+    """The same; yields its URL and the id of its process."""
     with rabbitmq_server() as server, _started(server):
-        yield server.url
+        yield server.url, int((server.folder / "pid").read_text())
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from standardwebhooks import Webhook
 
 from invoker import events
 from tests.conftest import CallbackServer
+from tests.stack import services
 from tests.stack.conftest import ONE_OF_EACH, PASSWORD, ROOT, Houston, running
 from tests.stack.test_main_flow import door_of, verified
 
@@ -30,6 +31,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 CONVERSATIONS = 6
 EVENTS_EACH = 6
+ALL = range(1, EVENTS_EACH + 1)
 RUNS_FOR_MS = 250
 FINISHED_WITHIN_S = 90
 ANSWERS_WITHIN_S = 30
@@ -81,10 +83,10 @@ class Traffic:
         self.conv_ids = [f"killing-{uuid.uuid4()}" for _ in range(CONVERSATIONS)]
         product.manage("shell", "--verbosity=0", "-c", DEPLOY)
 
-    def send(self) -> None:
+    def send(self, numbers: range = ALL) -> None:
         """Everything at once, so that work is waiting whoever dies when."""
         with httpx.Client(timeout=ANSWERS_WITHIN_S) as client:
-            for number in range(1, EVENTS_EACH + 1):
+            for number in numbers:
                 for conv_id in self.conv_ids:
                     answer = client.post(**self._request(conv_id, number))
                     assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
@@ -258,20 +260,41 @@ def test_supervisor_that_is_killed_again_and_again_loses_no_event(
         assert len(callback_server.requests) == len(found)
 
 
+@contextlib.contextmanager
+def with_own_broker() -> Iterator[tuple[Houston, int]]:
+    """The product, and the id of its broker's process."""
+    with running(**PATIENT) as product:
+        [pid] = re.findall(r"broker started \(pid=(\d+)\)", product.output())
+        yield product, int(pid)
+
+
+@contextlib.contextmanager
+def with_rabbitmq() -> Iterator[tuple[Houston, int]]:
+    """The same."""
+    with (
+        services.rabbitmq_process() as (url, pid),
+        running(**PATIENT, HOUSTON_BROKER_URL=url) as product,
+    ):
+        yield product, pid
+
+
+@pytest.mark.parametrize("started", [with_own_broker, with_rabbitmq])
 def test_broker_that_hangs_stops_no_door_and_no_page_and_all_is_handled_when_it_goes_on(
+    started: Callable[[], contextlib.AbstractContextManager[tuple[Houston, int]]],
     callback_server: CallbackServer,
 ) -> None:
-    with running(**PATIENT) as product:
+    with started() as (product, broker):
         traffic = Traffic(product, callback_server)
-        [broker] = re.findall(r"broker started \(pid=(\d+)\)", product.output())
+        # So that everybody is connected.
+        traffic.send(ALL[:1])
 
-        os.kill(int(broker), signal.SIGSTOP)
+        os.kill(broker, signal.SIGSTOP)
         try:
-            traffic.send()
+            traffic.send(ALL[1:])
             statuses = [product.get(path).status_code for path in ("/healthz", "/sign-in/")]
             readiness = product.get("/readyz").json()["checks"]
         finally:
-            os.kill(int(broker), signal.SIGCONT)
+            os.kill(broker, signal.SIGCONT)
         found = traffic.wait_until_finished()
 
         assert statuses == [200, 200]
