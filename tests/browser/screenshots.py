@@ -27,6 +27,7 @@ from tests.browser.every_page import PAGES, Shown  # noqa: E402
 from tests.browser.filled import SIZES, Filled, filled_product  # noqa: E402
 
 OUT = Path(__file__).parents[2] / "screenshots"
+COLOURED_AFTER_MS = 600
 MANUAL = Path(__file__).parents[2] / "static/img/manual"
 IN_MANUAL = ("functions", "function-new", "editor-result", "deploy", "trace", "metrics")
 THEMES = ("light", "dark")
@@ -73,6 +74,9 @@ def take(
     page = filled.open(browser, shown, width)
     # What was typed into or looked at last may lie below the bar, which is drawn where it is now.
     page.evaluate("scrollTo(0, 0)")
+    if page.locator(".cm-content").count():
+        # Code gets its colours when the browser has nothing else to do.
+        page.wait_for_timeout(COLOURED_AFTER_MS)
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         # A dialog lies over what the window shows, and the rest of the page says nothing new.
