@@ -13,13 +13,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from celery.exceptions import OperationalError as BrokerError
 from celery.worker import state
 from django.conf import settings
-from django.db import DatabaseError, connection
 from kombu import Exchange, Queue
-from kombu.exceptions import KombuError
 
+from houston import signs_of_life
 from invoker import resuming, tasks
 
 logger = logging.getLogger(__name__)
@@ -48,9 +46,7 @@ class Listening:
         )
         transport = app.connection_for_write().transport
         self._away: tuple[type[Exception], ...] = (
-            BrokerError,
-            KombuError,
-            OSError,
+            *tasks.AWAY,
             *transport.connection_errors,
             *transport.channel_errors,
         )
@@ -74,7 +70,7 @@ class Listening:
         while not self._stopped.is_set():
             try:
                 if self._hears():
-                    self._give_sign_of_life()
+                    signs_of_life.give(resuming.sign_of_life)
             except Exception:
                 # No other thread gives a sign of life or notices that the worker is deaf.
                 logger.exception("cannot tell whether the broker is heard")
@@ -117,11 +113,3 @@ class Listening:
             logger.info("the broker is away", extra={"reason": type(error).__name__})
             return False
         return True
-
-    def _give_sign_of_life(self) -> None:
-        try:
-            resuming.sign_of_life()
-        except DatabaseError as error:
-            logger.warning("no sign of life", extra={"reason": type(error).__name__})
-        finally:
-            connection.close()

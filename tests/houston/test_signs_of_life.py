@@ -1,5 +1,7 @@
 """A web server is seen while it serves."""
 
+from functools import partial
+
 import pytest
 from django.db import OperationalError
 
@@ -21,15 +23,13 @@ def test_web_server_gives_signs_of_life(houston: Houston) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_sign_of_life_is_given_once_the_database_takes_it(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def refuse(_: str) -> None:
+    def refused() -> None:
         raise OperationalError("database is locked")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Heartbeat, "beat", refuse)
-        signs_of_life.give()
-    signs_of_life.give()
+    signs_of_life.give(refused)
+    signs_of_life.give(partial(Heartbeat.beat, signs_of_life.WEB))
 
     assert [record.getMessage() for record in caplog.records] == ["no sign of life"]
     assert Heartbeat.objects.get().name == "web"
