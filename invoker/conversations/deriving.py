@@ -117,17 +117,15 @@ def _not_ahead(change: Change, now_ms: int) -> Change:
     As it says, it would be the newest for so long, and all that happens till then overtaken.
     """
     latest_ms = now_ms + CLOCKS_DIFFER_MS
-
-    def earlier(line: Line) -> Line:
-        return replace(line, ts_ms=now_ms) if line.ts_ms > latest_ms else line
-
+    if change.ts_ms > latest_ms:
+        change = replace(change, ts_ms=now_ms)
     body = change.body
-    if isinstance(body, Line):
-        body = earlier(body)
-    elif body.last_line:
-        body = replace(body, last_line=earlier(body.last_line))
-    ts_ms = now_ms if change.ts_ms > latest_ms else change.ts_ms
-    return replace(change, ts_ms=ts_ms, body=body)
+    line = body if isinstance(body, Line) else body.last_line
+    if line is None or line.ts_ms <= latest_ms:
+        return change
+    line = replace(line, ts_ms=now_ms)
+    body = line if isinstance(body, Line) else replace(body, last_line=line)
+    return replace(change, body=body)
 
 
 def _derive_snapshot(
@@ -293,6 +291,7 @@ def _told(
     if change.ts_ms < now.high_water_ms:
         return Derivation(new, (), Note.BASELINE)
     late = now.now_ms - change.ts_ms > now.max_event_age_ms
+    # What is to be done after an end is to be done whenever it is told.
     if late and snapshot.state != "CLOSE":
         return Derivation(new, (), Note.TOO_OLD)
     line = snapshot.last_line or new.last_line

@@ -109,6 +109,12 @@ def test_copy_of_the_last_line_fills_a_gap_and_does_not_shadow_the_line_itself()
     assert subtypes(derived) == [OFF_HOURS_LINE]
 
 
+def test_copy_of_a_line_that_lies_far_ahead_counts_as_of_now():
+    state, _, _ = play(snapshot(), snapshot(2, last=event(0, 10_000_000)), now_ms=T0 + 2_000)
+
+    assert (state.last_consumer_ts, state.ts_ms) == (T0 + 2_000, T0 + 2_000)
+
+
 def test_copy_of_an_older_line_changes_nothing():
     state, _, _ = play(snapshot(), line(3, 3, AGENT), snapshot(4, last=event(2, 2)))
 
